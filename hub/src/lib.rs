@@ -1,0 +1,1 @@
+//! Roadstead: stub, being written.

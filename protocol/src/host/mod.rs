@@ -1,0 +1,1 @@
+//! The impure half: quinn, rustls and the one driver (being written).

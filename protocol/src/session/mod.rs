@@ -1,0 +1,1 @@
+//! The sans-IO state machines of both ends (being written).

@@ -1,0 +1,255 @@
+//! The frames, one enum per direction.
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+use super::item::{Digest, ItemKey, Meta};
+use super::report::ItemReport;
+use super::stamp::{Epoch, Lineage, Revision, Stamp};
+
+/// A stream of its own, so that one kind of traffic does not delay another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Lane {
+    /// Hello, welcome, acknowledgements: small and prompt. Both directions.
+    Control,
+    /// Puts and tombstones in revision order. Hub to agent.
+    Desired,
+    /// Contents in chunks. Hub to agent.
+    Content,
+    /// Reports and facts. Agent to hub.
+    Reports,
+}
+
+/// What a hub says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum HubFrame {
+    /// The session is on.
+    Welcome(Welcome),
+    /// It is not, and why. The last frame of a session.
+    Refused(Refused),
+    /// The cluster is to have this.
+    Put(Put),
+    /// The cluster is to lose this.
+    Tombstone(Tombstone),
+    /// A piece of a content.
+    Content(Content),
+    /// A part of the whole desired set, for comparison after a lost place.
+    Summary(Summary),
+    /// Everything up to this revision has been sent.
+    Synced(Synced),
+    /// The hub goes down on purpose.
+    Restarting(Restarting),
+}
+
+/// What an agent says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum AgentFrame {
+    /// The first frame of a session.
+    Hello(Hello),
+    /// Everything up to this revision is durable at the agent.
+    Ack(Ack),
+    /// Content that the agent lacks.
+    Want(Want),
+    /// What became of items. Newest wins.
+    Reports(Vec<ItemReport>),
+    /// What the cluster is like.
+    Facts(Facts),
+}
+
+impl HubFrame {
+    /// The lane it travels on.
+    pub fn lane(&self) -> Lane {
+        match self {
+            Self::Welcome(_) | Self::Refused(_) | Self::Restarting(_) => Lane::Control,
+            Self::Put(_) | Self::Tombstone(_) | Self::Summary(_) | Self::Synced(_) => Lane::Desired,
+            Self::Content(_) => Lane::Content,
+        }
+    }
+}
+
+impl AgentFrame {
+    /// The lane it travels on.
+    pub fn lane(&self) -> Lane {
+        match self {
+            Self::Hello(_) | Self::Ack(_) | Self::Want(_) => Lane::Control,
+            Self::Reports(_) | Self::Facts(_) => Lane::Reports,
+        }
+    }
+}
+
+/// Opens a session.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hello {
+    /// What the agent understands beyond the first release; see [`features`].
+    pub features: u64,
+    /// The agent's release, for people.
+    pub release: String,
+    /// The UID of the member's `kube-system` namespace: the identity is bound to it.
+    pub member_uid: String,
+    /// How often this identity was started: the newer of two wins.
+    pub boot: u64,
+    /// A random number of this start: two with the same boot counter are told apart.
+    pub nonce: u64,
+    /// The newest stamp up to which everything is durable here; `None` on an empty disk.
+    pub position: Option<Stamp>,
+    /// Whether the agent knows that its disk is behind what its member has seen.
+    pub rewound: bool,
+}
+
+/// Answers a hello.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Welcome {
+    /// What the hub understands beyond the first release, cut to what the agent does.
+    pub features: u64,
+    /// The hub's release, for people.
+    pub release: String,
+    /// A random identity that a hub keeps for life; it is in the owner label on members.
+    pub hub: String,
+    /// The cluster's UID, as in the certificate.
+    pub cluster: String,
+    /// The life that the hub is in.
+    pub epoch: Epoch,
+    /// The lives that its history has had.
+    pub lineage: Lineage,
+    /// Where the hub begins.
+    pub mode: Mode,
+    /// Addresses at which this hub is to be found from now on, as `host:port`.
+    pub addresses: Vec<String>,
+    /// PEM of the authorities that sign hubs and agents, current ones first.
+    pub authorities: Vec<String>,
+}
+
+/// How a session begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Mode {
+    /// Puts and tombstones after the agent's position follow.
+    Resume,
+    /// The whole set follows as summaries; the agent asks for what differs.
+    Compare,
+}
+
+/// Turns an agent away.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refused {
+    /// Why, for programs.
+    pub code: RefusalCode,
+    /// Why, and what to do, for people. Bounded.
+    pub message: String,
+}
+
+/// Why an agent is turned away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum RefusalCode {
+    /// The cluster was detached: stop applying, leave everything as it is.
+    Detached,
+    /// A newer start of the same identity is there, or was.
+    OlderBoot,
+    /// The identity belongs to another member cluster.
+    OtherMember,
+    /// The frames were not understood.
+    Protocol,
+    /// The hub has as many sessions as it can carry; come back later.
+    Busy,
+    /// A newer session of the same agent takes over.
+    Replaced,
+}
+
+/// The cluster is to have an item.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Put {
+    /// Which.
+    pub key: ItemKey,
+    /// Given when.
+    pub stamp: Stamp,
+    /// The digest of its content.
+    pub digest: Digest,
+    /// How long the content is, in bytes.
+    pub size: u32,
+    /// How to treat it.
+    pub meta: Vec<Meta>,
+}
+
+/// The cluster is to lose an item.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tombstone {
+    /// Which.
+    pub key: ItemKey,
+    /// Given when.
+    pub stamp: Stamp,
+    /// How to treat it.
+    pub meta: Vec<Meta>,
+}
+
+/// A piece of a content. Pieces of one content come in order and without gaps.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Content {
+    /// Of which content.
+    pub digest: Digest,
+    /// Where the piece begins.
+    pub offset: u32,
+    /// How long the whole is, in bytes.
+    pub total: u32,
+    /// The piece.
+    pub bytes: Bytes,
+}
+
+/// A part of the whole desired set, in key order.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Summary {
+    /// Puts and tombstones; contents are asked for.
+    pub entries: Vec<SummaryEntry>,
+    /// The revision that the set is of, with the last part.
+    pub complete: Option<Revision>,
+}
+
+/// One entry of a summary.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum SummaryEntry {
+    /// The cluster is to have it.
+    Put(Put),
+    /// The cluster is to lose it.
+    Tombstone(Tombstone),
+}
+
+/// Everything up to a revision has been sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Synced {
+    /// Up to here, in the hub's present epoch.
+    pub stamp: Stamp,
+}
+
+/// The hub goes down on purpose.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Restarting {
+    /// Come back after this many milliseconds.
+    pub retry_in_ms: u64,
+}
+
+/// Everything up to a stamp is durable at the agent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ack {
+    /// Up to here.
+    pub stamp: Stamp,
+}
+
+/// Content that the agent lacks, asked for by an item of its own set and never by bare digest.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Want {
+    /// Which item.
+    pub key: ItemKey,
+    /// At which revision.
+    pub revision: Revision,
+}
+
+/// What a cluster is like: bounded JSON of `api::facts::Facts`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Facts {
+    /// The JSON.
+    pub json: Bytes,
+}
+
+/// Bits of [`Hello::features`].
+pub mod features {
+    /// What this release understands.
+    pub const ALL: u64 = 0;
+}
