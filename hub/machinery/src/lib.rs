@@ -1,1 +1,14 @@
-//! Roadstead: stub, being written.
+//! The pure half of the Kubernetes API: kinds as data, schemas, merging, validation, printing.
+//!
+//! Objects are `serde_json::Value` throughout. Nothing here is async, reads a clock, draws random
+//! numbers or does I/O, and no kind is known by name outside the tables.
+
+pub mod crd;
+pub mod jsonpath;
+pub mod print;
+pub mod resource;
+pub mod schema;
+pub mod selector;
+pub mod status;
+pub mod tables;
+pub mod validate;

@@ -1,0 +1,5 @@
+//! Validation.
+
+/// A structural schema.
+#[derive(Clone, Debug, Default)]
+pub struct Structural {}
