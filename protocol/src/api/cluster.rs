@@ -1,0 +1,105 @@
+//! `AttachedCluster`: a Kubernetes cluster that joined the hub.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::condition::Condition;
+use super::meta::ObjectMeta;
+use super::selector::LabelSelector;
+
+/// The kind's name.
+pub const KIND: &str = "AttachedCluster";
+
+/// A joined cluster.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct AttachedCluster {
+    /// Metadata.
+    pub metadata: ObjectMeta,
+    /// What people say.
+    pub spec: Spec,
+    /// What is so.
+    pub status: Status,
+}
+
+/// What people say about a cluster.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Spec {
+    /// A Secret of the same namespace with a kubeconfig; the hub then needs no agent there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kubeconfig: Option<SecretKey>,
+    /// Which namespaces' policies may name this cluster.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub allowed_namespaces: Option<AllowedNamespaces>,
+}
+
+/// One key of a Secret.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct SecretKey {
+    /// The Secret's name.
+    pub name: String,
+    /// The key in its data; `value` where nothing is said.
+    pub key: String,
+}
+
+/// Which namespaces' policies may name a cluster, beside its own.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct AllowedNamespaces {
+    /// All, the cluster's own, or those selected.
+    pub from: AllowedFrom,
+    /// With `Selector`: the labels of the namespaces.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub selector: Option<LabelSelector>,
+}
+
+/// How namespaces are allowed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum AllowedFrom {
+    /// Every namespace.
+    All,
+    /// The cluster's own.
+    #[default]
+    Same,
+    /// Those whose labels are selected.
+    Selector,
+}
+
+/// What is so about a cluster.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Status {
+    /// Whether condition Ready is True.
+    pub ready: bool,
+    /// The generation that this is about.
+    pub observed_generation: i64,
+    /// Conditions: Ready.
+    pub conditions: Vec<Condition>,
+    /// The cluster's Kubernetes version.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub version: String,
+    /// The agent's release.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub agent_release: String,
+    /// While the agent is away: when it was last heard of, as RFC 3339.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_heard_time: Option<String>,
+    /// Nodes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub nodes: Option<u32>,
+    /// Nodes that are Ready.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ready_nodes: Option<u32>,
+    /// Sum over the nodes, by resource.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub capacity: BTreeMap<String, String>,
+    /// What pods can be given, by resource.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub allocatable: BTreeMap<String, String>,
+    /// Served group versions.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub api_groups: Vec<String>,
+}

@@ -1,0 +1,36 @@
+//! Groups, versions, labels and annotations that both ends spell the same way.
+
+/// The group of clusters.
+pub const CLUSTER_GROUP: &str = "cluster.kurator.dev";
+/// The group of fleets.
+pub const FLEET_GROUP: &str = "fleet.kurator.dev";
+/// The group of distribution and override policies.
+pub const POLICY_GROUP: &str = "policy.kurator.dev";
+/// The group of what is Roadstead's own.
+pub const OWN_GROUP: &str = "roadstead.dev";
+/// The version of every kind here.
+pub const VERSION: &str = "v1alpha1";
+
+/// Plural of AttachedCluster.
+pub const ATTACHED_CLUSTERS: &str = "attachedclusters";
+/// Plural of Fleet.
+pub const FLEETS: &str = "fleets";
+/// Plural of Decision.
+pub const DECISIONS: &str = "decisions";
+
+/// Label on a kind that is live on the hub (RBAC, service accounts, cluster-scoped kinds): with
+/// `"true"` from its creation the object is a template and nothing else.
+pub const TEMPLATE_LABEL: &str = "roadstead.dev/template";
+/// Label that an agent sets on what it applies: `<hub>.<cluster>`.
+pub const OWNER_LABEL: &str = "roadstead.dev/owner";
+/// Annotation that an agent sets on what it applies: the stamp.
+pub const STAMP_ANNOTATION: &str = "roadstead.dev/stamp";
+/// Annotation on a template or a policy: the removal that a decision holds back may happen. Its
+/// value is the number of removals that the condition names, so that it confirms what was shown
+/// and nothing larger.
+pub const CONFIRM_REMOVAL_ANNOTATION: &str = "roadstead.dev/confirm-removal";
+/// Annotation with `"true"` on a Namespace or CustomResourceDefinition template: when it goes, it
+/// is deleted on the members with everything inside. Without it a member's agent only lets go.
+pub const DELETE_CONTENTS_ANNOTATION: &str = "roadstead.dev/delete-contents";
+/// Every label and annotation key with this prefix is Roadstead's and is not published to members.
+pub const OWN_PREFIX: &str = "roadstead.dev/";

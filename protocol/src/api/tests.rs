@@ -1,0 +1,1 @@
+//! Conditions, selectors, and the policies of the seed read by the lenient types.
