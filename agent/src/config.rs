@@ -1,0 +1,48 @@
+//! The command line and the environment of a real agent process.
+//!
+//! The only place that reads them. Decides nothing: what is read here is handed to [`crate::run`].
+
+use std::path::PathBuf;
+
+use clap::{Parser, ValueEnum};
+
+/// Keeps one Kubernetes cluster as its Roadstead hub says, also while the hub is away.
+///
+/// Get the string for --join from `roadstead join NAME` on the hub. It is needed once: afterwards
+/// the agent starts from what its data directory holds.
+#[derive(Clone, Debug, Parser)]
+#[command(name = "roadstead-agent", version)]
+pub struct Config {
+    /// Folder for the agent's identity and the last desired state; one agent at a time.
+    #[arg(long, value_name = "DIR", env = "ROADSTEAD_AGENT_DATA_DIR")]
+    pub data_dir: PathBuf,
+
+    /// The join string that `roadstead join NAME` printed; only needed the first time.
+    #[arg(long, value_name = "STRING", env = "ROADSTEAD_AGENT_JOIN", hide_env_values = true)]
+    pub join: Option<String>,
+
+    /// Kubeconfig of the member cluster; inside a cluster its service account is used.
+    #[arg(long, value_name = "FILE", env = "ROADSTEAD_AGENT_KUBECONFIG")]
+    pub kubeconfig: Option<PathBuf>,
+
+    /// How many objects are worked on at once.
+    #[arg(long, value_name = "N", env = "ROADSTEAD_AGENT_WORKERS", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub workers: u16,
+
+    /// What is logged, for instance `info` or `roadstead_agent=debug,warn`.
+    #[arg(long, value_name = "FILTER", env = "ROADSTEAD_AGENT_LOG", default_value = "info")]
+    pub log: String,
+
+    /// How logs are written.
+    #[arg(long, value_name = "FORMAT", env = "ROADSTEAD_AGENT_LOG_FORMAT", default_value = "text")]
+    pub log_format: LogFormat,
+}
+
+/// How logs are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object per line.
+    Json,
+}
