@@ -16,6 +16,7 @@ const ROOTS: &[&str] = &[
     "meta.v1.DeleteOptions",
     "autoscaling.v1.Scale",
     "policy.v1.Eviction",
+    "authentication.v1.TokenRequest",
 ];
 
 /// Types whose JSON does not follow from their fields, and the name of the rule.
@@ -158,8 +159,12 @@ fn one(
     let fields = schema.map_or(&empty, |s| &s.fields);
     for (field, facts) in fields {
         write!(out, " {field} {}", facts.ty)?;
-        if let Some((number, _, keeps)) = wire.remove(field.as_str()) {
+        if let Some((number, ty, keeps)) = wire.remove(field.as_str()) {
             write!(out, " ={number}{}", if keeps { "*" } else { "" })?;
+            if *ty != facts.ty {
+                write!(out, " wire={ty}")?;
+                used.push(base(ty).to_owned());
+            }
         }
         if facts.required {
             out.push_str(" required");

@@ -5,6 +5,7 @@
 //! reads or writes objects.
 
 mod build;
+mod convert;
 mod registry;
 
 use std::sync::Arc;

@@ -1,0 +1,130 @@
+//! What the generated text cannot tell about built-in kinds, because Kubernetes keeps it in code:
+//! which kinds count generations, what field selectors may name, what scaling reads and writes,
+//! which kinds share a store, and (our own choice) which kinds are no templates.
+//!
+//! Kinds are written as `plural.group`, or the plural alone in the core group.
+
+/// Kinds whose `metadata.generation` counts changes.
+pub(crate) const GENERATION: &[&str] = &[
+    "controllerrevisions.apps",
+    "cronjobs.batch",
+    "customresourcedefinitions.apiextensions.k8s.io",
+    "daemonsets.apps",
+    "deployments.apps",
+    "endpointslices.discovery.k8s.io",
+    "ingressclasses.networking.k8s.io",
+    "ingresses.networking.k8s.io",
+    "jobs.batch",
+    "mutatingadmissionpolicies.admissionregistration.k8s.io",
+    "mutatingadmissionpolicybindings.admissionregistration.k8s.io",
+    "mutatingwebhookconfigurations.admissionregistration.k8s.io",
+    "networkpolicies.networking.k8s.io",
+    "poddisruptionbudgets.policy",
+    "pods",
+    "podtemplates",
+    "priorityclasses.scheduling.k8s.io",
+    "replicasets.apps",
+    "replicationcontrollers",
+    "statefulsets.apps",
+    "validatingadmissionpolicies.admissionregistration.k8s.io",
+    "validatingadmissionpolicybindings.admissionregistration.k8s.io",
+    "validatingwebhookconfigurations.admissionregistration.k8s.io",
+];
+
+/// Fields beyond name and namespace that field selectors may name.
+pub(crate) const SELECTABLE: &[(&str, &[&str])] = &[
+    (
+        "pods",
+        &[
+            ".spec.nodeName",
+            ".spec.restartPolicy",
+            ".spec.schedulerName",
+            ".spec.serviceAccountName",
+            ".spec.hostNetwork",
+            ".status.phase",
+            ".status.podIP",
+            ".status.nominatedNodeName",
+        ],
+    ),
+    ("nodes", &[".spec.unschedulable"]),
+    ("namespaces", &[".status.phase"]),
+    ("secrets", &[".type"]),
+    ("services", &[".spec.clusterIP", ".spec.type"]),
+    ("replicationcontrollers", &[".status.replicas"]),
+    ("replicasets.apps", &[".status.replicas"]),
+    (
+        "certificatesigningrequests.certificates.k8s.io",
+        &[".spec.signerName"],
+    ),
+    (
+        "events",
+        &[
+            ".involvedObject.kind",
+            ".involvedObject.namespace",
+            ".involvedObject.name",
+            ".involvedObject.uid",
+            ".involvedObject.apiVersion",
+            ".involvedObject.resourceVersion",
+            ".involvedObject.fieldPath",
+            ".reason",
+            ".reportingComponent",
+            ".type",
+        ],
+    ),
+    (
+        "events.events.k8s.io",
+        &[
+            ".regarding.kind",
+            ".regarding.namespace",
+            ".regarding.name",
+            ".regarding.uid",
+            ".regarding.apiVersion",
+            ".regarding.resourceVersion",
+            ".regarding.fieldPath",
+            ".reason",
+            ".reportingController",
+            ".type",
+        ],
+    ),
+];
+
+/// Kinds with a scale subresource. All of them read and write the same paths.
+pub(crate) const SCALE: [&str; 3] = [".spec.replicas", ".status.replicas", ".spec.selector"];
+
+/// Kinds whose objects are stored as those of another kind (group, plural), and the fields that
+/// have another name there: name here, name in the store.
+pub(crate) const STORED_AS: &[(&str, (&str, &str), &[(&str, &str)])] = &[(
+    "events.events.k8s.io",
+    ("", "events"),
+    &[
+        ("note", "message"),
+        ("regarding", "involvedObject"),
+        ("reportingController", "reportingComponent"),
+        ("deprecatedSource", "source"),
+        ("deprecatedFirstTimestamp", "firstTimestamp"),
+        ("deprecatedLastTimestamp", "lastTimestamp"),
+        ("deprecatedCount", "count"),
+    ],
+)];
+
+/// Kinds that are described and not served: each is an action on other objects, or has a newer
+/// version that does not convert field by field.
+pub(crate) const NOT_SERVED: &[&str] = &["bindings", "componentstatuses"];
+
+/// Versions that are described and not served.
+pub(crate) const VERSIONS_NOT_SERVED: &[(&str, &str)] = &[("autoscaling", "v1")];
+
+/// Kinds that a cluster makes for itself: no policy sends them anywhere.
+pub(crate) const NO_TEMPLATES: &[&str] = &[
+    "certificatesigningrequests.certificates.k8s.io",
+    "controllerrevisions.apps",
+    "csinodes.storage.k8s.io",
+    "csistoragecapacities.storage.k8s.io",
+    "endpoints",
+    "endpointslices.discovery.k8s.io",
+    "events",
+    "events.events.k8s.io",
+    "leases.coordination.k8s.io",
+    "nodes",
+    "volumeattachments.storage.k8s.io",
+];
