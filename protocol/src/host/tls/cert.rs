@@ -1,0 +1,257 @@
+//! Making and reading certificates.
+//!
+//! Every certificate is dated by the injected clock and numbered from the injected entropy. What a
+//! request asks for is ignored but for its public key: the profile alone decides what is signed.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use rcgen::{
+    BasicConstraints, CertificateParams, CertificateSigningRequestParams, DistinguishedName,
+    DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose, SanType, SerialNumber,
+};
+use rustls_pki_types::{CertificateDer, CertificateSigningRequestDer};
+use x509_parser::prelude::{FromDer as _, GeneralName, X509Certificate};
+
+use super::{HUB_NAME, Identity, SecretKey, TlsError};
+use crate::env::Env;
+
+/// How long an authority's own certificate is good.
+const AUTHORITY_LIFE: Duration = Duration::from_secs(3650 * 24 * 3600);
+/// How long a server's or an administrator's certificate is good.
+const SERVER_LIFE: Duration = Duration::from_secs(365 * 24 * 3600);
+/// How long an agent's certificate is good.
+const AGENT_LIFE: Duration = Duration::from_secs(90 * 24 * 3600);
+/// How far before now a certificate begins, for clocks that are behind.
+const CLOCK_SLACK: Duration = Duration::from_secs(3600);
+/// Length of a serial number in bytes.
+const SERIAL_BYTES: usize = 16;
+/// What precedes a cluster's UID in the URI of its agent's certificate.
+const CLUSTER_URI: &str = "roadstead://cluster/";
+/// Longest certificate request that is read, in bytes.
+const REQUEST_BYTES_MAX: usize = 8 * 1024;
+
+/// What a certificate is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Profile {
+    /// The hub's QUIC port, as [`HUB_NAME`].
+    Hub,
+    /// The hub's REST port, under these host names and IP addresses.
+    Rest {
+        /// DNS names and IP addresses, as text.
+        names: Vec<String>,
+    },
+    /// A person or program at the REST port.
+    User {
+        /// The user (common name).
+        name: String,
+        /// Its group (organisation).
+        group: String,
+    },
+    /// An agent, by its cluster's UID.
+    Agent {
+        /// The cluster's UID.
+        cluster_uid: String,
+    },
+}
+
+/// A certificate signed for a key that someone else keeps.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Issued {
+    /// DER certificates, the leaf first, its authority last.
+    pub chain: Vec<CertificateDer<'static>>,
+    /// Until when the leaf is good.
+    pub not_after: jiff::Timestamp,
+}
+
+/// Makes an authority: a key and a certificate that signs itself.
+pub fn make_authority(env: &Env, common_name: &str) -> Result<Identity, TlsError> {
+    let key = SecretKey::generate(env);
+    let pair = key.pair()?;
+    let mut params = dated(env, AUTHORITY_LIFE)?;
+    params.distinguished_name = subject(common_name, None);
+    params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+    let certificate = params.self_signed(&pair).map_err(TlsError::Make)?;
+    Ok(Identity {
+        chain: vec![certificate.der().clone()],
+        key,
+    })
+}
+
+/// Makes a key and has `authority` sign a certificate for it.
+pub fn sign(env: &Env, authority: &Identity, profile: &Profile) -> Result<Identity, TlsError> {
+    let key = SecretKey::generate(env);
+    let pair = key.pair()?;
+    let (issuer, root) = issuer(authority)?;
+    let certificate = params(env, profile)?
+        .signed_by(&pair, &issuer)
+        .map_err(TlsError::Make)?;
+    Ok(Identity {
+        chain: vec![certificate.der().clone(), root],
+        key,
+    })
+}
+
+/// A certificate request (DER) for `key`. It names nothing: the signer decides.
+pub fn make_request(key: &SecretKey) -> Result<Vec<u8>, TlsError> {
+    let mut params = CertificateParams::default();
+    params.distinguished_name = DistinguishedName::new();
+    let request = params
+        .serialize_request(&key.pair()?)
+        .map_err(TlsError::Make)?;
+    Ok(request.der().to_vec())
+}
+
+/// Has `authority` sign a certificate for the key of a request (DER) from elsewhere.
+///
+/// # Errors
+/// [`TlsError::Request`] when the request is too long, malformed or not signed by its own key.
+pub fn sign_request(
+    env: &Env,
+    authority: &Identity,
+    request: &[u8],
+    profile: &Profile,
+) -> Result<Issued, TlsError> {
+    if request.len() > REQUEST_BYTES_MAX {
+        return Err(TlsError::Request(
+            rcgen::Error::CouldNotParseCertificationRequest,
+        ));
+    }
+    let request = CertificateSigningRequestDer::from(request);
+    let asked = CertificateSigningRequestParams::from_der(&request).map_err(TlsError::Request)?;
+    let (issuer, root) = issuer(authority)?;
+    let certificate = params(env, profile)?
+        .signed_by(&asked.public_key, &issuer)
+        .map_err(TlsError::Make)?;
+    let leaf = certificate.der().clone();
+    let until = not_after(&leaf)?;
+    Ok(Issued {
+        chain: vec![leaf, root],
+        not_after: until,
+    })
+}
+
+/// The URI that names a cluster in its agent's certificate.
+pub fn cluster_uri(uid: &str) -> String {
+    format!("{CLUSTER_URI}{uid}")
+}
+
+/// The UID of the cluster that a certificate names.
+///
+/// # Errors
+/// When it names none, or more than one thing.
+pub fn cluster_uid(certificate: &CertificateDer<'_>) -> Result<String, TlsError> {
+    let parsed = parse(certificate)?;
+    let names = parsed
+        .subject_alternative_name()
+        .map_err(|e| TlsError::Parse(e.to_string()))?;
+    let names = names
+        .map(|san| san.value.general_names.as_slice())
+        .unwrap_or_default();
+    let [GeneralName::URI(uri)] = names else {
+        return Err(TlsError::NoCluster);
+    };
+    match uri.strip_prefix(CLUSTER_URI) {
+        Some(uid) if is_uid(uid) => Ok(uid.to_owned()),
+        Some(_) | None => Err(TlsError::NoCluster),
+    }
+}
+
+/// Until when a certificate is good.
+pub fn not_after(certificate: &CertificateDer<'_>) -> Result<jiff::Timestamp, TlsError> {
+    let seconds = parse(certificate)?.validity().not_after.timestamp();
+    jiff::Timestamp::from_second(seconds).map_err(|e| TlsError::Parse(e.to_string()))
+}
+
+/// Whether `text` can be a UID: hexadecimal digits and dashes, 1 to 64 of them.
+fn is_uid(text: &str) -> bool {
+    (1..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-')
+}
+
+fn parse<'a>(certificate: &'a CertificateDer<'_>) -> Result<X509Certificate<'a>, TlsError> {
+    let (_, parsed) =
+        X509Certificate::from_der(certificate).map_err(|e| TlsError::Parse(e.to_string()))?;
+    Ok(parsed)
+}
+
+fn issuer(
+    authority: &Identity,
+) -> Result<(Issuer<'static, KeyPair>, CertificateDer<'static>), TlsError> {
+    let root = authority
+        .chain
+        .last()
+        .cloned()
+        .ok_or_else(|| TlsError::Parse("the authority has none".into()))?;
+    let issuer = Issuer::from_ca_cert_der(&root, authority.key.pair()?).map_err(TlsError::Make)?;
+    Ok((issuer, root))
+}
+
+fn params(env: &Env, profile: &Profile) -> Result<CertificateParams, TlsError> {
+    let life = match profile {
+        Profile::Hub | Profile::Rest { .. } | Profile::User { .. } => SERVER_LIFE,
+        Profile::Agent { .. } => AGENT_LIFE,
+    };
+    let mut params = dated(env, life)?;
+    params.is_ca = IsCa::ExplicitNoCa;
+    params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+    params.use_authority_key_identifier_extension = true;
+    params.extended_key_usages = match profile {
+        Profile::Hub | Profile::Rest { .. } => vec![ExtendedKeyUsagePurpose::ServerAuth],
+        Profile::User { .. } | Profile::Agent { .. } => vec![ExtendedKeyUsagePurpose::ClientAuth],
+    };
+    match profile {
+        Profile::Hub => {
+            params.distinguished_name = subject(HUB_NAME, None);
+            params.subject_alt_names = vec![name(HUB_NAME)?];
+        }
+        Profile::Rest { names } => {
+            params.distinguished_name = subject("roadstead", None);
+            params.subject_alt_names = names.iter().map(|n| name(n)).collect::<Result<_, _>>()?;
+        }
+        Profile::User { name, group } => params.distinguished_name = subject(name, Some(group)),
+        Profile::Agent { cluster_uid } => {
+            let uri = cluster_uri(cluster_uid)
+                .try_into()
+                .map_err(TlsError::Make)?;
+            params.distinguished_name = subject("roadstead-agent", None);
+            params.subject_alt_names = vec![SanType::URI(uri)];
+        }
+    }
+    Ok(params)
+}
+
+fn name(text: &str) -> Result<SanType, TlsError> {
+    match text.parse::<IpAddr>() {
+        Ok(ip) => Ok(SanType::IpAddress(ip)),
+        Err(_) => Ok(SanType::DnsName(text.try_into().map_err(TlsError::Make)?)),
+    }
+}
+
+fn subject(common_name: &str, organisation: Option<&str>) -> DistinguishedName {
+    let mut subject = DistinguishedName::new();
+    if let Some(organisation) = organisation {
+        subject.push(DnType::OrganizationName, organisation);
+    }
+    subject.push(DnType::CommonName, common_name);
+    subject
+}
+
+/// Parameters that begin a little before now and end `life` after it, with a random serial number.
+fn dated(env: &Env, life: Duration) -> Result<CertificateParams, TlsError> {
+    let now = env.clock.now();
+    let since_epoch = u64::try_from(now.as_second()).map_err(|_| TlsError::Moment(now))?;
+    let year = jiff::tz::TimeZone::UTC.to_datetime(now).year();
+    if !(1971..=9900).contains(&year) {
+        return Err(TlsError::Moment(now));
+    }
+    let now = rcgen::date_time_ymd(1970, 1, 1) + Duration::from_secs(since_epoch);
+    let mut serial = env.random::<SERIAL_BYTES>();
+    // Positive, and never with a leading zero byte: the encoding has one length.
+    serial[0] = (serial[0] & 0x7f) | 0x40;
+    let mut params = CertificateParams::default();
+    params.not_before = now - CLOCK_SLACK;
+    params.not_after = now + life;
+    params.serial_number = Some(SerialNumber::from_slice(&serial));
+    Ok(params)
+}
