@@ -5,7 +5,11 @@
 
 pub mod crd;
 pub mod jsonpath;
+pub mod managed;
+pub mod merge;
+pub mod patch;
 pub mod print;
+pub mod protobuf;
 pub mod resource;
 pub mod schema;
 pub mod selector;
