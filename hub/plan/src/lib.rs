@@ -1,1 +1,36 @@
-//! Roadstead: stub, being written.
+//! Decides which cluster runs which object, and with what in it. Pure: a snapshot goes in, a
+//! decision and its reasons come out; nothing here reads a store, a clock or a socket.
+//!
+//! [`World`] is what all templates share (policies, overrides, clusters, namespaces, deletion
+//! records), [`Template`] is one object with what was decided about it before, [`place`] decides,
+//! [`why`](why::why) explains the same decision cluster by cluster.
+//!
+//! Invariant: nothing is removed because something is missing or cannot be read. A removal follows
+//! from a deletion record, or from a readable policy that no longer chooses the cluster; what else
+//! falls away is kept as it is, and said.
+
+pub mod affinity;
+pub mod claim;
+pub mod cluster;
+pub mod division;
+pub mod finding;
+pub mod overrides;
+pub mod placement;
+pub mod pointer;
+pub mod policy;
+pub mod removal;
+pub mod render;
+pub mod review;
+pub mod template;
+pub mod weights;
+pub mod why;
+pub mod world;
+
+#[cfg(test)]
+mod tests;
+
+pub use finding::Finding;
+pub use placement::{Kept, Placement, Removal, Target, place};
+pub use review::Review;
+pub use template::{Former, Template};
+pub use world::World;

@@ -1,0 +1,52 @@
+//! How much the edits that are on their way would remove, over all templates.
+
+use std::collections::BTreeMap;
+
+use crate::placement::intend;
+use crate::removal::{Fate, Reason, fate, responsible};
+use crate::template::Template;
+use crate::world::{Limits, World};
+
+/// What the fleet runs, and what edits would take away from it, by policy.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Review {
+    runs: u32,
+    removals: BTreeMap<String, u32>,
+}
+
+impl Review {
+    /// Counts one more template.
+    pub fn add(&mut self, world: &World, template: &Template<'_>) {
+        let intent = intend(world, template);
+        for former in &template.former {
+            self.runs = self.runs.saturating_add(1);
+            if intent
+                .targets
+                .iter()
+                .any(|t| t.cluster.uid == former.cluster)
+            {
+                continue;
+            }
+            if fate(world, template, &intent, former) == Fate::Remove(Reason::NotChosen) {
+                for uid in responsible(&intent, former) {
+                    let count = self.removals.entry(uid.to_owned()).or_default();
+                    *count = count.saturating_add(1);
+                }
+            }
+        }
+    }
+
+    /// How many removals the edits of a policy would cause.
+    pub fn pending(&self, policy: &str) -> u32 {
+        self.removals.get(policy).copied().unwrap_or(0)
+    }
+
+    /// Whether any of these policies' edits would remove more than goes unconfirmed.
+    pub(crate) fn exceeds(&self, limits: &Limits, policies: Vec<&str>) -> bool {
+        let share = u64::from(self.runs) * u64::from(limits.removal_percent) / 100;
+        let most = share.max(u64::from(limits.removal_min));
+        policies
+            .into_iter()
+            .any(|uid| u64::from(self.pending(uid)) > most)
+    }
+}
