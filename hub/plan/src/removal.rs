@@ -11,7 +11,7 @@ use roadstead_protocol::wire::ItemKey;
 
 use crate::affinity::Refused;
 use crate::finding::Cause;
-use crate::placement::Intent;
+use crate::intent::Intent;
 use crate::review::Review;
 use crate::template::{Former, Template};
 use crate::world::World;

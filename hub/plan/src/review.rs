@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::placement::intend;
+use crate::intent::intend;
 use crate::removal::{Fate, Reason, fate, responsible};
 use crate::template::Template;
 use crate::world::{Limits, World};
