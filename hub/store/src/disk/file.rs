@@ -1,0 +1,79 @@
+//! A store's file: created whole or not at all, opened by one process at a time.
+
+use std::fs::{File, TryLockError};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use redb::{Database, DatabaseError, StorageError};
+
+use super::Backend;
+
+/// Bytes of redb's page cache. The store has its state in memory, so only writes use it.
+const CACHE_BYTES: usize = 64 * 1024 * 1024;
+
+/// A redb file at `path`, created where there is none; its folder must exist.
+///
+/// A crash while it is created leaves no half-made file behind. A file that is there and cannot be
+/// read is never replaced. Once it was open it must not vanish: reopening does not create.
+pub fn file(path: impl Into<PathBuf>) -> Backend {
+    let path = path.into();
+    let opened = std::sync::atomic::AtomicBool::new(false);
+    Backend::Redb(Arc::new(move || {
+        let exists = path.try_exists().map_err(storage)?;
+        if !exists && opened.load(std::sync::atomic::Ordering::Acquire) {
+            return Err(storage(io::Error::new(
+                io::ErrorKind::NotFound,
+                "the file has vanished",
+            )));
+        }
+        if !exists {
+            create(&path)?;
+        }
+        let database = Database::builder()
+            .set_cache_size(CACHE_BYTES)
+            .open(&path)?;
+        opened.store(true, std::sync::atomic::Ordering::Release);
+        Ok(database)
+    }))
+}
+
+/// Makes an empty database under another name and gives it its own only when it is on the disk.
+fn create(path: &Path) -> Result<(), DatabaseError> {
+    let beside = |suffix: &str| {
+        let mut name = path.as_os_str().to_owned();
+        name.push(suffix);
+        PathBuf::from(name)
+    };
+    let (lock_path, unfinished) = (beside(".lock"), beside(".new"));
+    let lock = File::create(&lock_path).map_err(storage)?;
+    match lock.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => return Err(DatabaseError::DatabaseAlreadyOpen),
+        Err(TryLockError::Error(e)) => return Err(storage(e)),
+    }
+    if path.try_exists().map_err(storage)? {
+        return Ok(());
+    }
+    match std::fs::remove_file(&unfinished) {
+        Ok(()) => {}
+        Err(e) if e.kind() == io::ErrorKind::NotFound => {}
+        Err(e) => return Err(storage(e)),
+    }
+    Database::builder()
+        .set_cache_size(CACHE_BYTES)
+        .create(&unfinished)?
+        .close()?;
+    std::fs::rename(&unfinished, path).map_err(storage)?;
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        Some(_) | None => Path::new("."),
+    };
+    File::open(folder)
+        .and_then(|folder| folder.sync_all())
+        .map_err(storage)
+}
+
+fn storage(error: io::Error) -> DatabaseError {
+    DatabaseError::Storage(StorageError::Io(error))
+}

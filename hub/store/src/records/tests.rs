@@ -1,0 +1,109 @@
+//! Keys there and back.
+
+use roadstead_protocol::wire::{Digest, Meta};
+
+use super::*;
+
+fn item(group: &str, kind: &str, namespace: &str, name: &str) -> ItemKey {
+    let [group, kind, namespace, name] = [group, kind, namespace, name].map(str::to_owned);
+    ItemKey {
+        group,
+        kind,
+        namespace,
+        name,
+    }
+}
+
+fn check_item(item: &ItemKey, expected: &str) {
+    let key = ledger_key("uid-1", item).unwrap();
+    assert_eq!(key.as_str(), expected);
+    assert!(key.as_str().starts_with(&ledger_prefix("uid-1")));
+    assert_eq!(
+        parse_ledger_key(key.as_str()),
+        Some(("uid-1".to_owned(), item.clone()))
+    );
+    let key = report_key("uid-1", item).unwrap();
+    assert_eq!(
+        parse_report_key(key.as_str()),
+        Some(("uid-1".to_owned(), item.clone()))
+    );
+    assert_eq!(parse_ledger_key(key.as_str()), None);
+}
+
+#[test]
+fn items_keys_there_and_back() {
+    check_item(
+        &item("apps", "Deployment", "default", "web"),
+        "/ledger/uid-1/apps/Deployment/default/web",
+    );
+    check_item(
+        &item("", "Namespace", "", "shop"),
+        "/ledger/uid-1/core/Namespace/_/shop",
+    );
+}
+
+#[test]
+fn objects_keys_there_and_back() {
+    let key = object_key("", "namespaces", "", "shop").unwrap();
+    assert_eq!(key.as_str(), "/objects/core/namespaces/_/shop");
+    let parsed = parse_object_key(key.as_str()).unwrap();
+    assert_eq!(parsed.key().unwrap(), key);
+    assert_eq!((parsed.group.as_str(), parsed.namespace.as_str()), ("", ""));
+    assert!(key.as_str().starts_with(&objects_prefix("", "namespaces")));
+    assert!(
+        key.as_str()
+            .starts_with(&objects_namespace_prefix("", "namespaces", ""))
+    );
+    assert_eq!(parse_object_key("/objects/core/namespaces/_"), None);
+    assert_eq!(parse_object_key("/objects/core/namespaces/_/a/b"), None);
+}
+
+#[test]
+fn a_part_is_one_segment() {
+    assert!(object_key("", "configmaps", "default", "a/b").is_err());
+    assert!(object_key("", "configmaps", "default", "").is_err());
+    assert!(token_key("../x").is_err());
+}
+
+#[test]
+fn contents_keys_there_and_back() {
+    let digest = Digest::of(b"{}");
+    let key = content_key(&digest).unwrap();
+    assert_eq!(parse_content_key(key.as_str()), Some(digest));
+    assert_eq!(parse_content_key("/content/00"), None);
+    assert_eq!(
+        parse_content_key(&format!("/content/{}", "zz".repeat(32))),
+        None
+    );
+    assert_eq!(
+        parse_content_key(&format!("/content/{}", "é".repeat(32))),
+        None
+    );
+}
+
+#[test]
+fn ledger_entries_there_and_back() {
+    let state = LedgerState::Put {
+        digest: Digest::of(b"{}"),
+        size: 2,
+    };
+    let decision = ObjectRef {
+        namespace: "default".to_owned(),
+        name: "deployment.apps.web".to_owned(),
+    };
+    let record = LedgerEntry {
+        state,
+        meta: vec![Meta::Overwrite],
+        decision,
+        template_uid: "t".to_owned(),
+        policies: vec!["p".to_owned()],
+    };
+    let value = encode(&record).unwrap();
+    let entry = Entry {
+        key: Key::parse("/ledger/x").unwrap(),
+        created: Default::default(),
+        revision: Default::default(),
+        value,
+    };
+    assert_eq!(decode::<LedgerEntry>(&entry).unwrap(), record);
+}

@@ -1,0 +1,78 @@
+//! The whole store as it was at one revision.
+
+use std::ops::Bound;
+
+use imbl::OrdMap;
+use roadstead_protocol::wire::Revision;
+
+use crate::{Entry, Event, Key};
+
+/// The whole store as it was at one revision. Cheap to clone, never changes.
+#[derive(Clone)]
+pub struct Snapshot {
+    pub(crate) revision: Revision,
+    pub(crate) entries: OrdMap<Key, Entry>,
+}
+
+impl Snapshot {
+    /// The revision of the last change that is in it.
+    pub fn revision(&self) -> Revision {
+        self.revision
+    }
+
+    /// The entry of `key`.
+    pub fn get(&self, key: &str) -> Option<&Entry> {
+        self.entries.get(key)
+    }
+
+    /// All entries whose key begins with `prefix`, in the order of their keys.
+    pub fn range<'s>(&'s self, prefix: &str) -> impl Iterator<Item = &'s Entry> + use<'s> {
+        self.range_from(prefix, None)
+    }
+
+    /// As [`range`](Self::range), but only what comes after the key `after`.
+    pub fn range_from<'s>(
+        &'s self,
+        prefix: &str,
+        after: Option<&str>,
+    ) -> impl Iterator<Item = &'s Entry> + use<'s> {
+        let from = match after {
+            Some(after) if after >= prefix => Bound::Excluded(after),
+            Some(_) | None => Bound::Included(prefix),
+        };
+        let prefix = prefix.to_owned();
+        self.entries
+            .range::<_, str>((from, Bound::Unbounded))
+            .map(|(_, entry)| entry)
+            .take_while(move |entry| entry.key.as_str().starts_with(prefix.as_str()))
+    }
+
+    /// How many entries there are.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// Takes `event` back.
+    pub(crate) fn undo(&mut self, event: &Event) {
+        match &event.previous {
+            Some(previous) => self.entries.insert(event.key.clone(), previous.clone()),
+            None => self.entries.remove(event.key.as_str()),
+        };
+    }
+}
+
+impl std::fmt::Debug for Snapshot {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "Snapshot({}, {} entries)",
+            self.revision,
+            self.entries.len()
+        )
+    }
+}

@@ -1,0 +1,207 @@
+//! The store's handle: opening, reading, committing, watching, closing.
+
+use std::sync::Arc;
+
+use imbl::OrdMap;
+use roadstead_protocol::env::Env;
+use roadstead_protocol::wire::{Epoch, Lineage, Revision};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::disk::{self, Backend, Durable, Loaded};
+use crate::ring::Ring;
+use crate::shared::{Inner, Shared, Subscribers};
+use crate::writer::{Request, Writer};
+use crate::{
+    CommitError, Committed, Compacted, Entry, Key, OpenError, Snapshot, Txn, Watch, epoch,
+};
+
+/// Most transactions that wait for the writer; who comes then waits.
+const QUEUE_MAX: usize = 1024;
+
+/// How much history a store keeps.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Most events that watches and older snapshots can go back.
+    pub events_max: usize,
+    /// Most bytes that these events may take.
+    pub events_bytes_max: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            events_max: 100_000,
+            events_bytes_max: 128 * 1024 * 1024,
+        }
+    }
+}
+
+/// A store. Cheap to clone; the store ends when it is closed or its last handle is dropped.
+#[derive(Clone)]
+pub struct Store {
+    shared: Arc<Shared>,
+    queue: mpsc::Sender<Request>,
+}
+
+impl Store {
+    /// Opens what is there, or creates it where nothing is, begins an epoch and starts the writer.
+    ///
+    /// # Errors
+    /// When the clock is absurd, or the file is in use, damaged, or cannot be read and written.
+    pub async fn open(env: Env, backend: Backend, options: Options) -> Result<Self, OpenError> {
+        let now = env.clock.now();
+        if !epoch::plausible(now) {
+            return Err(OpenError::Clock(now));
+        }
+        let random = [
+            u64::from_le_bytes(env.random()),
+            u64::from_le_bytes(env.random()),
+        ];
+        let (durable, loaded) = match backend {
+            Backend::Memory => {
+                let lineage = epoch::begin(Lineage::default(), None, now, random);
+                (
+                    Durable::Memory,
+                    Loaded {
+                        lineage,
+                        last: None,
+                        entries: OrdMap::new(),
+                    },
+                )
+            }
+            Backend::Redb(open) => {
+                let begin = move |lineage, last| epoch::begin(lineage, last, now, random);
+                disk::load(&env, open, begin).await?
+            }
+        };
+        Ok(Self::start(env, durable, loaded, &options))
+    }
+
+    fn start(env: Env, durable: Durable, loaded: Loaded, options: &Options) -> Self {
+        let Loaded {
+            lineage,
+            last,
+            entries,
+        } = loaded;
+        // `begin` always ends the lineage with the living epoch.
+        let (epoch, first) = lineage
+            .0
+            .last()
+            .map_or_else(Default::default, |r| (r.epoch, r.first));
+        let revision = last.unwrap_or(Revision(first.0.saturating_sub(1)));
+        let head = Snapshot { revision, entries };
+        let ring = Ring::new(revision, options.events_max, options.events_bytes_max);
+        let inner = Inner {
+            head: head.clone(),
+            ring,
+            subscribers: Subscribers::default(),
+            closed: false,
+        };
+        let shared = Arc::new(Shared::new(lineage, epoch, first, inner));
+        let (queue, requests) = mpsc::channel(QUEUE_MAX);
+        tokio::spawn(Writer::new(env, Arc::clone(&shared), requests, durable, head).run());
+        Self { shared, queue }
+    }
+
+    /// The newest durable state.
+    pub fn snapshot(&self) -> Snapshot {
+        self.shared.lock().head.clone()
+    }
+
+    /// The state as it was at `revision`, or, where that is in the midst of a transaction, after
+    /// that transaction.
+    ///
+    /// # Errors
+    /// When the history that is kept does not reach back so far, or `revision` lies in the future
+    /// or in a gap between epochs.
+    pub fn snapshot_at(&self, revision: Revision) -> Result<Snapshot, Compacted> {
+        let inner = self.shared.lock();
+        self.shared.known(&inner, revision)?;
+        Ok(inner.ring.snapshot_at(revision, &inner.head))
+    }
+
+    /// Does all of `txn`, if all its checks hold; resolves once it is on disk and visible.
+    ///
+    /// A caller that is dropped while it waits does not take the transaction back.
+    ///
+    /// # Errors
+    /// [`CommitError::Unavailable`] may leave open whether the transaction will still happen;
+    /// after all others it did not.
+    pub async fn commit(&self, txn: Txn) -> Result<Committed, CommitError> {
+        txn.bounded()?;
+        let (reply, answer) = oneshot::channel();
+        let request = Request::Commit { txn, reply };
+        self.queue
+            .send(request)
+            .await
+            .map_err(|_closed| CommitError::Closed)?;
+        answer.await.unwrap_or(Err(CommitError::Closed))
+    }
+
+    /// The changes after `after` to keys that begin with `prefix`.
+    ///
+    /// # Errors
+    /// When the history that is kept does not reach back so far, or `after` lies in the future or
+    /// in a gap between epochs.
+    pub fn watch(&self, prefix: &str, after: Revision) -> Result<Watch, Compacted> {
+        Watch::new(&self.shared, prefix, after)
+    }
+
+    /// The epochs that this history has lived through; the last one lives.
+    pub fn lineage(&self) -> Lineage {
+        self.shared.lineage.clone()
+    }
+
+    /// The epoch that lives.
+    pub fn epoch(&self) -> Epoch {
+        self.shared.epoch
+    }
+
+    /// The newest durable revision.
+    pub fn revision(&self) -> Revision {
+        self.shared.lock().head.revision
+    }
+
+    /// How many watches there are.
+    pub fn watches(&self) -> usize {
+        self.shared.lock().subscribers.len()
+    }
+
+    /// Ends the store: what waits is still committed, then the file is closed and watches end.
+    pub async fn close(&self) {
+        let (reply, done) = oneshot::channel();
+        if self.queue.send(Request::Close { reply }).await.is_ok() {
+            // An error means that the writer is gone already: closed as well.
+            let _closed = done.await;
+        }
+    }
+}
+
+impl std::fmt::Debug for Store {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "Store(epoch {}, revision {})",
+            self.epoch(),
+            self.revision()
+        )
+    }
+}
+
+/// What is in a transaction's way, if anything is.
+pub(crate) fn obstacle(entries: &OrdMap<Key, Entry>, txn: &Txn) -> Option<CommitError> {
+    use crate::Check;
+    txn.checks.iter().find_map(|check| {
+        let (Check::Absent(key) | Check::At(key, _) | Check::Exists(key)) = check;
+        let actual = entries.get(key.as_str()).map(|entry| entry.revision);
+        let holds = match check {
+            Check::Absent(_) => actual.is_none(),
+            Check::At(_, revision) => actual == Some(*revision),
+            Check::Exists(_) => actual.is_some(),
+        };
+        (!holds).then(|| CommitError::Conflict {
+            key: key.clone(),
+            actual,
+        })
+    })
+}
