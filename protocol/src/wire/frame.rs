@@ -3,16 +3,18 @@
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
+use super::bounded;
 use super::item::{Digest, ItemKey, Meta};
+use super::limits::{ADDRESSES_MAX, AUTHORITIES_MAX, META_MAX, REPORTS_MAX, SUMMARY_ENTRIES_MAX};
 use super::report::ItemReport;
 use super::stamp::{Epoch, Lineage, Revision, Stamp};
 
 /// A stream of its own, so that one kind of traffic does not delay another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Lane {
-    /// Hello, welcome, acknowledgements: small and prompt. Both directions.
+    /// Hello, acknowledgements, wants, refusals: small and prompt. Both directions.
     Control,
-    /// Puts and tombstones in revision order. Hub to agent.
+    /// The welcome, then puts and tombstones in revision order. Hub to agent.
     Desired,
     /// Contents in chunks. Hub to agent.
     Content,
@@ -39,6 +41,8 @@ pub enum HubFrame {
     Synced(Synced),
     /// The hub goes down on purpose.
     Restarting(Restarting),
+    /// A put that was announced is superseded and its content is gone.
+    Withdrawn(Withdrawn),
 }
 
 /// What an agent says.
@@ -51,7 +55,7 @@ pub enum AgentFrame {
     /// Content that the agent lacks.
     Want(Want),
     /// What became of items. Newest wins.
-    Reports(Vec<ItemReport>),
+    Reports(#[serde(deserialize_with = "bounded::list::<REPORTS_MAX, _, _>")] Vec<ItemReport>),
     /// What the cluster is like.
     Facts(Facts),
 }
@@ -60,9 +64,30 @@ impl HubFrame {
     /// The lane it travels on.
     pub fn lane(&self) -> Lane {
         match self {
-            Self::Welcome(_) | Self::Refused(_) | Self::Restarting(_) => Lane::Control,
-            Self::Put(_) | Self::Tombstone(_) | Self::Summary(_) | Self::Synced(_) => Lane::Desired,
+            Self::Refused(_) | Self::Restarting(_) => Lane::Control,
+            // Lanes are not ordered among each other: a welcome must not be overtaken by a put.
+            Self::Welcome(_)
+            | Self::Put(_)
+            | Self::Tombstone(_)
+            | Self::Summary(_)
+            | Self::Synced(_)
+            | Self::Withdrawn(_) => Lane::Desired,
             Self::Content(_) => Lane::Content,
+        }
+    }
+
+    /// Its variant's name, for people.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Welcome(_) => "welcome",
+            Self::Refused(_) => "refused",
+            Self::Put(_) => "put",
+            Self::Tombstone(_) => "tombstone",
+            Self::Content(_) => "content",
+            Self::Summary(_) => "summary",
+            Self::Synced(_) => "synced",
+            Self::Restarting(_) => "restarting",
+            Self::Withdrawn(_) => "withdrawn",
         }
     }
 }
@@ -73,6 +98,17 @@ impl AgentFrame {
         match self {
             Self::Hello(_) | Self::Ack(_) | Self::Want(_) => Lane::Control,
             Self::Reports(_) | Self::Facts(_) => Lane::Reports,
+        }
+    }
+
+    /// Its variant's name, for people.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Hello(_) => "hello",
+            Self::Ack(_) => "ack",
+            Self::Want(_) => "want",
+            Self::Reports(_) => "reports",
+            Self::Facts(_) => "facts",
         }
     }
 }
@@ -114,8 +150,10 @@ pub struct Welcome {
     /// Where the hub begins.
     pub mode: Mode,
     /// Addresses at which this hub is to be found from now on, as `host:port`.
+    #[serde(deserialize_with = "bounded::list::<ADDRESSES_MAX, _, _>")]
     pub addresses: Vec<String>,
     /// PEM of the authorities that sign hubs and agents, current ones first.
+    #[serde(deserialize_with = "bounded::list::<AUTHORITIES_MAX, _, _>")]
     pub authorities: Vec<String>,
 }
 
@@ -124,7 +162,7 @@ pub struct Welcome {
 pub enum Mode {
     /// Puts and tombstones after the agent's position follow.
     Resume,
-    /// The whole set follows as summaries; the agent asks for what differs.
+    /// The whole set follows as summaries.
     Compare,
 }
 
@@ -166,6 +204,7 @@ pub struct Put {
     /// How long the content is, in bytes.
     pub size: u32,
     /// How to treat it.
+    #[serde(deserialize_with = "bounded::list::<META_MAX, _, _>")]
     pub meta: Vec<Meta>,
 }
 
@@ -177,10 +216,12 @@ pub struct Tombstone {
     /// Given when.
     pub stamp: Stamp,
     /// How to treat it.
+    #[serde(deserialize_with = "bounded::list::<META_MAX, _, _>")]
     pub meta: Vec<Meta>,
 }
 
-/// A piece of a content. Pieces of one content come in order and without gaps.
+/// A piece of a content that was asked for. Pieces of one content come in order, without gaps, and
+/// without pieces of others in between.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Content {
     /// Of which content.
@@ -193,10 +234,21 @@ pub struct Content {
     pub bytes: Bytes,
 }
 
-/// A part of the whole desired set, in key order.
+/// An announced put is to be passed over: its content is gone, because something newer of the same
+/// key has superseded it and follows.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Withdrawn {
+    /// Which item.
+    pub key: ItemKey,
+    /// At which revision.
+    pub revision: Revision,
+}
+
+/// A part of the whole desired set, in revision order.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Summary {
-    /// Puts and tombstones; contents are asked for.
+    /// Puts and tombstones.
+    #[serde(deserialize_with = "bounded::list::<SUMMARY_ENTRIES_MAX, _, _>")]
     pub entries: Vec<SummaryEntry>,
     /// The revision that the set is of, with the last part.
     pub complete: Option<Revision>,

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::bounded;
+use super::limits::IGNORED_FIELDS_MAX;
 use super::stamp::Stamp;
 
 /// What names an object in a cluster's desired set. The API version is content, not key.
@@ -73,7 +75,9 @@ pub enum Meta {
     /// What exists already and is not ours is taken over (`conflictResolution: Overwrite`).
     Overwrite,
     /// JSON pointers that are left to whoever set them.
-    IgnoreFields(Vec<String>),
+    IgnoreFields(
+        #[serde(deserialize_with = "bounded::list::<IGNORED_FIELDS_MAX, _, _>")] Vec<String>,
+    ),
     /// This order names the stamp that it replaces, and so ends a hold on it.
     Replaces(Stamp),
 }

@@ -21,12 +21,22 @@ pub const SUMMARY_ENTRIES_MAX: usize = 500;
 /// Most item reports in one frame.
 pub const REPORTS_MAX: usize = 100;
 /// Most epochs that a hub names in its welcome; the oldest are dropped first.
-pub const LINEAGE_MAX: usize = 512;
+pub const LINEAGE_MAX: usize = 4096;
 /// Most meta entries on one item.
 pub const META_MAX: usize = 16;
 /// Puts and tombstones sent and not yet acknowledged.
 pub const WINDOW_ITEMS: usize = 256;
-/// Content bytes sent and not yet acknowledged.
+/// Content bytes asked for or received and not yet committed, in one session.
 pub const WINDOW_BYTES: usize = 4 * 1024 * 1024;
 /// Most addresses and pins in a join token or welcome.
 pub const ADDRESSES_MAX: usize = 16;
+/// Most authorities in a welcome.
+pub const AUTHORITIES_MAX: usize = 8;
+/// Longest PEM of one authority, in bytes.
+pub const PEM_BYTES_MAX: usize = 8 * 1024;
+/// Most JSON pointers in one item's ignored fields.
+pub const IGNORED_FIELDS_MAX: usize = 64;
+/// Entries of a comparison sent and not yet acknowledged.
+pub const WINDOW_SUMMARY: usize = 4 * SUMMARY_ENTRIES_MAX;
+/// Most bytes of texts in one item's meta entries together.
+pub const META_BYTES_MAX: usize = 16 * 1024;

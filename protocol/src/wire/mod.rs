@@ -3,6 +3,8 @@
 //! Knows neither kinds nor sessions nor QUIC. Variants of the frame enums are only ever appended
 //! and a released struct never changes; what a peer understands is settled by features in the hello.
 
+mod bounded;
+pub mod codec;
 pub mod frame;
 pub mod item;
 pub mod limits;

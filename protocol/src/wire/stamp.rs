@@ -6,8 +6,13 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::bounded;
+use super::limits::LINEAGE_MAX;
+
 /// A revision of the hub's store: consecutive within an epoch, never reused in a history.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 #[serde(transparent)]
 pub struct Revision(pub u64);
 
@@ -18,7 +23,9 @@ impl std::fmt::Display for Revision {
 }
 
 /// One life of a hub: a random number minted at its start.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 #[serde(transparent)]
 pub struct Epoch(pub u64);
 
@@ -57,20 +64,38 @@ pub struct EpochRange {
 /// The epochs of one history, oldest first.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Lineage(pub Vec<EpochRange>);
+pub struct Lineage(
+    #[serde(deserialize_with = "bounded::list::<LINEAGE_MAX, _, _>")] pub Vec<EpochRange>,
+);
 
 impl Lineage {
-    /// The epoch that `revision` belongs to, if any.
+    /// The epoch that `revision` belongs to, if any. Sensible only where the lineage is ordered.
     pub fn epoch_of(&self, revision: Revision) -> Option<Epoch> {
-        self.0
-            .iter()
-            .find(|r| r.first <= revision && r.last.is_none_or(|last| revision <= last))
-            .map(|r| r.epoch)
+        let begun = self.0.partition_point(|range| range.first <= revision);
+        let range = self.0.get(begun.checked_sub(1)?)?;
+        range
+            .last
+            .is_none_or(|last| revision <= last)
+            .then_some(range.epoch)
     }
 
     /// The stamp of `revision`, if it belongs to an epoch of this history.
     pub fn stamp(&self, revision: Revision) -> Option<Stamp> {
-        self.epoch_of(revision).map(|epoch| Stamp { epoch, revision })
+        self.epoch_of(revision)
+            .map(|epoch| Stamp { epoch, revision })
+    }
+
+    /// Whether the epochs follow one another without overlap, and only the last one lives.
+    pub fn is_ordered(&self) -> bool {
+        let each = self
+            .0
+            .iter()
+            .all(|r| r.last.is_none_or(|last| r.first <= last));
+        let pairs = self.0.windows(2).all(|pair| match pair {
+            [before, after] => before.last.is_some_and(|last| last < after.first),
+            _ => true,
+        });
+        each && pairs
     }
 
     /// Whether `stamp` was given by this history.
@@ -84,7 +109,11 @@ mod tests {
     use super::*;
 
     fn range(epoch: u64, first: u64, last: Option<u64>) -> EpochRange {
-        EpochRange { epoch: Epoch(epoch), first: Revision(first), last: last.map(Revision) }
+        EpochRange {
+            epoch: Epoch(epoch),
+            first: Revision(first),
+            last: last.map(Revision),
+        }
     }
 
     #[test]
@@ -95,6 +124,9 @@ mod tests {
         assert_eq!(lineage.epoch_of(Revision(20)), Some(Epoch(7)));
         assert_eq!(lineage.epoch_of(Revision(21)), None);
         assert_eq!(lineage.epoch_of(Revision(1_000)), Some(Epoch(9)));
-        assert!(!lineage.contains(Stamp { epoch: Epoch(9), revision: Revision(15) }));
+        assert!(!lineage.contains(Stamp {
+            epoch: Epoch(9),
+            revision: Revision(15)
+        }));
     }
 }

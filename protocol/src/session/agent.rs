@@ -1,0 +1,295 @@
+//! The agent's end of a session.
+//!
+//! Knows neither redb nor the member: its shell commits batches and tells what became of items.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use crate::wire::codec::Frame;
+use crate::wire::frame::{Ack, Hello, Mode, Restarting, Summary, Synced, Welcome};
+use crate::wire::report::ItemReport;
+use crate::wire::{AgentFrame, Digest, HubFrame, Lane, Stamp};
+
+use super::limits::{COMPARE_DEADLINE, FLUSH_AFTER, WELCOME_DEADLINE};
+use super::outbox::Outbox;
+use super::receive::Receiver;
+use super::timer::{Timer, Timers};
+use super::{Batch, Ending, Now, Session, Violation, handshake};
+
+/// What an agent brings to a session.
+#[derive(Clone)]
+pub struct AgentConfig {
+    /// How it introduces itself.
+    pub hello: Hello,
+    /// Whether a content is durable at the agent. Called from within the session, so it must be
+    /// quick (an index in memory). It is asked again right before a batch is handed out, and only
+    /// one batch is out at a time: a shell that drops contents only while it commits, after it has
+    /// looked at the batch, never loses one that is needed.
+    pub holds: Arc<dyn Fn(&Digest) -> bool + Send + Sync>,
+}
+
+/// What the agent's shell is to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AgentEvent {
+    /// The hub let us in. In `Mode::Compare` its whole set follows as batches.
+    Welcomed(Welcome),
+    /// Commit this in one transaction, then call `committed`. The next batch comes afterwards.
+    Commit(Batch),
+    /// A comparison is over and committed: every key of the hub's set has been named. `None` where
+    /// that hub has never written anything.
+    Compared(Option<Stamp>),
+    /// All that the hub had when it said so is committed. Does not move the position.
+    Synced(Stamp),
+    /// The hub goes down on purpose: come back after this time.
+    Restarting(Duration),
+    /// The session is over: close the connection.
+    Closed(Ending),
+}
+
+/// Why a report was not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ReportError {
+    /// As many items as there may be are waiting to be reported; try again later.
+    #[error("too many reports are waiting")]
+    Full,
+    /// A name in the key exceeds its bound.
+    #[error("a name in the key is too long")]
+    Key,
+}
+
+/// Where a session is.
+enum Phase {
+    /// The hello waits for its lane, or the hub for its shell.
+    Greeting,
+    /// It is on.
+    On(Box<Receiver>),
+    /// It is over.
+    Over,
+}
+
+/// The agent's end of a session.
+pub struct AgentSession {
+    config: AgentConfig,
+    phase: Phase,
+    timers: Timers,
+    /// The hello, until it is transmitted.
+    hello: Option<Hello>,
+    /// The newest acknowledgement, until it is transmitted.
+    ack: Option<Stamp>,
+    outbox: Outbox,
+    events: VecDeque<AgentEvent>,
+}
+
+impl AgentSession {
+    /// A session over a connection that was made at `now`.
+    pub fn new(config: AgentConfig, now: Now) -> Self {
+        let mut timers = Timers::default();
+        timers.set(Timer::Handshake, now + WELCOME_DEADLINE);
+        let hello = Some(config.hello.clone());
+        Self {
+            config,
+            phase: Phase::Greeting,
+            timers,
+            hello,
+            ack: None,
+            outbox: Outbox::default(),
+            events: VecDeque::new(),
+        }
+    }
+
+    /// The batch whose `upto` this is, is durable. Ignored where no such batch is out.
+    pub fn committed(&mut self, now: Now, upto: Option<Stamp>) {
+        let Phase::On(receiver) = &mut self.phase else {
+            return;
+        };
+        let Some(committed) = receiver.committed(upto) else {
+            return;
+        };
+        self.ack = committed.ack.or(self.ack);
+        if committed.compared {
+            self.timers.clear(Timer::Compare);
+            self.events.push_back(AgentEvent::Compared(committed.ack));
+        } else {
+            self.await_comparison(now);
+        }
+    }
+
+    /// What became of an item. Replaces what was waiting to be said about it. A message beyond its
+    /// bound is cut, a status beyond its bound is left out. A session starts with nothing to say:
+    /// after a reconnect everything is to be reported again, since the hub keeps reports in memory.
+    /// What is reported before the welcome waits for it.
+    pub fn report(&mut self, now: Now, report: ItemReport) -> Result<(), ReportError> {
+        self.outbox.report(report)?;
+        self.flush_soon(now);
+        Ok(())
+    }
+
+    /// What the cluster is like, as JSON. Returns false, and takes nothing, where it exceeds
+    /// `FACTS_BYTES_MAX`.
+    #[must_use = "facts beyond the bound are not sent"]
+    pub fn facts(&mut self, now: Now, json: Bytes) -> bool {
+        let taken = self.outbox.facts(json);
+        self.flush_soon(now);
+        taken
+    }
+
+    /// How many items are waiting to be reported.
+    pub fn reports_waiting(&self) -> usize {
+        self.outbox.len()
+    }
+
+    /// (Re)starts the clock of a comparison that waits for the hub.
+    fn await_comparison(&mut self, now: Now) {
+        let Phase::On(receiver) = &self.phase else {
+            return;
+        };
+        if receiver.compares() {
+            self.timers.set(Timer::Compare, now + COMPARE_DEADLINE);
+        }
+    }
+
+    fn flush_soon(&mut self, now: Now) {
+        let on = matches!(self.phase, Phase::On(_));
+        if on && !self.outbox.is_empty() && !self.outbox.is_open() {
+            self.timers.set_once(Timer::Flush, now + FLUSH_AFTER);
+        }
+    }
+
+    fn close(&mut self, ending: Option<Ending>) {
+        self.phase = Phase::Over;
+        self.timers.clear_all();
+        self.hello = None;
+        self.ack = None;
+        self.events.extend(ending.map(AgentEvent::Closed));
+    }
+
+    fn welcomed(&mut self, now: Now, welcome: Welcome) -> Result<(), Violation> {
+        handshake::check(&self.config.hello, &welcome)?;
+        let start = match welcome.mode {
+            Mode::Resume => self.config.hello.position,
+            Mode::Compare => None,
+        };
+        let receiver = Receiver::new(welcome.lineage.clone(), start);
+        self.phase = Phase::On(Box::new(receiver));
+        self.timers.clear(Timer::Handshake);
+        self.await_comparison(now);
+        self.flush_soon(now);
+        self.events.push_back(AgentEvent::Welcomed(welcome));
+        Ok(())
+    }
+
+    fn take(&mut self, now: Now, frame: HubFrame) -> Result<(), Violation> {
+        frame.check()?;
+        let name = frame.name();
+        let out_of = |phase| Err(Violation::OutOfPhase { frame: name, phase });
+        match (&mut self.phase, frame) {
+            (Phase::Over, _) => Ok(()),
+            (_, HubFrame::Refused(refused)) => {
+                self.close(Some(Ending::Refused(refused)));
+                Ok(())
+            }
+            (_, HubFrame::Restarting(Restarting { retry_in_ms })) => {
+                let retry_in = Duration::from_millis(retry_in_ms);
+                self.events.push_back(AgentEvent::Restarting(retry_in));
+                Ok(())
+            }
+            (Phase::Greeting, HubFrame::Welcome(welcome)) if self.hello.is_none() => {
+                self.welcomed(now, welcome)
+            }
+            (Phase::Greeting, _) => out_of("before the welcome"),
+            (Phase::On(_), HubFrame::Welcome(_)) => out_of("a second time"),
+            (Phase::On(receiver), HubFrame::Summary(summary)) if receiver.expects_summaries() => {
+                summarise(receiver, summary)
+            }
+            (Phase::On(_), HubFrame::Summary(_)) => out_of("outside a comparison"),
+            (
+                Phase::On(receiver),
+                HubFrame::Put(_) | HubFrame::Tombstone(_) | HubFrame::Synced(_),
+            ) if receiver.expects_summaries() => out_of("within a comparison"),
+            (Phase::On(receiver), HubFrame::Put(put)) => receiver.announce(put.into()),
+            (Phase::On(receiver), HubFrame::Tombstone(tombstone)) => {
+                receiver.announce(tombstone.into())
+            }
+            (Phase::On(receiver), HubFrame::Synced(Synced { stamp })) => receiver.synced(stamp),
+            (Phase::On(receiver), HubFrame::Withdrawn(withdrawn)) => receiver.withdrawn(withdrawn),
+            (Phase::On(receiver), HubFrame::Content(piece)) => receiver.content(&piece),
+        }
+    }
+}
+
+/// Takes a part of the whole set.
+fn summarise(receiver: &mut Receiver, summary: Summary) -> Result<(), Violation> {
+    for entry in summary.entries {
+        receiver.announce(entry.into())?;
+    }
+    match summary.complete {
+        Some(revision) => receiver.complete(revision),
+        None => Ok(()),
+    }
+}
+
+impl Session for AgentSession {
+    type In = HubFrame;
+    type Out = AgentFrame;
+    type Event = AgentEvent;
+
+    fn handle_frame(&mut self, now: Now, frame: HubFrame) -> Result<(), Violation> {
+        let taken = self.take(now, frame);
+        match &taken {
+            Ok(()) => self.await_comparison(now),
+            Err(_) => self.close(None),
+        }
+        taken
+    }
+
+    fn handle_timeout(&mut self, now: Now) {
+        while let Some(timer) = self.timers.expire(now) {
+            match (timer, &self.phase) {
+                (Timer::Handshake, _) => self.close(Some(Ending::Late("a welcome"))),
+                (Timer::Compare, Phase::On(receiver)) if receiver.waits_for_comparison() => {
+                    self.close(Some(Ending::Late("the rest of a comparison")));
+                }
+                (Timer::Compare, _) => self.await_comparison(now),
+                (Timer::Flush, _) => self.outbox.open(),
+            }
+        }
+    }
+
+    fn poll_timeout(&self) -> Option<(Now, &'static str)> {
+        self.timers.next()
+    }
+
+    fn poll_transmit_on(&mut self, lane: Lane) -> Option<AgentFrame> {
+        match (lane, &mut self.phase) {
+            (Lane::Control, Phase::Greeting) => self.hello.take().map(AgentFrame::Hello),
+            (Lane::Control, Phase::On(receiver)) => {
+                if let Some(stamp) = self.ack.take() {
+                    return Some(AgentFrame::Ack(Ack { stamp }));
+                }
+                receiver
+                    .poll_want(self.config.holds.as_ref())
+                    .map(AgentFrame::Want)
+            }
+            (Lane::Reports, Phase::On(_)) => self.outbox.poll_transmit(),
+            (Lane::Control | Lane::Desired | Lane::Content | Lane::Reports, _) => None,
+        }
+    }
+
+    fn poll_event(&mut self) -> Option<AgentEvent> {
+        if let Some(event) = self.events.pop_front() {
+            return Some(event);
+        }
+        let Phase::On(receiver) = &mut self.phase else {
+            return None;
+        };
+        if let Some(batch) = receiver.poll_batch(self.config.holds.as_ref()) {
+            return Some(AgentEvent::Commit(batch));
+        }
+        receiver
+            .poll_synced()
+            .map(|stamp| AgentEvent::Synced(stamp))
+    }
+}

@@ -1,0 +1,72 @@
+//! How a session begins: what a hub answers to a hello, and what an agent believes of a welcome.
+//!
+//! Who may come in at all (identity, boot counters, detached clusters) is the hub's shell's matter.
+
+use crate::wire::frame::{Hello, Mode, Welcome};
+use crate::wire::limits::{ADDRESSES_MAX, AUTHORITIES_MAX, LINEAGE_MAX};
+use crate::wire::{Lineage, Revision};
+
+use super::Violation;
+use super::hub::HubConfig;
+
+/// Cuts what a hub says to its bounds: of epochs the newest stay, of lists the first.
+pub(super) fn bounded(mut config: HubConfig) -> HubConfig {
+    let surplus = config.lineage.0.len().saturating_sub(LINEAGE_MAX);
+    config.lineage.0.drain(..surplus);
+    config.addresses.truncate(ADDRESSES_MAX);
+    config.authorities.truncate(AUTHORITIES_MAX);
+    config
+}
+
+/// Where the hub begins: after the agent's position where that is a place in the hub's own history
+/// from which nothing is missing, else with everything.
+pub(super) fn mode(lineage: &Lineage, floor: Revision, hello: &Hello) -> Mode {
+    let resumes = hello
+        .position
+        .is_some_and(|stamp| lineage.contains(stamp) && stamp.revision >= floor && !hello.rewound);
+    if resumes { Mode::Resume } else { Mode::Compare }
+}
+
+/// The revision after which the hub sends.
+pub(super) fn start(mode: Mode, hello: &Hello) -> Revision {
+    match (mode, hello.position) {
+        (Mode::Resume, Some(stamp)) => stamp.revision,
+        (Mode::Resume, None) | (Mode::Compare, _) => Revision(0),
+    }
+}
+
+/// The hub's answer.
+pub(super) fn welcome(config: &HubConfig, hello: &Hello, mode: Mode) -> Welcome {
+    Welcome {
+        features: config.features & hello.features,
+        release: config.release.clone(),
+        hub: config.hub.clone(),
+        cluster: config.cluster.clone(),
+        epoch: config.epoch,
+        lineage: config.lineage.clone(),
+        mode,
+        addresses: config.addresses.clone(),
+        authorities: config.authorities.clone(),
+    }
+}
+
+/// Whether an agent that said `hello` can live with `welcome`.
+pub(super) fn check(hello: &Hello, welcome: &Welcome) -> Result<(), Violation> {
+    if welcome.features & !hello.features != 0 {
+        return Err(Violation::Welcome("names features that were not offered"));
+    }
+    if !welcome.lineage.is_ordered() {
+        return Err(Violation::Welcome("has a lineage out of order"));
+    }
+    let lives = welcome.lineage.0.last();
+    if lives.is_none_or(|range| range.epoch != welcome.epoch || range.last.is_some()) {
+        return Err(Violation::Welcome("names an epoch that does not live"));
+    }
+    // The hub's floor is not known here; all else has to agree with what was said.
+    if welcome.mode == Mode::Resume && mode(&welcome.lineage, Revision(0), hello) != Mode::Resume {
+        return Err(Violation::Welcome(
+            "resumes from a place that is not in its lineage",
+        ));
+    }
+    Ok(())
+}

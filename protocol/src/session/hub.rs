@@ -1,0 +1,400 @@
+//! The hub's end of a session.
+//!
+//! Knows neither the ledger nor QUIC: its shell reads the one and drives the other.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use crate::wire::codec::Frame;
+use crate::wire::frame::{Ack, Facts, Hello, Mode, RefusalCode, Refused, Restarting, Want};
+use crate::wire::limits::MESSAGE_BYTES_MAX;
+use crate::wire::report::ItemReport;
+use crate::wire::{AgentFrame, Digest, Epoch, HubFrame, ItemKey, Lane, Lineage, Revision, Stamp};
+
+use super::limits::HELLO_DEADLINE;
+use super::outbound::{Outbound, Wanted};
+use super::send::{Sender, Unsendable};
+use super::timer::{Timer, Timers};
+use super::{Change, Ending, Now, Session, Violation, handshake};
+
+/// What a hub tells every agent in its welcome.
+#[derive(Clone, Debug)]
+pub struct HubConfig {
+    /// The hub's release, for people.
+    pub release: String,
+    /// The identity that the hub keeps for life.
+    pub hub: String,
+    /// The UID of the cluster that the certificate names.
+    pub cluster: String,
+    /// The life that the hub is in.
+    pub epoch: Epoch,
+    /// The lives that its history has had; the last one is `epoch`'s.
+    pub lineage: Lineage,
+    /// Addresses at which the hub is to be found, as `host:port`.
+    pub addresses: Vec<String>,
+    /// PEM of the authorities that sign hubs and agents.
+    pub authorities: Vec<String>,
+    /// What the hub understands beyond the first release.
+    pub features: u64,
+}
+
+/// What the shell decides about a hello.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Admission {
+    /// Let it in.
+    Welcome {
+        /// The ledger may lack tombstones at and below this revision: an agent that stands before
+        /// it compares. `Revision(0)` where nothing was ever removed.
+        floor: Revision,
+    },
+    /// Turn it away.
+    Refuse(Refused),
+}
+
+/// What the hub's shell is to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HubEvent {
+    /// An agent says who it is: decide, then `admit`.
+    Hello(Hello),
+    /// The session is on. Nothing to do.
+    Admitted(Mode),
+    /// Read this cluster's ledger: entries with a revision above `after`, ascending, at most
+    /// `room`; answer with `offer`, and then with `synced` if these were all there are.
+    NeedChanges {
+        /// Above this revision.
+        after: Revision,
+        /// At most so many; at least 1.
+        room: usize,
+    },
+    /// Read a content and answer with `content`, or with `gone`.
+    NeedContent {
+        /// Which content.
+        digest: Digest,
+    },
+    /// An entry that was offered cannot travel and was left out: it exceeds a bound, its stamp is
+    /// not of this history, or its content is not as long as it says. A fault of this hub.
+    Unsendable {
+        /// Which item.
+        key: ItemKey,
+        /// Its stamp.
+        stamp: Stamp,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Everything up to here is durable at the agent.
+    Acked(Revision),
+    /// What became of items. Newest wins.
+    Reports(Vec<ItemReport>),
+    /// What the cluster is like: bounded JSON.
+    Facts(Bytes),
+    /// The session is over; send what is left to send, then close the connection.
+    Closed(Ending),
+}
+
+/// Where a session is.
+enum Phase {
+    /// Nothing has been said.
+    Waiting,
+    /// The shell decides about this hello.
+    Deciding(Hello),
+    /// It is on.
+    On(Box<Running>),
+    /// It is over.
+    Over,
+}
+
+/// A session that is on.
+struct Running {
+    sender: Sender,
+    outbound: Outbound,
+    /// The welcome, until it is transmitted.
+    welcome: Option<HubFrame>,
+}
+
+/// The hub's end of a session.
+pub struct HubSession {
+    config: HubConfig,
+    phase: Phase,
+    timers: Timers,
+    control: VecDeque<HubFrame>,
+    events: VecDeque<HubEvent>,
+}
+
+impl HubSession {
+    /// A session over a connection that was accepted at `now`. Lists in `config` that exceed their
+    /// bounds are cut.
+    pub fn new(config: HubConfig, now: Now) -> Self {
+        let mut timers = Timers::default();
+        timers.set(Timer::Handshake, now + HELLO_DEADLINE);
+        Self {
+            config: handshake::bounded(config),
+            phase: Phase::Waiting,
+            timers,
+            control: VecDeque::new(),
+            events: VecDeque::new(),
+        }
+    }
+
+    /// Answers [`HubEvent::Hello`]. Ignored at any other time.
+    pub fn admit(&mut self, now: Now, admission: Admission) {
+        let Phase::Deciding(hello) = &self.phase else {
+            return;
+        };
+        let floor = match admission {
+            Admission::Welcome { floor } => floor,
+            Admission::Refuse(refused) => return self.refuse(now, refused),
+        };
+        let mode = handshake::mode(&self.config.lineage, floor, hello);
+        let welcome = handshake::welcome(&self.config, hello, mode);
+        let sender = Sender::new(mode, handshake::start(mode, hello));
+        let welcome = Some(HubFrame::Welcome(welcome));
+        self.phase = Phase::On(Box::new(Running {
+            sender,
+            outbound: Outbound::default(),
+            welcome,
+        }));
+        self.events.push_back(HubEvent::Admitted(mode));
+    }
+
+    /// Answers [`HubEvent::NeedChanges`]: the next entries, in revision order. What does not follow
+    /// that order is ignored; what exceeds the room will be asked for again. After an answer without
+    /// any new entry nothing is asked for until `changed`.
+    pub fn offer(&mut self, _now: Now, changes: Vec<Change>) {
+        let Phase::On(on) = &mut self.phase else {
+            return;
+        };
+        let unsendable = on.sender.offer(&self.config.lineage, changes);
+        self.events
+            .extend(unsendable.into_iter().map(|Unsendable { change, reason }| {
+                HubEvent::Unsendable {
+                    key: change.key,
+                    stamp: change.stamp,
+                    reason,
+                }
+            }));
+    }
+
+    /// After `offer` (or instead of it, where nothing is above `after`): there was nothing more in
+    /// the ledger as of `revision`. Nothing is asked for until `changed`.
+    pub fn synced(&mut self, _now: Now, revision: Revision) {
+        if let Phase::On(on) = &mut self.phase {
+            on.sender.synced(&self.config.lineage, revision);
+        }
+    }
+
+    /// The ledger may have grown. A hint: spurious calls cost one read.
+    pub fn changed(&mut self, _now: Now) {
+        if let Phase::On(on) = &mut self.phase {
+            on.sender.changed();
+        }
+    }
+
+    /// Answers [`HubEvent::NeedContent`].
+    pub fn content(&mut self, _now: Now, digest: Digest, bytes: Bytes) {
+        let Phase::On(on) = &mut self.phase else {
+            return;
+        };
+        let length = bytes.len();
+        if on.outbound.content(digest, bytes) {
+            return;
+        }
+        let Some(wanted) = self.withdraw(digest) else {
+            return;
+        };
+        self.events
+            .extend(self.config.lineage.stamp(wanted.revision).map(|stamp| {
+                let reason = format!(
+                    "its content has {length} bytes, {} were announced",
+                    wanted.size
+                );
+                HubEvent::Unsendable {
+                    key: wanted.key,
+                    stamp,
+                    reason,
+                }
+            }));
+    }
+
+    /// Answers [`HubEvent::NeedContent`] where the content is gone, because a newer entry of the
+    /// ledger has superseded every one that named it. Reads the ledger on.
+    pub fn gone(&mut self, _now: Now, digest: Digest) {
+        self.withdraw(digest);
+    }
+
+    fn withdraw(&mut self, digest: Digest) -> Option<Wanted> {
+        let Phase::On(on) = &mut self.phase else {
+            return None;
+        };
+        let wanted = on.outbound.forget(digest)?;
+        on.sender.withdraw(&wanted);
+        Some(wanted)
+    }
+
+    /// Ends the session from this side, at any time. A message beyond its bound is cut.
+    pub fn refuse(&mut self, _now: Now, mut refused: Refused) {
+        if matches!(self.phase, Phase::Over) {
+            return;
+        }
+        let end = refused.message.floor_char_boundary(MESSAGE_BYTES_MAX);
+        refused.message.truncate(end);
+        self.close(Ending::Refused(refused));
+    }
+
+    /// Tells the agent that the hub goes down on purpose and when to come back. The session goes on
+    /// until the connection is closed.
+    pub fn restarting(&mut self, _now: Now, retry_in: Duration) {
+        if matches!(self.phase, Phase::Over) {
+            return;
+        }
+        let retry_in_ms = u64::try_from(retry_in.as_millis()).unwrap_or(u64::MAX);
+        // Said again with another time, the newer replaces what has not left.
+        self.control.clear();
+        self.control
+            .push_back(HubFrame::Restarting(Restarting { retry_in_ms }));
+    }
+
+    /// The newest revision that the agent has acknowledged in this session, or resumed from.
+    pub fn acked(&self) -> Revision {
+        match &self.phase {
+            Phase::On(on) => on.sender.acked(),
+            Phase::Waiting | Phase::Deciding(_) | Phase::Over => Revision(0),
+        }
+    }
+
+    fn close(&mut self, ending: Ending) {
+        self.phase = Phase::Over;
+        self.timers.clear_all();
+        self.control.clear();
+        if let Ending::Refused(refused) = &ending {
+            self.control.push_back(HubFrame::Refused(refused.clone()));
+        }
+        self.events.push_back(HubEvent::Closed(ending));
+    }
+
+    fn take(&mut self, frame: AgentFrame) -> Result<(), Violation> {
+        frame.check()?;
+        let name = frame.name();
+        match (&mut self.phase, frame) {
+            (Phase::Waiting, AgentFrame::Hello(hello)) => {
+                self.timers.clear(Timer::Handshake);
+                self.events.push_back(HubEvent::Hello(hello.clone()));
+                self.phase = Phase::Deciding(hello);
+                Ok(())
+            }
+            (Phase::On(on), AgentFrame::Ack(Ack { stamp })) => {
+                if on.sender.ack(&self.config.lineage, stamp)? {
+                    self.events.push_back(HubEvent::Acked(stamp.revision));
+                }
+                Ok(())
+            }
+            (Phase::On(on), AgentFrame::Want(want)) => on.want(want),
+            (Phase::On(_), AgentFrame::Reports(reports)) => {
+                self.events.push_back(HubEvent::Reports(reports));
+                Ok(())
+            }
+            (Phase::On(_), AgentFrame::Facts(Facts { json })) => {
+                self.events.push_back(HubEvent::Facts(json));
+                Ok(())
+            }
+            // What was on its way when the session ended.
+            (Phase::Over, _) => Ok(()),
+            (Phase::Waiting, _) => Err(Violation::OutOfPhase {
+                frame: name,
+                phase: "before hello",
+            }),
+            (Phase::Deciding(_), _) => Err(Violation::OutOfPhase {
+                frame: name,
+                phase: "before the welcome",
+            }),
+            (Phase::On(_), AgentFrame::Hello(_)) => Err(Violation::OutOfPhase {
+                frame: name,
+                phase: "a second time",
+            }),
+        }
+    }
+}
+
+impl Running {
+    fn want(&mut self, want: Want) -> Result<(), Violation> {
+        let Want { key, revision } = want;
+        let entry = self
+            .sender
+            .unacked(revision)
+            .filter(|entry| entry.key == key);
+        let Some(entry) = entry else {
+            return Err(Violation::Want { key, revision });
+        };
+        // Without content it was withdrawn, which the agent may not know yet.
+        if let Some((digest, size)) = entry.content {
+            self.outbound.want(Wanted {
+                digest,
+                size,
+                key,
+                revision,
+            });
+        }
+        Ok(())
+    }
+}
+
+impl Session for HubSession {
+    type In = AgentFrame;
+    type Out = HubFrame;
+    type Event = HubEvent;
+
+    fn handle_frame(&mut self, now: Now, frame: AgentFrame) -> Result<(), Violation> {
+        let taken = self.take(frame);
+        if let Err(violation) = &taken {
+            let message = violation.to_string();
+            self.refuse(
+                now,
+                Refused {
+                    code: RefusalCode::Protocol,
+                    message,
+                },
+            );
+        }
+        taken
+    }
+
+    fn handle_timeout(&mut self, now: Now) {
+        while let Some(timer) = self.timers.expire(now) {
+            match timer {
+                Timer::Handshake => self.close(Ending::Late("a hello")),
+                Timer::Compare | Timer::Flush => {}
+            }
+        }
+    }
+
+    fn poll_timeout(&self) -> Option<(Now, &'static str)> {
+        self.timers.next()
+    }
+
+    fn poll_transmit_on(&mut self, lane: Lane) -> Option<HubFrame> {
+        match (lane, &mut self.phase) {
+            (Lane::Control, _) => self.control.pop_front(),
+            (Lane::Desired, Phase::On(on)) => {
+                on.welcome.take().or_else(|| on.sender.poll_transmit())
+            }
+            (Lane::Content, Phase::On(on)) => on.outbound.poll_transmit().map(HubFrame::Content),
+            (Lane::Desired | Lane::Content | Lane::Reports, _) => None,
+        }
+    }
+
+    fn poll_event(&mut self) -> Option<HubEvent> {
+        if let Some(event) = self.events.pop_front() {
+            return Some(event);
+        }
+        let Phase::On(on) = &mut self.phase else {
+            return None;
+        };
+        if let Some((after, room)) = on.sender.poll_need() {
+            return Some(HubEvent::NeedChanges { after, room });
+        }
+        on.outbound
+            .poll_need()
+            .map(|digest| HubEvent::NeedContent { digest })
+    }
+}

@@ -1,0 +1,404 @@
+//! The receiving side of synchronisation: what is announced, what is asked for, what is ready.
+//!
+//! Keeps announcements in revision order, lets a newer one of the same key supersede one that was
+//! not handed out, and hands out batches of what is complete from the front. It judges nothing:
+//! whether a change may act is the shell's matter (`stamps`).
+
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+
+use crate::wire::frame::{Content, Mode, Want, Withdrawn};
+use crate::wire::limits::{WINDOW_BYTES, WINDOW_ITEMS, WINDOW_SUMMARY};
+use crate::wire::{Digest, ItemKey, Lineage, Revision, Stamp};
+
+use super::Violation;
+use super::change::{Batch, Change, Delivered, What};
+use super::inbound::Inbound;
+use super::limits::BATCH_ITEMS;
+
+/// Whether a content is durable at the agent.
+pub(super) type Holds<'a> = &'a (dyn Fn(&Digest) -> bool + Send + Sync);
+
+/// A batch that is with the shell.
+#[derive(Debug)]
+struct Out {
+    upto: Option<Stamp>,
+    contents: BTreeSet<Digest>,
+    compared: bool,
+}
+
+/// "This is all", said after everything up to a revision was announced.
+#[derive(Clone, Copy, Debug)]
+struct Mark {
+    announced: Revision,
+    stamp: Option<Stamp>,
+}
+
+/// The receiving side.
+#[derive(Debug)]
+pub(super) struct Receiver {
+    lineage: Lineage,
+    limit: usize,
+    /// `Compare` until the end of a comparison is with the shell.
+    mode: Mode,
+    pending: BTreeMap<Revision, Change>,
+    newest: BTreeMap<ItemKey, Revision>,
+    /// How many pending puts name a content.
+    needed: BTreeMap<Digest, usize>,
+    /// Pending puts whose content may have to be asked for.
+    unasked: BTreeSet<Revision>,
+    inbound: Inbound,
+    /// The newest announced revision.
+    announced: Revision,
+    /// The stamp of the newest change that was handed out, or of where the session began.
+    handed: Option<Stamp>,
+    complete: Option<Mark>,
+    synced: Option<Mark>,
+    synced_later: Option<Mark>,
+    out: Option<Out>,
+}
+
+impl Receiver {
+    /// Begins after `start`, the position that the hub resumes from; `None` for a comparison.
+    pub(super) fn new(lineage: Lineage, start: Option<Stamp>) -> Self {
+        let (mode, limit) = match start {
+            Some(_) => (Mode::Resume, WINDOW_ITEMS),
+            None => (Mode::Compare, WINDOW_SUMMARY),
+        };
+        Self {
+            lineage,
+            limit,
+            mode,
+            pending: BTreeMap::new(),
+            newest: BTreeMap::new(),
+            needed: BTreeMap::new(),
+            unasked: BTreeSet::new(),
+            inbound: Inbound::default(),
+            announced: start.map_or(Revision(0), |stamp| stamp.revision),
+            handed: start,
+            complete: None,
+            synced: None,
+            synced_later: None,
+            out: None,
+        }
+    }
+
+    /// Whether entries come as summaries just now.
+    pub(super) fn expects_summaries(&self) -> bool {
+        self.mode == Mode::Compare && self.complete.is_none()
+    }
+
+    /// Whether a comparison runs and the next step is the hub's.
+    pub(super) fn waits_for_comparison(&self) -> bool {
+        self.mode == Mode::Compare && self.out.is_none()
+    }
+
+    /// Whether a comparison runs.
+    pub(super) fn compares(&self) -> bool {
+        self.mode == Mode::Compare
+    }
+
+    /// Takes an announcement.
+    pub(super) fn announce(&mut self, change: Change) -> Result<(), Violation> {
+        let revision = change.revision();
+        if !self.lineage.contains(change.stamp) {
+            return Err(Violation::ForeignStamp {
+                key: change.key,
+                stamp: change.stamp,
+            });
+        }
+        if revision <= self.announced {
+            return Err(Violation::NotAscending {
+                revision,
+                after: self.announced,
+            });
+        }
+        self.announced = revision;
+        if let Some(older) = self.newest.insert(change.key.clone(), revision) {
+            self.remove(older);
+        }
+        if self.pending.len() >= self.limit {
+            return Err(Violation::Window { limit: self.limit });
+        }
+        if let Some(digest) = change.digest() {
+            *self.needed.entry(digest).or_insert(0) += 1;
+            self.unasked.insert(revision);
+        }
+        self.pending.insert(revision, change);
+        Ok(())
+    }
+
+    /// Takes an announced change out; its place in `newest` is the caller's matter.
+    fn remove(&mut self, revision: Revision) -> Option<Change> {
+        let change = self.pending.remove(&revision)?;
+        self.unasked.remove(&revision);
+        if let Some(digest) = change.digest() {
+            self.release(digest);
+        }
+        Some(change)
+    }
+
+    /// One pending put less names `digest`.
+    fn release(&mut self, digest: Digest) {
+        if let Some(count) = self.needed.get_mut(&digest) {
+            *count -= 1;
+            if *count == 0 {
+                self.needed.remove(&digest);
+            }
+        }
+        self.forget_unneeded(&digest);
+    }
+
+    /// Drops a content that neither a pending put nor the batch with the shell names.
+    fn forget_unneeded(&mut self, digest: &Digest) {
+        let with_shell = self
+            .out
+            .as_ref()
+            .is_some_and(|out| out.contents.contains(digest));
+        if !with_shell && !self.needed.contains_key(digest) {
+            self.inbound.forget(digest);
+        }
+    }
+
+    /// An announced put is to be passed over.
+    pub(super) fn withdrawn(&mut self, withdrawn: Withdrawn) -> Result<(), Violation> {
+        let Withdrawn { key, revision } = withdrawn;
+        if revision > self.announced {
+            return Err(Violation::Withdrawn { key, revision });
+        }
+        self.inbound.withdrawn(revision);
+        if self
+            .pending
+            .get(&revision)
+            .is_some_and(|change| change.key == key)
+        {
+            self.remove(revision);
+            self.newest.remove(&key);
+        }
+        // Whatever else waits for the same content may have to ask for it itself.
+        self.unasked.extend(
+            self.pending
+                .iter()
+                .filter(|(_, c)| c.digest().is_some())
+                .map(|(r, _)| *r),
+        );
+        Ok(())
+    }
+
+    /// The whole set has been announced, as of `revision`.
+    pub(super) fn complete(&mut self, revision: Revision) -> Result<(), Violation> {
+        if revision < self.announced {
+            return Err(Violation::NotAscending {
+                revision,
+                after: self.announced,
+            });
+        }
+        self.complete = Some(Mark {
+            announced: self.announced,
+            stamp: self.lineage.stamp(revision),
+        });
+        self.announced = revision;
+        Ok(())
+    }
+
+    /// All that the hub has at `stamp` has been announced.
+    pub(super) fn synced(&mut self, stamp: Stamp) -> Result<(), Violation> {
+        if stamp.revision < self.announced || !self.lineage.contains(stamp) {
+            return Err(Violation::NotAscending {
+                revision: stamp.revision,
+                after: self.announced,
+            });
+        }
+        let mark = Mark {
+            announced: self.announced,
+            stamp: Some(stamp),
+        };
+        match self.synced {
+            Some(_) => self.synced_later = Some(mark),
+            None => self.synced = Some(mark),
+        }
+        Ok(())
+    }
+
+    /// Takes a piece of content.
+    pub(super) fn content(&mut self, piece: &Content) -> Result<(), Violation> {
+        if let Some(digest) = self.inbound.piece(piece)? {
+            self.forget_unneeded(&digest);
+        }
+        Ok(())
+    }
+
+    /// The next content to ask for, in revision order and within the byte budget.
+    pub(super) fn poll_want(&mut self, holds: Holds<'_>) -> Option<Want> {
+        while let Some(revision) = self.unasked.first().copied() {
+            let next = self
+                .pending
+                .get(&revision)
+                .and_then(|change| match change.what {
+                    What::Put { digest, size } => Some((change, digest, size)),
+                    What::Tombstone => None,
+                });
+            let Some((change, digest, size)) = next else {
+                self.unasked.remove(&revision);
+                continue;
+            };
+            if self.inbound.is_asked(&digest) || self.is_here(&digest, holds) {
+                self.unasked.remove(&revision);
+                continue;
+            }
+            let blocks = self
+                .pending
+                .first_key_value()
+                .is_some_and(|(first, _)| *first == revision);
+            if !self.inbound.affords(size, blocks) {
+                return None;
+            }
+            let want = Want {
+                key: change.key.clone(),
+                revision,
+            };
+            self.unasked.remove(&revision);
+            self.inbound.ask(digest, size, revision);
+            return Some(want);
+        }
+        None
+    }
+
+    /// Whether a content needs no asking.
+    fn is_here(&self, digest: &Digest, holds: Holds<'_>) -> bool {
+        self.inbound.arrived(digest).is_some() || holds(digest)
+    }
+
+    /// The next batch for the shell, if it has none and one is ready.
+    pub(super) fn poll_batch(&mut self, holds: Holds<'_>) -> Option<Batch> {
+        if self.out.is_some() {
+            return None;
+        }
+        let batch = self.ready(holds);
+        if !batch.changes.is_empty() {
+            return Some(self.hand_out(batch));
+        }
+        let mark = self.complete.take_if(|mark| {
+            self.pending
+                .first_key_value()
+                .is_none_or(|(first, _)| *first > mark.announced)
+        })?;
+        self.handed = mark.stamp.or(self.handed);
+        self.mode = Mode::Resume;
+        Some(self.hand_out(Batch {
+            changes: Vec::new(),
+            upto: mark.stamp,
+            position: mark.stamp,
+            mode: Mode::Compare,
+            compared: true,
+        }))
+    }
+
+    /// Takes what is complete from the front, as much as one batch may hold.
+    fn ready(&mut self, holds: Holds<'_>) -> Batch {
+        let mut changes = Vec::new();
+        let mut bytes = 0;
+        while changes.len() < BATCH_ITEMS && bytes < WINDOW_BYTES {
+            let Some((revision, change)) = self.pending.first_key_value() else {
+                break;
+            };
+            let revision = *revision;
+            if self.complete.is_some_and(|mark| revision > mark.announced) {
+                break;
+            }
+            let content = match change.digest() {
+                None => None,
+                Some(digest) if holds(&digest) => None,
+                Some(digest) => match self.inbound.arrived(&digest) {
+                    Some(content) => Some(content.clone()),
+                    None => {
+                        // Held when it was announced, and no longer.
+                        self.unasked.insert(revision);
+                        break;
+                    }
+                },
+            };
+            bytes += content.as_ref().map_or(0, bytes::Bytes::len);
+            let Some((_, change)) = self.pending.pop_first() else {
+                break;
+            };
+            self.unasked.remove(&revision);
+            self.newest.remove(&change.key);
+            self.handed = Some(change.stamp);
+            changes.push(Delivered { change, content });
+        }
+        let upto = self.handed;
+        let position = if self.mode == Mode::Resume {
+            upto
+        } else {
+            None
+        };
+        Batch {
+            changes,
+            upto,
+            position,
+            mode: self.mode,
+            compared: false,
+        }
+    }
+
+    /// Notes that a batch is with the shell.
+    fn hand_out(&mut self, batch: Batch) -> Batch {
+        let digests = batch
+            .changes
+            .iter()
+            .filter_map(|delivered| delivered.change.digest());
+        let contents: BTreeSet<Digest> = digests.clone().collect();
+        let digests: Vec<Digest> = digests.collect();
+        self.out = Some(Out {
+            upto: batch.upto,
+            contents,
+            compared: batch.compared,
+        });
+        for digest in digests {
+            self.release(digest);
+        }
+        batch
+    }
+
+    /// The batch with the shell is durable. Returns whether it was that one.
+    pub(super) fn committed(&mut self, upto: Option<Stamp>) -> Option<Committed> {
+        let out = self.out.take_if(|out| out.upto == upto)?;
+        for digest in &out.contents {
+            self.forget_unneeded(digest);
+        }
+        Some(Committed {
+            ack: out.upto,
+            compared: out.compared,
+        })
+    }
+
+    /// Whether all is committed that was announced before the hub said that this is all.
+    pub(super) fn poll_synced(&mut self) -> Option<Stamp> {
+        if self.out.is_some() || self.mode == Mode::Compare {
+            return None;
+        }
+        let first = self.pending.first_key_value().map(|(first, _)| *first);
+        let mark = self
+            .synced
+            .take_if(|mark| first.is_none_or(|first| first > mark.announced))?;
+        self.synced = self.synced_later.take();
+        mark.stamp
+    }
+
+    /// How many changes are announced and not handed out, and how many content bytes are held or
+    /// asked for.
+    #[cfg(test)]
+    pub(super) fn load(&self) -> (usize, usize) {
+        (self.pending.len(), self.inbound.used())
+    }
+}
+
+/// What follows from a durable batch.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Committed {
+    /// What to acknowledge, if anything.
+    pub(super) ack: Option<Stamp>,
+    /// Whether it was the end of a comparison.
+    pub(super) compared: bool,
+}
