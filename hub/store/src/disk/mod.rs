@@ -157,3 +157,6 @@ async fn blocking<T: Send + 'static>(
         .await;
     answer.try_recv().ok()
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,7 @@
 //! Tests of the store as its users see it.
 
+mod crash;
 mod disk;
 mod memory;
+mod simdisk;
 mod world;
