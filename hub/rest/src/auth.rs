@@ -1,0 +1,128 @@
+//! Who may do what: administrators everything, agents nothing, anybody may see health and version.
+//!
+//! Role-based rules are not here yet.
+
+use http::Method;
+use roadstead_machinery::status::Status;
+
+use crate::Identity;
+use crate::identity::AGENTS;
+use crate::path::{Objects, Target};
+
+/// Lets `who` through, or says why not.
+///
+/// # Errors
+/// 403 with Kubernetes' wording.
+pub(crate) fn authorize(
+    who: &Identity,
+    method: &Method,
+    target: &Target,
+    path: &str,
+    watch: bool,
+) -> Result<(), Status> {
+    if who.is_admin() {
+        return Ok(());
+    }
+    let public = matches!(target, Target::Version | Target::Health { .. });
+    if public && !who.is_in(AGENTS) {
+        return Ok(());
+    }
+    Err(match target {
+        Target::Objects(objects) => refuse_objects(who, method, objects, watch),
+        Target::Version
+        | Target::Health { .. }
+        | Target::Metrics
+        | Target::Root
+        | Target::Core
+        | Target::Groups
+        | Target::Group(_)
+        | Target::GroupVersion(..)
+        | Target::OpenapiIndex
+        | Target::Openapi(..)
+        | Target::OpenapiV2
+        | Target::Unknown => refuse_path(who, method, path),
+    })
+}
+
+fn refuse_path(who: &Identity, method: &Method, path: &str) -> Status {
+    let verb = method.as_str().to_lowercase();
+    let message = format!("forbidden: User {:?} cannot {verb} path {path:?}", who.user);
+    Status::failure(403, "Forbidden", message).with_details(<_>::default())
+}
+
+fn refuse_objects(who: &Identity, method: &Method, at: &Objects, watch: bool) -> Status {
+    let verb = verb(method, at, watch);
+    let resource = match &at.subresource {
+        Some(sub) => format!("{}/{sub}", at.plural),
+        None => at.plural.clone(),
+    };
+    let scope = match &at.namespace {
+        Some(namespace) if at.plural != "namespaces" => format!("in the namespace {namespace:?}"),
+        Some(_) | None => "at the cluster scope".to_owned(),
+    };
+    let why = format!(
+        "User {:?} cannot {verb} resource {resource:?} in API group {:?} {scope}",
+        who.user, at.group
+    );
+    Status::forbidden(
+        &at.group,
+        &at.plural,
+        at.name.as_deref().unwrap_or_default(),
+        &why,
+    )
+}
+
+/// The verb that authorization speaks of.
+pub(crate) fn verb(method: &Method, at: &Objects, watch: bool) -> &'static str {
+    let named = at.name.is_some();
+    match *method {
+        Method::POST => "create",
+        Method::PUT => "update",
+        Method::PATCH => "patch",
+        Method::DELETE if named => "delete",
+        Method::DELETE => "deletecollection",
+        _ if watch || at.watch => "watch",
+        _ if named => "get",
+        _ => "list",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(who: &Identity, method: &Method, path: &str) -> Result<(), String> {
+        authorize(who, method, &Target::parse(path), path, false).map_err(|s| s.message)
+    }
+
+    #[test]
+    fn anonymous_sees_health_and_version_only() {
+        let who = Identity::anonymous();
+        assert_eq!(check(&who, &Method::GET, "/version"), Ok(()));
+        assert_eq!(check(&who, &Method::GET, "/readyz"), Ok(()));
+        assert_eq!(
+            check(&who, &Method::GET, "/api"),
+            Err("forbidden: User \"system:anonymous\" cannot get path \"/api\"".to_owned())
+        );
+        assert_eq!(
+            check(&who, &Method::GET, "/apis/apps/v1/namespaces/g/deployments/a"),
+            Err("deployments.apps \"a\" is forbidden: User \"system:anonymous\" cannot get resource \
+                 \"deployments\" in API group \"apps\" in the namespace \"g\""
+                .to_owned())
+        );
+        assert_eq!(
+            check(&who, &Method::DELETE, "/api/v1/nodes"),
+            Err(
+                "nodes is forbidden: User \"system:anonymous\" cannot deletecollection resource \
+                 \"nodes\" in API group \"\" at the cluster scope"
+                    .to_owned()
+            )
+        );
+    }
+
+    #[test]
+    fn agents_see_nothing_and_admins_all() {
+        assert!(check(&Identity::agent("u"), &Method::GET, "/version").is_err());
+        assert!(check(&Identity::admin(), &Method::DELETE, "/api/v1/nodes").is_ok());
+    }
+}

@@ -1,0 +1,118 @@
+//! What the owner of an API adds to it: a say in every write, and subresources of its own.
+//!
+//! Hooks are asked inside the optimistic retry of a write, so they may be asked several times for
+//! one request; they answer from the snapshot that the write is checked against and do no I/O.
+
+use std::sync::Arc;
+
+use roadstead_machinery::resource::Resource;
+use roadstead_machinery::status::Status;
+use roadstead_protocol::env::BoxFuture;
+use roadstead_store::{Op, Snapshot};
+use serde_json::Value;
+
+use crate::Identity;
+
+/// What a write does to its object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verb {
+    /// The object is new.
+    Create,
+    /// The object changes. Deleting an object that has finalizers is an update too: it gets a
+    /// `deletionTimestamp`.
+    Update,
+    /// The object goes away with this write.
+    Delete,
+}
+
+/// One write, just before it is committed.
+pub struct Write<'a> {
+    /// What happens to the object.
+    pub verb: Verb,
+    /// The object's kind.
+    pub resource: &'a Resource,
+    /// Its namespace, if it lives in one.
+    pub namespace: Option<&'a str>,
+    /// Its name.
+    pub name: &'a str,
+    /// The subresource that is written, as in `status`.
+    pub subresource: Option<&'a str>,
+    /// The object as it is, with its `resourceVersion`; `None` when it is created.
+    pub old: Option<&'a Value>,
+    /// The object as it will be, without a `resourceVersion`; `None` when it is deleted. A hook may
+    /// change it.
+    pub new: Option<&'a mut Value>,
+    /// Who asks.
+    pub user: &'a Identity,
+    /// Whether nothing will be committed.
+    pub dry_run: bool,
+    /// What the write is checked against.
+    pub snapshot: &'a Snapshot,
+}
+
+/// A request for a subresource that this crate does not know, as in `attachedclusters/NAME/token`.
+#[derive(Clone, Debug)]
+pub struct Subresource {
+    /// The HTTP method, in capitals.
+    pub method: String,
+    /// The kind that it belongs to.
+    pub resource: Arc<Resource>,
+    /// The object's namespace, if it lives in one.
+    pub namespace: Option<String>,
+    /// The object's name.
+    pub name: String,
+    /// The subresource.
+    pub subresource: String,
+    /// The object as it is, with its `resourceVersion`.
+    pub object: Value,
+    /// The body of the request; `Null` if there is none.
+    pub body: Value,
+    /// Who asks.
+    pub user: Identity,
+}
+
+/// What the owner of an API adds to it.
+pub trait Hooks: Send + Sync + 'static {
+    /// Has its say in a write: operations to commit in the same transaction, or a refusal.
+    ///
+    /// # Errors
+    /// A status refuses the write; the client gets it as it is.
+    fn admit(&self, write: &mut Write<'_>) -> Result<Vec<Op>, Status>;
+
+    /// The names of the subresources of `resource` that [`Hooks::subresource`] answers.
+    fn subresources(&self, resource: &Resource) -> &'static [&'static str];
+
+    /// Answers a request for one of [`Hooks::subresources`]. The object exists.
+    fn subresource(&self, request: Subresource) -> BoxFuture<Result<Value, Status>>;
+
+    /// Text in the Prometheus format to add to `/metrics`.
+    fn metrics(&self) -> String {
+        String::new()
+    }
+
+    /// Whether the owner is ready to serve: `/readyz` fails with this text otherwise.
+    ///
+    /// # Errors
+    /// What is not ready.
+    fn ready(&self) -> Result<(), String> {
+        Ok(())
+    }
+}
+
+/// Adds nothing: for simulated member clusters.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NoHooks;
+
+impl Hooks for NoHooks {
+    fn admit(&self, _: &mut Write<'_>) -> Result<Vec<Op>, Status> {
+        Ok(Vec::new())
+    }
+
+    fn subresources(&self, _: &Resource) -> &'static [&'static str] {
+        &[]
+    }
+
+    fn subresource(&self, _: Subresource) -> BoxFuture<Result<Value, Status>> {
+        Box::pin(std::future::ready(Err(Status::no_such_resource())))
+    }
+}

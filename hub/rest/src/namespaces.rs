@@ -1,0 +1,187 @@
+//! Namespaces that go away: emptied, then removed.
+//!
+//! One task per API. It wakes when a namespace changes or something in one goes away, looks at
+//! every namespace that is terminating, deletes what is in it (through the same path as a user's
+//! deletion, so hooks have their say), and removes the namespace once it is empty. What has
+//! finalizers keeps its namespace waiting. Nothing is polled.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use roadstead_machinery::resource::Resource;
+use roadstead_machinery::status::Status;
+use roadstead_store::records::object_key;
+use roadstead_store::{Entry, Event, Key, Store, WatchEnd};
+use serde_json::{Value, json};
+
+use crate::decode::Decoded;
+use crate::query::{Validation, WriteParams};
+use crate::rest::Inner;
+use crate::write::{Context, DeleteOptions, create, delete, update_with};
+use crate::{Identity, meta, storage};
+
+/// How long to wait after a failure before looking again.
+const RETRY_AFTER: Duration = Duration::from_secs(5);
+/// Where all objects are.
+const OBJECTS: &str = "/objects/";
+
+/// The key of a namespace, if that can be its name.
+pub(crate) fn key(namespace: &str) -> Option<Key> {
+    object_key("", "namespaces", "", namespace).ok()
+}
+
+/// Whether the namespace of this entry is going away.
+pub(crate) fn is_terminating(entry: &Entry) -> bool {
+    let object: Value = serde_json::from_slice(&entry.value).unwrap_or_default();
+    meta::is_deleting(&object)
+}
+
+/// Makes a namespace where it is missing.
+///
+/// # Errors
+/// When the store cannot write.
+pub(crate) async fn ensure(inner: &Arc<Inner>, name: &str) -> Result<(), Status> {
+    let Some(resource) = inner.registry.by_kind("", "Namespace").cloned() else {
+        return Ok(());
+    };
+    let mut ctx = context(inner, &resource, None, None);
+    let object = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}});
+    match create(
+        &mut ctx,
+        Decoded {
+            object,
+            duplicates: Vec::new(),
+        },
+    )
+    .await
+    {
+        Err(status) if status.reason != "AlreadyExists" => Err(status),
+        Ok(_) | Err(_) => Ok(()),
+    }
+}
+
+/// Empties and removes namespaces until the API is gone.
+pub(crate) async fn run(store: Store, inner: Weak<Inner>) {
+    loop {
+        let Ok(mut watch) = store.watch(OBJECTS, store.revision()) else {
+            return;
+        };
+        let failed = match inner.upgrade() {
+            Some(inner) => sweep(&inner).await.is_err(),
+            None => return,
+        };
+        loop {
+            let woken = tokio::select! {
+                biased;
+                event = watch.next() => Some(event),
+                () = tokio::time::sleep(RETRY_AFTER), if failed => None,
+            };
+            match woken {
+                Some(Ok(event)) if !concerns(&event) => {}
+                Some(Err(WatchEnd::Closed)) => return,
+                Some(Ok(_) | Err(WatchEnd::Expired)) | None => break,
+            }
+        }
+    }
+}
+
+/// Whether a change may let a namespace go on going away.
+fn concerns(event: &Event) -> bool {
+    let namespace = event.key.as_str().starts_with("/objects/core/namespaces/");
+    match &event.new {
+        Some(entry) => namespace && is_terminating(entry),
+        None => !namespace,
+    }
+}
+
+async fn sweep(inner: &Arc<Inner>) -> Result<(), Status> {
+    let Some(resource) = inner.registry.by_kind("", "Namespace").cloned() else {
+        return Ok(());
+    };
+    let snapshot = inner.store.snapshot();
+    let prefix = storage::prefix(&resource, None);
+    let going: Vec<String> = snapshot
+        .range(&prefix)
+        .filter(|entry| is_terminating(entry))
+        .filter_map(|entry| entry.key.as_str().rsplit('/').next().map(str::to_owned))
+        .collect();
+    let mut result = Ok(());
+    for namespace in going {
+        if let Err(status) = finish(inner, &resource, &namespace).await {
+            tracing::warn!(%namespace, error = %status, "namespace cannot be emptied yet");
+            result = Err(status);
+        }
+    }
+    result
+}
+
+async fn finish(
+    inner: &Arc<Inner>,
+    resource: &Arc<Resource>,
+    namespace: &str,
+) -> Result<(), Status> {
+    if empty(inner, namespace).await? {
+        let mut ctx = context(inner, resource, None, Some("finalize"));
+        let done = update_with(&mut ctx, namespace, |_, live| {
+            let mut live = live.clone();
+            meta::map(meta::root(&mut live), "spec").insert("finalizers".to_owned(), json!([]));
+            Ok(live)
+        })
+        .await;
+        match done {
+            Err(status) if status.code != 404 => return Err(status),
+            Ok(_) | Err(_) => tracing::info!(%namespace, "namespace removed"),
+        }
+    }
+    Ok(())
+}
+
+/// Deletes what is in a namespace; whether nothing is left.
+async fn empty(inner: &Arc<Inner>, namespace: &str) -> Result<bool, Status> {
+    let mut seen = BTreeSet::new();
+    let mut left = false;
+    for resource in inner.registry.iter() {
+        if !resource.namespaced || resource.is_review() || !seen.insert(resource.storage.clone()) {
+            continue;
+        }
+        let prefix = storage::prefix(resource, Some(namespace));
+        let snapshot = inner.store.snapshot();
+        for entry in snapshot.range(&prefix) {
+            let object = storage::decode(resource, entry)?;
+            let name = meta::name(&object).to_owned();
+            let mut ctx = context(inner, resource, Some(namespace), None);
+            match delete(&mut ctx, &name, &DeleteOptions::default()).await {
+                Ok(outcome) => left |= !outcome.removed,
+                Err(status) if status.code == 404 => {}
+                Err(status) => return Err(status),
+            }
+        }
+    }
+    Ok(!left)
+}
+
+fn context(
+    inner: &Arc<Inner>,
+    resource: &Arc<Resource>,
+    namespace: Option<&str>,
+    subresource: Option<&str>,
+) -> Context {
+    Context {
+        inner: Arc::clone(inner),
+        resource: Arc::clone(resource),
+        namespace: namespace.map(str::to_owned),
+        subresource: subresource.map(str::to_owned),
+        params: WriteParams {
+            dry_run: false,
+            manager: "roadstead-namespaces".to_owned(),
+            validation: Validation::Ignore,
+            force: false,
+        },
+        who: Identity::new(
+            "system:roadstead:namespaces",
+            [crate::identity::ADMINS.to_owned()],
+        ),
+        warnings: Vec::new(),
+    }
+}

@@ -1,0 +1,243 @@
+//! From a request to the answer: who, what, may they, do it.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::header::{ACCEPT, USER_AGENT};
+use http::{HeaderMap, Method, Request, Response, StatusCode};
+use http_body::Body;
+use roadstead_machinery::resource::{Origin, Resource};
+use roadstead_machinery::status::Status;
+
+use crate::decode::{self, Media};
+use crate::hooks::Subresource;
+use crate::path::{Objects, Target};
+use crate::query::Query;
+use crate::rest::Inner;
+use crate::{Identity, RestBody, auth, discovery, health, metrics, mutate, read, respond};
+
+/// A request without its body.
+pub(crate) struct Head {
+    pub(crate) method: Method,
+    pub(crate) query: Query,
+    pub(crate) headers: HeaderMap,
+    pub(crate) who: Identity,
+}
+
+impl Head {
+    /// A header as text; empty if there is none.
+    pub(crate) fn header(&self, name: http::HeaderName) -> &str {
+        self.headers
+            .get(name)
+            .and_then(|v| v.to_str().ok())
+            .unwrap_or_default()
+    }
+
+    /// The program that asks.
+    pub(crate) fn agent(&self) -> &str {
+        self.header(USER_AGENT)
+    }
+
+    /// Which representations are welcome.
+    pub(crate) fn accept(&self) -> &str {
+        self.header(ACCEPT)
+    }
+}
+
+/// Answers one request.
+pub(crate) async fn handle<B>(
+    inner: &Arc<Inner>,
+    request: Request<B>,
+    who: Identity,
+) -> Response<RestBody>
+where
+    B: Body<Data = Bytes> + Send,
+    B::Error: std::fmt::Display,
+{
+    let (parts, body) = request.into_parts();
+    let target = Target::parse(parts.uri.path());
+    let (verb, label) = label(&parts.method, &target);
+    let answer = match Query::parse(parts.uri.query().unwrap_or_default()) {
+        Err(status) => Err(status),
+        Ok(query) => {
+            let path = parts.uri.path().to_owned();
+            let head = Head {
+                method: parts.method,
+                query,
+                headers: parts.headers,
+                who,
+            };
+            Box::pin(answer(inner, head, &path, target, body)).await
+        }
+    };
+    let response = answer.unwrap_or_else(|status| {
+        if status.code >= 500 {
+            tracing::warn!(code = status.code, error = %status, resource = %label, verb, "request failed");
+        }
+        respond::status(&status)
+    });
+    inner
+        .metrics
+        .count(verb, &label, response.status().as_u16());
+    response
+}
+
+/// How metrics name a request.
+fn label(method: &Method, target: &Target) -> (&'static str, String) {
+    match target {
+        Target::Objects(at) => {
+            let sub = at
+                .subresource
+                .as_deref()
+                .map(|s| format!("/{s}"))
+                .unwrap_or_default();
+            (
+                auth::verb(method, at, false),
+                format!("{}{sub}.{}", at.plural, at.group),
+            )
+        }
+        Target::Version
+        | Target::Health { .. }
+        | Target::Metrics
+        | Target::Root
+        | Target::Core
+        | Target::Groups
+        | Target::Group(_)
+        | Target::GroupVersion(..)
+        | Target::OpenapiIndex
+        | Target::Openapi(..)
+        | Target::OpenapiV2
+        | Target::Unknown => ("get", String::new()),
+    }
+}
+
+async fn answer<B>(
+    inner: &Arc<Inner>,
+    head: Head,
+    path: &str,
+    target: Target,
+    body: B,
+) -> Result<Response<RestBody>, Status>
+where
+    B: Body<Data = Bytes> + Send,
+    B::Error: std::fmt::Display,
+{
+    auth::authorize(&head.who, &head.method, &target, path, head.query.watch())?;
+    let Target::Objects(at) = target else {
+        if head.method != Method::GET && head.method != Method::HEAD {
+            return Err(Status::method_not_allowed());
+        }
+        return document(inner, &head, target);
+    };
+    let Some(resource) = inner
+        .registry
+        .lookup(&at.group, &at.version, &at.plural)
+        .cloned()
+    else {
+        return missing(inner, &at);
+    };
+    if at.namespace.is_some() && !resource.namespaced && at.plural != "namespaces" {
+        return Err(Status::no_such_resource());
+    }
+    if !known(inner, &resource, &at) {
+        return Err(Status::no_such_resource());
+    }
+    let custom = at
+        .subresource
+        .as_deref()
+        .filter(|s| inner.hooks.subresources(&resource).contains(s));
+    if head.method == Method::GET && custom.is_none() {
+        return if at.subresource.as_deref() == Some("scale") {
+            mutate::show_scale(inner, &resource, &at, &head)
+        } else {
+            read::get(inner, &resource, &at, &head.query, head.accept())
+        };
+    }
+    let body = decode::collect(body, inner.options.body_bytes_max).await?;
+    if custom.is_some() {
+        return hooked(inner, resource, at, &head, &body).await;
+    }
+    mutate::run(inner, resource, at, &head, &body).await
+}
+
+/// What is not about objects.
+fn document(inner: &Inner, head: &Head, target: Target) -> Result<Response<RestBody>, Status> {
+    Ok(match target {
+        Target::Version => respond::json(StatusCode::OK, &health::version(inner)),
+        Target::Health { endpoint, check } => {
+            health::health(inner, &endpoint, check.as_deref(), &head.query)
+        }
+        Target::Metrics => respond::text(StatusCode::OK, metrics::text(inner)),
+        Target::Unknown | Target::Objects(_) => no_page(),
+        Target::Root
+        | Target::Core
+        | Target::Groups
+        | Target::Group(_)
+        | Target::GroupVersion(..)
+        | Target::OpenapiIndex
+        | Target::Openapi(..)
+        | Target::OpenapiV2 => discovery::answer(inner, head, &target).unwrap_or_else(no_page),
+    })
+}
+
+/// 404 as Kubernetes answers it outside of its groups.
+pub(crate) fn no_page() -> Response<RestBody> {
+    respond::text(StatusCode::NOT_FOUND, "404 page not found\n")
+}
+
+fn missing(inner: &Inner, at: &Objects) -> Result<Response<RestBody>, Status> {
+    let mut kinds = inner
+        .registry
+        .iter()
+        .filter(|r| r.group == at.group && r.version == at.version);
+    match kinds.next() {
+        Some(r) if r.origin == Origin::BuiltIn => Err(Status::no_such_resource()),
+        Some(_) | None => Ok(no_page()),
+    }
+}
+
+/// Whether the path's subresource is one.
+fn known(inner: &Inner, resource: &Resource, at: &Objects) -> bool {
+    match at.subresource.as_deref() {
+        None => true,
+        Some("status") => resource.status,
+        Some("scale") => resource.scale.is_some(),
+        Some("finalize") => crate::strategy::is_namespace(resource),
+        Some(other) => inner.hooks.subresources(resource).contains(&other),
+    }
+}
+
+async fn hooked(
+    inner: &Arc<Inner>,
+    resource: Arc<Resource>,
+    at: Objects,
+    head: &Head,
+    body: &[u8],
+) -> Result<Response<RestBody>, Status> {
+    let Some(name) = at.name else {
+        return Err(Status::bad_request("name must be provided"));
+    };
+    let object = read::object(inner, &resource, at.namespace.as_deref(), &name)?;
+    let body = if body.is_empty() {
+        serde_json::Value::Null
+    } else {
+        decode::any(Media::of(&head.headers), body, "object")?.object
+    };
+    let code = if head.method == Method::POST {
+        StatusCode::CREATED
+    } else {
+        StatusCode::OK
+    };
+    let request = Subresource {
+        method: head.method.to_string(),
+        resource,
+        namespace: at.namespace,
+        name,
+        subresource: at.subresource.unwrap_or_default(),
+        object,
+        body,
+        user: head.who.clone(),
+    };
+    let answer = inner.hooks.subresource(request).await?;
+    Ok(respond::json(code, &answer))
+}
