@@ -1,1 +1,91 @@
-//! Roadstead: stub, being written.
+//! The hub's end of every agent: connections, sessions, what is sent and what is heard.
+//!
+//! Each agent has a task, a session and bounds of its own, so a slow one delays no other. What a
+//! cluster is to have is read from its ledger in the store, what it reports goes into the volatile
+//! store; this crate decides neither what runs where nor what a report means.
+
+mod accept;
+mod admission;
+mod directory;
+mod index;
+mod metrics;
+mod news;
+mod outbox;
+mod sessions;
+mod shell;
+#[cfg(test)]
+mod tests;
+mod tombstones;
+
+use std::future::Future;
+use std::sync::Arc;
+
+use roadstead_authority::{Authority, AuthorityError};
+use roadstead_protocol::env::Env;
+use roadstead_protocol::host::Crypto;
+use roadstead_protocol::host::endpoint::EndpointError;
+use roadstead_store::Store;
+
+pub use metrics::Metrics;
+
+/// What the agents' end of a hub is made of.
+pub struct Parts {
+    /// Clock and entropy.
+    pub env: Env,
+    /// Cryptography.
+    pub crypto: Crypto,
+    /// The socket that agents come to, bound already.
+    pub socket: Arc<dyn quinn::AsyncUdpSocket>,
+    /// What is durable: clusters, ledgers, contents.
+    pub store: Store,
+    /// What is not: liveness, facts, reports.
+    pub volatile: Store,
+    /// Who an agent is.
+    pub authority: Authority,
+    /// Where agents find this hub, as `host:port`, best first.
+    pub advertise: Vec<String>,
+    /// What may be chosen.
+    pub options: Options,
+    /// Where events are counted.
+    pub metrics: Arc<Metrics>,
+}
+
+/// What may be chosen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// The hub's release, for people.
+    pub release: String,
+    /// Most sessions at a time; further agents are told to come back.
+    pub sessions_max: usize,
+    /// Most handshakes and enrolments at a time; further ones wait.
+    pub handshakes_max: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            release: env!("CARGO_PKG_VERSION").to_owned(),
+            sessions_max: 20_000,
+            handshakes_max: 256,
+        }
+    }
+}
+
+/// Why agents cannot be served.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// TLS settings or certificates could not be made.
+    #[error("the agents' port cannot be secured")]
+    Secure(#[from] AuthorityError),
+    /// The QUIC endpoint could not be opened.
+    #[error("the agents' port cannot be opened")]
+    Open(#[from] EndpointError),
+}
+
+/// Serves agents until `shutdown`, then tells every agent when to come back, and ends.
+pub async fn serve(
+    parts: Parts,
+    shutdown: impl Future<Output = ()> + Send,
+) -> Result<(), ServeError> {
+    accept::serve(parts, shutdown).await
+}

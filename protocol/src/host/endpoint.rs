@@ -12,6 +12,8 @@ use quinn::{
     ConnectionId, ConnectionIdGenerator, EndpointConfig, IdleTimeout, TransportConfig, VarInt,
 };
 
+use rustls_pki_types::CertificateDer;
+
 use super::net::Network;
 use super::tls::HUB_NAME;
 use crate::env::{Entropy, Env, WallClock};
@@ -197,6 +199,23 @@ async fn connect_one(
     }
 }
 
+/// The protocol that both ends of a connection agreed on.
+pub fn alpn(connection: &quinn::Connection) -> Option<Vec<u8>> {
+    let data = connection
+        .handshake_data()?
+        .downcast::<quinn::crypto::rustls::HandshakeData>()
+        .ok()?;
+    data.protocol
+}
+
+/// The certificates that the peer presented and TLS verified, the leaf first; empty without any.
+pub fn peer_chain(connection: &quinn::Connection) -> Vec<CertificateDer<'static>> {
+    let chain = connection
+        .peer_identity()
+        .and_then(|any| any.downcast::<Vec<CertificateDer<'static>>>().ok());
+    chain.map(|chain| *chain).unwrap_or_default()
+}
+
 /// The TLS alert in a QUIC error code, if it is one.
 fn alert(code: quinn::TransportErrorCode) -> Option<u8> {
     let code = u64::from(code);
@@ -244,7 +263,8 @@ fn hint(alert: Option<u8>) -> Option<&'static str> {
     }
 }
 
-fn server_config(
+/// A server's settings: also to renew the certificate of an open endpoint with.
+pub fn server_config(
     env: &Env,
     secrets: &EndpointSecrets,
     tls: rustls::ServerConfig,

@@ -6,10 +6,13 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use rcgen::{
     BasicConstraints, CertificateParams, CertificateSigningRequestParams, DistinguishedName,
     DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose, SanType, SerialNumber,
 };
+use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, CertificateSigningRequestDer};
 use x509_parser::prelude::{FromDer as _, GeneralName, X509Certificate};
 
@@ -28,6 +31,8 @@ const CLOCK_SLACK: Duration = Duration::from_secs(3600);
 const SERIAL_BYTES: usize = 16;
 /// What precedes a cluster's UID in the URI of its agent's certificate.
 const CLUSTER_URI: &str = "roadstead://cluster/";
+/// Characters per line of PEM.
+const PEM_LINE: usize = 64;
 /// Longest certificate request that is read, in bytes.
 const REQUEST_BYTES_MAX: usize = 8 * 1024;
 
@@ -156,6 +161,46 @@ pub fn cluster_uid(certificate: &CertificateDer<'_>) -> Result<String, TlsError>
         Some(uid) if is_uid(uid) => Ok(uid.to_owned()),
         Some(_) | None => Err(TlsError::NoCluster),
     }
+}
+
+/// The user and groups (common name and organisations) that a user's certificate names.
+pub fn user(certificate: &CertificateDer<'_>) -> Result<(String, Vec<String>), TlsError> {
+    let parsed = parse(certificate)?;
+    let subject = parsed.subject();
+    let text =
+        |name: &x509_parser::x509::AttributeTypeAndValue<'_>| name.as_str().map(str::to_owned).ok();
+    let user = subject.iter_common_name().find_map(text);
+    let user = user.ok_or_else(|| TlsError::Parse("the certificate names no user".to_owned()))?;
+    Ok((user, subject.iter_organization().filter_map(text).collect()))
+}
+
+/// Certificates as PEM text, one after the other.
+pub fn certificates_to_pem(certificates: &[CertificateDer<'_>]) -> String {
+    let block = |der: &CertificateDer<'_>| {
+        let encoded = STANDARD.encode(der);
+        let lines: Vec<_> = encoded
+            .as_bytes()
+            .chunks(PEM_LINE)
+            .map(String::from_utf8_lossy)
+            .collect();
+        format!(
+            "-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n",
+            lines.join("\n")
+        )
+    };
+    certificates.iter().map(block).collect()
+}
+
+/// The certificates in a PEM text, in their order; an empty list is an error.
+pub fn certificates_from_pem(text: &str) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(text.as_bytes()).collect();
+    let found = found.map_err(|e| TlsError::Parse(e.to_string()))?;
+    if found.is_empty() {
+        return Err(TlsError::Parse(
+            "there is no certificate in the text".to_owned(),
+        ));
+    }
+    Ok(found)
 }
 
 /// Until when a certificate is good.

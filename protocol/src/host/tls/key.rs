@@ -4,6 +4,7 @@
 //! seed: so a run of the simulation repeats byte for byte.
 
 use rcgen::{KeyPair, PKCS_ED25519};
+use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 
 use super::TlsError;
@@ -51,6 +52,17 @@ impl SecretKey {
     /// The key as PKCS#8 PEM text (`BEGIN PRIVATE KEY`).
     pub fn to_pem(&self) -> Result<String, TlsError> {
         Ok(self.pair()?.serialize_pem())
+    }
+
+    /// The key of a text like [`Self::to_pem`]'s.
+    pub fn from_pem(text: &str) -> Result<Self, TlsError> {
+        let unreadable = || TlsError::Key(rcgen::Error::CouldNotParseKeyPair);
+        let der = PrivatePkcs8KeyDer::from_pem_slice(text.as_bytes()).map_err(|_| unreadable())?;
+        let seed = der
+            .secret_pkcs8_der()
+            .strip_prefix(&PKCS8_PREFIX)
+            .ok_or_else(unreadable)?;
+        Ok(Self(seed.try_into().map_err(|_| unreadable())?))
     }
 
     /// The key as rcgen signs with it.

@@ -18,8 +18,8 @@ use rustls::time_provider::TimeProvider;
 use rustls_pki_types::{CertificateDer, UnixTime};
 
 pub use cert::{
-    Issued, Profile, cluster_uid, cluster_uri, make_authority, make_request, not_after, sign,
-    sign_request,
+    Issued, Profile, certificates_from_pem, certificates_to_pem, cluster_uid, cluster_uri,
+    make_authority, make_request, not_after, sign, sign_request, user,
 };
 pub use config::{enrol_client, hub_server, rest_server, session_client};
 pub use key::{Pin, SECRET_KEY_BYTES, SecretKey};

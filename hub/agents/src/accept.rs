@@ -1,0 +1,264 @@
+//! The agents' port: bounded handshakes, enrolment or a session for each, and an orderly end.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use roadstead_authority::{Authority, HubRegistrar};
+use roadstead_protocol::env::Env;
+use roadstead_protocol::host::driver::{self, DriveError, Side};
+use roadstead_protocol::host::lanes::LaneError;
+use roadstead_protocol::host::tls::{ENROL_ALPN, SESSION_ALPN};
+use roadstead_protocol::host::{endpoint, enrol, tls};
+use roadstead_protocol::session::{HubConfig, HubSession};
+use roadstead_protocol::wire::frame::features;
+use roadstead_store::Store;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+use crate::directory::Directory;
+use crate::metrics::Metrics;
+use crate::sessions::Sessions;
+use crate::shell::HubShell;
+use crate::{Options, Parts, ServeError};
+
+/// How long a handshake may take.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+/// QUIC's code for a connection that came without what it needs.
+const CLOSE_UNIDENTIFIED: u32 = 2;
+/// QUIC's code for a hub that has no room for another connection.
+const CLOSE_BUSY: u32 = 3;
+/// How soon agents come back to a hub that goes down on purpose, at the least.
+const RETRY_IN_MIN: Duration = Duration::from_millis(500);
+/// Over how long a time they spread at the most.
+const RETRY_SPREAD_MAX: Duration = Duration::from_secs(20);
+/// Over how long a time they spread, for each of them.
+const RETRY_SPREAD_EACH: Duration = Duration::from_millis(2);
+/// How long the last frames have to leave when the hub goes down.
+const DRAIN: Duration = Duration::from_millis(200);
+/// How long closed connections and ending sessions have.
+const END_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// What every session shares.
+pub(crate) struct Hub {
+    pub(crate) env: Env,
+    pub(crate) store: Store,
+    pub(crate) volatile: Store,
+    pub(crate) directory: Arc<Directory>,
+    pub(crate) sessions: Arc<Sessions>,
+    pub(crate) metrics: Arc<Metrics>,
+    registrar: HubRegistrar,
+    authority: Authority,
+    advertise: Vec<String>,
+    options: Options,
+    /// Room for connections that are not, or not yet, sessions too.
+    connections: Arc<Semaphore>,
+}
+
+pub(crate) async fn serve(
+    parts: Parts,
+    shutdown: impl Future<Output = ()> + Send,
+) -> Result<(), ServeError> {
+    let Parts {
+        env,
+        crypto,
+        socket,
+        store,
+        volatile,
+        authority,
+        advertise,
+        options,
+        metrics,
+    } = parts;
+    let server = authority.agents_server(&crypto)?;
+    let endpoint = endpoint::open(&env, socket, authority.endpoint_secrets(), Some(server))?;
+    let handshakes = Arc::new(Semaphore::new(options.handshakes_max));
+    let hub = Arc::new(Hub {
+        directory: Arc::new(Directory::new(store.clone())),
+        sessions: Arc::new(Sessions::new(options.sessions_max)),
+        registrar: authority.registrar(advertise.clone()),
+        connections: Arc::new(Semaphore::new(
+            options.sessions_max.saturating_add(options.handshakes_max),
+        )),
+        env,
+        store,
+        volatile,
+        metrics,
+        authority,
+        advertise,
+        options,
+    });
+    let mut tasks = JoinSet::new();
+    tasks
+        .spawn(Arc::clone(&hub.directory).follow(Arc::clone(&hub.sessions), hub.authority.clone()));
+    let mut renewal = tokio::time::interval_at(
+        Instant::now() + Authority::SERVER_RENEWAL,
+        Authority::SERVER_RENEWAL,
+    );
+    let mut shutdown = std::pin::pin!(shutdown);
+    loop {
+        tokio::select! {
+            biased;
+            () = &mut shutdown => break,
+            _ = renewal.tick() => {
+                let tls = hub.authority.agents_server(&crypto)?;
+                let renewed = endpoint::server_config(&hub.env, hub.authority.endpoint_secrets(), tls)?;
+                endpoint.set_server_config(Some(renewed));
+            }
+            Some(_) = tasks.join_next() => {}
+            next = incoming(&endpoint, &handshakes) => {
+                let Some((incoming, permit)) = next else { break };
+                tasks.spawn(connection(Arc::clone(&hub), incoming, permit));
+            }
+        }
+    }
+    end(&hub, &endpoint, tasks).await;
+    Ok(())
+}
+
+/// The next connection attempt, once there is room for its handshake. Cancel safe.
+async fn incoming(
+    endpoint: &quinn::Endpoint,
+    handshakes: &Arc<Semaphore>,
+) -> Option<(quinn::Incoming, OwnedSemaphorePermit)> {
+    let permit = Arc::clone(handshakes).acquire_owned().await.ok()?;
+    Some((endpoint.accept().await?, permit))
+}
+
+/// Tells every agent when to come back, then closes everything within bounds.
+async fn end(hub: &Hub, endpoint: &quinn::Endpoint, mut tasks: JoinSet<()>) {
+    let count = u32::try_from(hub.sessions.len()).unwrap_or(u32::MAX);
+    let spread = RETRY_SPREAD_EACH
+        .saturating_mul(count)
+        .min(RETRY_SPREAD_MAX);
+    hub.sessions
+        .restart(|| RETRY_IN_MIN + draw(&hub.env, spread));
+    if count > 0 {
+        tokio::time::sleep(DRAIN).await;
+    }
+    endpoint.close(driver::CLOSE_DONE.into(), b"the hub is going down");
+    let ended = tokio::time::timeout(END_TIMEOUT, async {
+        endpoint.wait_idle().await;
+        while hub.sessions.len() > 0 && tasks.join_next().await.is_some() {}
+    });
+    if ended.await.is_err() {
+        tracing::debug!("some sessions did not end in time");
+    }
+    tasks.shutdown().await;
+}
+
+/// A duration from zero to `most`.
+fn draw(env: &Env, most: Duration) -> Duration {
+    let part = u32::from_be_bytes(env.random());
+    most.mul_f64(f64::from(part) / f64::from(u32::MAX))
+}
+
+async fn connection(hub: Arc<Hub>, incoming: quinn::Incoming, permit: OwnedSemaphorePermit) {
+    let remote = incoming.remote_address();
+    let connection = match handshake(incoming).await {
+        Ok(connection) => connection,
+        Err(error) => {
+            hub.metrics.handshakes_failed.add();
+            tracing::info!(%remote, error, "a handshake failed");
+            return;
+        }
+    };
+    let Ok(_room) = Arc::clone(&hub.connections).try_acquire_owned() else {
+        connection.close(
+            CLOSE_BUSY.into(),
+            b"the hub has no room for another connection; try again later",
+        );
+        return;
+    };
+    match endpoint::alpn(&connection).as_deref() {
+        Some(SESSION_ALPN) => {
+            drop(permit);
+            session(hub, connection).await;
+        }
+        Some(ENROL_ALPN) => match enrol::serve(&connection, &hub.registrar).await {
+            Ok(()) => hub.metrics.enrolments.add(),
+            Err(error) => {
+                hub.metrics.enrolments_failed.add();
+                tracing::info!(%remote, %error, "an enrolment broke off");
+            }
+        },
+        Some(_) | None => connection.close(CLOSE_UNIDENTIFIED.into(), b"no protocol was agreed on"),
+    }
+}
+
+async fn handshake(incoming: quinn::Incoming) -> Result<quinn::Connection, String> {
+    let connecting = incoming
+        .accept()
+        .map_err(|error| endpoint::explain(&error))?;
+    match tokio::time::timeout(HANDSHAKE_TIMEOUT, connecting).await {
+        Ok(Ok(connection)) => Ok(connection),
+        Ok(Err(error)) => Err(endpoint::explain(&error)),
+        Err(_) => Err(format!(
+            "it took longer than {} s",
+            HANDSHAKE_TIMEOUT.as_secs()
+        )),
+    }
+}
+
+async fn session(hub: Arc<Hub>, connection: quinn::Connection) {
+    let started = Instant::now();
+    let chain = endpoint::peer_chain(&connection);
+    let named = chain.first().map(tls::cluster_uid);
+    let Some(Ok(uid)) = named else {
+        connection.close(
+            CLOSE_UNIDENTIFIED.into(),
+            b"a session needs an agent's certificate; join first",
+        );
+        hub.metrics.handshakes_failed.add();
+        return;
+    };
+    let config = HubConfig {
+        release: hub.options.release.clone(),
+        hub: hub.authority.hub_id().to_owned(),
+        cluster: uid.clone(),
+        epoch: hub.store.epoch(),
+        lineage: hub.store.lineage(),
+        addresses: hub.advertise.clone(),
+        authorities: hub.authority.agents_authorities_pem(),
+        features: features::ALL,
+    };
+    let mut session = HubSession::new(config, started.elapsed());
+    let mut shell = HubShell::new(
+        Arc::clone(&hub),
+        uid.clone(),
+        connection.remote_address().to_string(),
+    );
+    let ended = driver::drive(&connection, Side::Hub, &mut session, &mut shell, started).await;
+    if let Err(error) = &ended {
+        if error.is_violation() {
+            hub.metrics.violations.add();
+            tracing::warn!(
+                cluster = uid,
+                error = chain_of(error),
+                "an agent broke the protocol"
+            );
+        } else {
+            tracing::info!(cluster = uid, error = chain_of(error), "a session was lost");
+        }
+    }
+    shell.finish(silence(&ended)).await;
+}
+
+/// For how long nothing was heard when a session ended this way.
+fn silence(ended: &Result<(), DriveError>) -> Duration {
+    match ended {
+        Err(DriveError::Lanes(LaneError::Lost(quinn::ConnectionError::TimedOut))) => {
+            endpoint::IDLE_TIMEOUT
+        }
+        Ok(()) | Err(_) => Duration::ZERO,
+    }
+}
+
+/// An error and its causes in one line.
+fn chain_of(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    causes
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join(": ")
+}

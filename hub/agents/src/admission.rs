@@ -1,0 +1,163 @@
+//! Whether an agent that says hello may have a session.
+//!
+//! The certificate says which cluster it is; here it is settled that the cluster is still there,
+//! that the member is the one that the identity is bound to, and that no newer start was seen.
+
+use roadstead_protocol::wire::frame::{Hello, RefusalCode, Refused};
+use roadstead_store::records::{self, SeenRecord};
+use roadstead_store::{Check, CommitError, Revision, Store, Txn};
+
+use crate::directory::Directory;
+use crate::tombstones;
+
+/// Attempts to note a start when something else is written at the same time.
+const ATTEMPTS_MAX: usize = 4;
+
+/// A refusal with these words.
+pub(crate) fn refused(code: RefusalCode, message: impl Into<String>) -> Refused {
+    Refused {
+        code,
+        message: message.into(),
+    }
+}
+
+/// What an agent hears whose cluster is no longer there.
+pub(crate) fn detached() -> Refused {
+    refused(
+        RefusalCode::Detached,
+        "this cluster was detached from the hub; what runs on it stays as it is. \
+         To manage it again, join it anew with `roadstead join`",
+    )
+}
+
+/// What an older start hears.
+pub(crate) fn older(boot: u64, newest: u64) -> Refused {
+    refused(
+        RefusalCode::OlderBoot,
+        format!(
+            "this is start {boot} of the agent and start {newest} was seen already: two agents run with one identity. \
+             Stop all but one of them; to begin with an empty folder, join anew with `roadstead join`"
+        ),
+    )
+}
+
+/// Decides about a hello from the agent of the cluster `uid`, and notes the start durably. The floor
+/// of the cluster's ledger if it may come in.
+pub(crate) async fn decide(
+    store: &Store,
+    directory: &Directory,
+    uid: &str,
+    hello: &Hello,
+) -> Result<Revision, Refused> {
+    let broken = |error: &dyn std::fmt::Display| {
+        refused(
+            RefusalCode::Busy,
+            format!("the hub cannot note this start ({error}); try again"),
+        )
+    };
+    let key = records::seen_key(uid).map_err(|error| broken(&error))?;
+    for _ in 0..ATTEMPTS_MAX {
+        let snapshot = store.snapshot();
+        if !directory.contains(uid) {
+            return Err(detached());
+        }
+        let entry = snapshot.get(key.as_str());
+        let seen = entry.map(records::decode::<SeenRecord>).transpose();
+        let seen = seen.map_err(|error| broken(&error))?.unwrap_or_default();
+        let now = judge(&seen, hello)?;
+        let floor = tombstones::floor(&snapshot, uid);
+        if now == seen {
+            return Ok(floor);
+        }
+        let there = entry.map(|entry| Check::At(key.clone(), entry.revision));
+        let value = records::encode(&now).map_err(|error| broken(&error))?;
+        let txn = Txn::new()
+            .check(there.unwrap_or_else(|| Check::Absent(key.clone())))
+            .put(key.clone(), value);
+        match store.commit(txn).await {
+            Ok(_) => return Ok(floor),
+            Err(CommitError::Conflict { .. }) => {}
+            Err(
+                error @ (CommitError::TooLarge { .. }
+                | CommitError::Unavailable(_)
+                | CommitError::Closed),
+            ) => {
+                return Err(broken(&error));
+            }
+        }
+    }
+    Err(broken(&"the store is busy"))
+}
+
+/// What is to be remembered after this hello, or why it is refused.
+fn judge(seen: &SeenRecord, hello: &Hello) -> Result<SeenRecord, Refused> {
+    if seen.revoked {
+        return Err(detached());
+    }
+    if !seen.member_uid.is_empty() && seen.member_uid != hello.member_uid {
+        return Err(refused(
+            RefusalCode::OtherMember,
+            "this identity belongs to another member cluster (the UID of its kube-system namespace differs): \
+             join this one with a token of its own, `roadstead join`",
+        ));
+    }
+    let nonce = format!("{:016x}", hello.nonce);
+    let twin = hello.boot == seen.boot && !seen.nonce.is_empty() && seen.nonce != nonce;
+    if hello.boot < seen.boot || twin {
+        return Err(older(hello.boot, seen.boot));
+    }
+    Ok(SeenRecord {
+        boot: hello.boot,
+        nonce,
+        member_uid: hello.member_uid.clone(),
+        revoked: false,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hello(boot: u64, nonce: u64, member: &str) -> Hello {
+        Hello {
+            features: 0,
+            release: String::new(),
+            member_uid: member.to_owned(),
+            boot,
+            nonce,
+            position: None,
+            rewound: false,
+        }
+    }
+
+    fn check(seen: &SeenRecord, hello: &Hello, expected: Option<RefusalCode>) {
+        assert_eq!(
+            judge(seen, hello).err().map(|refused| refused.code),
+            expected,
+            "{hello:?}"
+        );
+    }
+
+    #[test]
+    fn an_identity_has_one_member_and_its_newest_start() {
+        let first = judge(&SeenRecord::default(), &hello(1, 7, "m")).unwrap();
+        check(&first, &hello(1, 7, "m"), None);
+        check(&first, &hello(2, 8, "m"), None);
+        check(&first, &hello(1, 8, "m"), Some(RefusalCode::OlderBoot));
+        check(&first, &hello(0, 7, "m"), Some(RefusalCode::OlderBoot));
+        check(
+            &first,
+            &hello(2, 8, "other"),
+            Some(RefusalCode::OtherMember),
+        );
+        check(&first, &hello(2, 8, ""), Some(RefusalCode::OtherMember));
+        check(
+            &SeenRecord {
+                revoked: true,
+                ..first
+            },
+            &hello(2, 8, "m"),
+            Some(RefusalCode::Detached),
+        );
+    }
+}

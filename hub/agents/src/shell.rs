@@ -1,0 +1,355 @@
+//! What stands around the hub's end of one session: it reads the ledger for it, and takes to the
+//! stores what it hears.
+//!
+//! Nothing here waits: each sort of work runs as at most one job, and what comes meanwhile is
+//! coalesced in the outbox.
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::time::Duration;
+
+use roadstead_protocol::host::driver::Shell;
+use roadstead_protocol::session::{Admission, HubEvent, HubSession, Now};
+use roadstead_protocol::wire::Digest;
+use roadstead_protocol::wire::frame::{Hello, RefusalCode, Refused};
+use roadstead_protocol::wire::report::ItemReport;
+use roadstead_store::records::{self, Liveness};
+use roadstead_store::{Revision, WatchEnd};
+
+use crate::accept::Hub;
+use crate::admission;
+use crate::index::Index;
+use crate::news::{Job, News};
+use crate::outbox::Outbox;
+use crate::sessions::{self, Command, Commands, Denied, Start};
+use crate::tombstones;
+
+/// How long a failed removal of tombstones or write of news waits before its result is told, and so
+/// before it is tried again.
+const RETRY: Duration = Duration::from_secs(5);
+
+/// What surrounds one session.
+pub(crate) struct HubShell {
+    hub: Arc<Hub>,
+    uid: String,
+    remote: String,
+    commands: Option<Commands>,
+    hello: Option<Hello>,
+    entered: Option<u64>,
+    index: Option<Index>,
+    acked: Revision,
+    outbox: Outbox,
+    deciding: Job<Result<Revision, Refused>>,
+    writing: Job<Result<(), roadstead_store::CommitError>>,
+    removing: Job<Result<usize, roadstead_store::CommitError>>,
+}
+
+impl HubShell {
+    pub(crate) fn new(hub: Arc<Hub>, uid: String, remote: String) -> Self {
+        let outbox = Outbox::new(&hub.volatile.snapshot(), &uid);
+        Self {
+            hub,
+            uid,
+            remote,
+            commands: None,
+            hello: None,
+            entered: None,
+            index: None,
+            acked: Revision(0),
+            outbox,
+            deciding: Job::default(),
+            writing: Job::default(),
+            removing: Job::default(),
+        }
+    }
+
+    /// After the session: what is left is written, and that the agent is gone, unless another
+    /// session of it is here already. `silent` is how long nothing can have been heard.
+    pub(crate) async fn finish(mut self, silent: Duration) {
+        let Some(id) = self.entered else { return };
+        if !self.writing.is_idle() {
+            let written = self.writing.result().await;
+            self.written(written);
+        }
+        if self.hub.sessions.leave(&self.uid, id) {
+            let now = self.hub.env.clock.now();
+            let silent =
+                jiff::SignedDuration::try_from(silent).unwrap_or(jiff::SignedDuration::ZERO);
+            self.note_liveness(false, now.saturating_sub(silent).unwrap_or(now));
+        }
+        self.hub.metrics.sessions.set(self.hub.sessions.len());
+        while !self.outbox.is_empty() {
+            let txn = self.outbox.take(
+                &self.uid,
+                self.hub.env.clock.now(),
+                &self.hub.volatile.snapshot(),
+            );
+            if let Err(error) = self.hub.volatile.commit(txn).await {
+                tracing::debug!(cluster = self.uid, %error, "the last news of a session were lost");
+                return;
+            }
+        }
+    }
+
+    fn note_liveness(&mut self, connected: bool, last_heard: jiff::Timestamp) {
+        let (release, boot) = self
+            .hello
+            .as_ref()
+            .map(|h| (h.release.clone(), h.boot))
+            .unwrap_or_default();
+        self.outbox.liveness(Liveness {
+            connected,
+            since: self.hub.env.clock.now(),
+            last_heard,
+            release,
+            boot,
+            remote: self.remote.clone(),
+        });
+    }
+
+    fn decide(&mut self, hello: Hello) {
+        let (hub, uid) = (Arc::clone(&self.hub), self.uid.clone());
+        self.hello = Some(hello.clone());
+        self.deciding.start(async move {
+            admission::decide(&hub.store, &hub.directory, &uid, &hello).await
+        });
+    }
+
+    fn decided(&mut self, now: Now, session: &mut HubSession, decision: Result<Revision, Refused>) {
+        match decision.and_then(|floor| self.enter().map(|()| floor)) {
+            Ok(floor) => {
+                self.index = Some(Index::open(&self.hub.store, &self.uid));
+                self.note_liveness(true, self.hub.env.clock.now());
+                self.hub.metrics.admitted.add();
+                session.admit(now, Admission::Welcome { floor });
+            }
+            Err(refused) => {
+                tracing::info!(cluster = self.uid, code = ?refused.code, "turned an agent away: {}", refused.message);
+                self.hub.metrics.refused.add();
+                session.admit(now, Admission::Refuse(refused));
+            }
+        }
+    }
+
+    /// Takes the cluster's place among the sessions.
+    fn enter(&mut self) -> Result<(), Refused> {
+        let Some(hello) = &self.hello else {
+            return Err(admission::detached());
+        };
+        let (sender, commands) = sessions::commands();
+        let start = Start {
+            boot: hello.boot,
+            nonce: hello.nonce,
+        };
+        match self.hub.sessions.enter(&self.uid, start, sender) {
+            Ok(id) => {
+                self.entered = Some(id);
+                self.commands = Some(commands);
+                self.hub.metrics.sessions.set(self.hub.sessions.len());
+                Ok(())
+            }
+            Err(Denied::Older { boot }) => Err(admission::older(hello.boot, boot)),
+            Err(Denied::Full) => Err(admission::refused(
+                RefusalCode::Busy,
+                "the hub has as many agents as it can carry; it will be tried again",
+            )),
+        }
+    }
+
+    fn offer(&mut self, now: Now, session: &mut HubSession, after: Revision, room: usize) {
+        let Some(index) = &self.index else { return };
+        let page = index.page(after, room);
+        self.hub.metrics.changes.add_many(page.changes.len());
+        if !page.changes.is_empty() {
+            session.offer(now, page.changes);
+        }
+        if let Some(revision) = page.complete {
+            session.synced(now, revision);
+        }
+    }
+
+    /// Only contents that an entry of this cluster's own ledger names are asked for by the session.
+    fn content(&self, now: Now, session: &mut HubSession, digest: Digest) {
+        let snapshot = self.hub.store.snapshot();
+        let key = records::content_key(&digest).ok();
+        match key.and_then(|key| snapshot.get(key.as_str()).map(|entry| entry.value.clone())) {
+            Some(bytes) => {
+                self.hub.metrics.contents.add();
+                session.content(now, digest, bytes);
+            }
+            None => session.gone(now, digest),
+        }
+    }
+
+    fn acknowledged(&mut self, revision: Revision) {
+        self.acked = self.acked.max(revision);
+        self.outbox.acked(self.acked);
+        self.remove_tombstones();
+    }
+
+    fn reports(&mut self, reports: Vec<ItemReport>) {
+        for report in reports {
+            let counter = &self.hub.metrics;
+            if self.outbox.report(report) {
+                counter.reports.add()
+            } else {
+                counter.dropped.add()
+            }
+        }
+    }
+
+    /// Begins to write what was heard, unless that is going on already.
+    fn write(&mut self) {
+        if !self.writing.is_idle() || self.entered.is_none() {
+            return;
+        }
+        while !self.outbox.is_empty() {
+            let txn = self.outbox.take(
+                &self.uid,
+                self.hub.env.clock.now(),
+                &self.hub.volatile.snapshot(),
+            );
+            if txn.ops.is_empty() {
+                continue;
+            }
+            let volatile = self.hub.volatile.clone();
+            return self
+                .writing
+                .start(async move { volatile.commit(txn).await.map(drop) });
+        }
+    }
+
+    fn written(&self, written: Result<(), roadstead_store::CommitError>) {
+        if let Err(error) = written {
+            self.hub.metrics.dropped.add();
+            tracing::warn!(cluster = self.uid, %error, "failed to keep what an agent reported");
+        }
+    }
+
+    /// Begins to remove acknowledged tombstones, unless that is going on already.
+    fn remove_tombstones(&mut self) {
+        let Some(index) = &self.index else { return };
+        let acked = index.tombstones(self.acked, tombstones::TOMBSTONES_TXN_MAX);
+        if acked.is_empty() || !self.removing.is_idle() {
+            return;
+        }
+        let (store, uid) = (self.hub.store.clone(), self.uid.clone());
+        self.removing.start(async move {
+            let removed = tombstones::remove(&store, &uid, acked).await;
+            if removed.is_err() {
+                tokio::time::sleep(RETRY).await;
+            }
+            removed
+        });
+    }
+
+    fn removed(&mut self, removed: Result<usize, roadstead_store::CommitError>) {
+        match removed {
+            Ok(0) => {}
+            Ok(count) => self.hub.metrics.tombstones.add_many(count),
+            Err(error) => {
+                tracing::warn!(cluster = self.uid, %error, "failed to remove acknowledged tombstones");
+                self.remove_tombstones();
+            }
+        }
+    }
+
+    fn ledger(
+        &mut self,
+        now: Now,
+        session: &mut HubSession,
+        changed: Result<(), WatchEnd>,
+    ) -> ControlFlow<()> {
+        match changed {
+            Ok(()) => self.remove_tombstones(),
+            Err(WatchEnd::Expired) => self.index = Some(Index::open(&self.hub.store, &self.uid)),
+            Err(WatchEnd::Closed) => return ControlFlow::Break(()),
+        }
+        session.changed(now);
+        ControlFlow::Continue(())
+    }
+
+    fn command(&self, now: Now, session: &mut HubSession, command: Command) {
+        match command {
+            Command::Restarting(retry_in) => session.restarting(now, retry_in),
+            Command::Detached => session.refuse(now, admission::detached()),
+            Command::Replaced => session.refuse(
+                now,
+                admission::refused(
+                    RefusalCode::Replaced,
+                    "a newer session of this agent took over",
+                ),
+            ),
+        }
+    }
+}
+
+impl Shell for HubShell {
+    type Session = HubSession;
+    type Input = News;
+
+    async fn next(&mut self) -> News {
+        let commands = async {
+            match &mut self.commands {
+                Some(commands) => commands.recv().await,
+                None => std::future::pending().await,
+            }
+        };
+        let ledger = async {
+            match &mut self.index {
+                Some(index) => index.changed().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            Some(command) = commands => News::Command(command),
+            decision = self.deciding.result() => News::Decided(decision),
+            removed = self.removing.result() => News::Removed(removed),
+            written = self.writing.result() => News::Written(written),
+            changed = ledger => News::Ledger(changed),
+        }
+    }
+
+    fn input(&mut self, now: Now, session: &mut HubSession, input: News) -> ControlFlow<()> {
+        match input {
+            News::Command(command) => self.command(now, session, command),
+            News::Decided(decision) => self.decided(now, session, decision),
+            News::Ledger(changed) => self.ledger(now, session, changed)?,
+            News::Written(written) => self.written(written),
+            News::Removed(removed) => self.removed(removed),
+        }
+        self.write();
+        ControlFlow::Continue(())
+    }
+
+    fn event(&mut self, now: Now, session: &mut HubSession, event: HubEvent) -> ControlFlow<()> {
+        match event {
+            HubEvent::Hello(hello) => self.decide(hello),
+            HubEvent::Admitted(mode) => tracing::info!(
+                cluster = self.uid,
+                ?mode,
+                remote = self.remote,
+                "an agent is here"
+            ),
+            HubEvent::NeedChanges { after, room } => self.offer(now, session, after, room),
+            HubEvent::NeedContent { digest } => self.content(now, session, digest),
+            HubEvent::Unsendable { key, stamp, reason } => {
+                tracing::error!(cluster = self.uid, %key, %stamp, reason, "an entry of a ledger cannot be sent");
+            }
+            HubEvent::Acked(revision) => self.acknowledged(revision),
+            HubEvent::Reports(reports) => self.reports(reports),
+            HubEvent::Facts(json) => {
+                if !self.outbox.facts(json) {
+                    self.hub.metrics.dropped.add();
+                }
+            }
+            HubEvent::Closed(ending) => {
+                tracing::debug!(cluster = self.uid, ?ending, "a session ends");
+                return ControlFlow::Break(());
+            }
+        }
+        self.write();
+        ControlFlow::Continue(())
+    }
+}

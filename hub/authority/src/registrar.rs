@@ -1,0 +1,246 @@
+//! Who gets in: a token is redeemed, once, and a certificate is signed.
+
+use roadstead_protocol::api::names;
+use roadstead_protocol::host::enrol::{EnrolRequest, Granted, Refusal, RefusalCode, Registrar};
+use roadstead_protocol::host::tls::{self, Profile};
+use roadstead_store::records::{self, JoinTokenRecord, SeenRecord};
+use roadstead_store::{Check, CommitError, Entry, Key, Snapshot, Txn};
+
+use crate::{Authority, AuthorityError};
+
+/// Attempts to redeem a token when something else is written at the same time.
+const ATTEMPTS_MAX: usize = 4;
+
+/// Decides about enrolments by the tokens in the store.
+#[derive(Clone, Debug)]
+pub struct HubRegistrar {
+    authority: Authority,
+    addresses: Vec<String>,
+}
+
+/// A token that may be redeemed, as it is in the store.
+struct Redeemable {
+    entry: Entry,
+    record: JoinTokenRecord,
+}
+
+impl HubRegistrar {
+    pub(crate) fn new(authority: Authority, addresses: Vec<String>) -> Self {
+        Self {
+            authority,
+            addresses,
+        }
+    }
+
+    /// The request's token, if it is good.
+    fn redeemable(
+        &self,
+        snapshot: &Snapshot,
+        request: &EnrolRequest,
+    ) -> Result<Redeemable, Refusal> {
+        let unknown = || {
+            Refusal::new(
+                RefusalCode::Unknown,
+                "this hub knows no such join token, or its secret is another; \
+                 make a new one with `roadstead join NAME` on this hub",
+            )
+        };
+        if request.token.is_empty() || !request.token.bytes().all(|b| b.is_ascii_hexdigit()) {
+            return Err(unknown());
+        }
+        let key = records::token_key(&request.token).map_err(|_| unknown())?;
+        let entry = snapshot.get(key.as_str()).ok_or_else(unknown)?;
+        let record: JoinTokenRecord = records::decode(entry).map_err(|_| unknown())?;
+        let (given, kept) = (request.secret.hash(), &record.secret_hash);
+        // Hashes of secrets with 256 bits: how far they agree tells nothing about the secret.
+        if given != *kept {
+            return Err(unknown());
+        }
+        let of = format!("{}/{}", record.namespace, record.name);
+        if let Some(used_at) = record.used_at {
+            return Err(Refusal::new(
+                RefusalCode::Used,
+                format!(
+                    "this join token was used already, at {used_at}, and each is good for one agent; \
+                     make another with `roadstead join` for {of}"
+                ),
+            ));
+        }
+        if self.authority.env().clock.now() >= record.expires_at {
+            return Err(Refusal::new(
+                RefusalCode::Expired,
+                format!(
+                    "this join token expired at {}; make another with `roadstead join` for {of}",
+                    record.expires_at
+                ),
+            ));
+        }
+        if !cluster_exists(snapshot, &record) {
+            return Err(Refusal::new(
+                RefusalCode::Detached,
+                format!(
+                    "the cluster {of} that this join token was made for is no longer at this hub; \
+                     join it anew with `roadstead join`"
+                ),
+            ));
+        }
+        Ok(Redeemable {
+            entry: entry.clone(),
+            record,
+        })
+    }
+
+    /// Marks the token as used and forgets the starts of a former agent of this cluster, at once.
+    fn redemption(
+        &self,
+        snapshot: &Snapshot,
+        good: &Redeemable,
+        member_uid: &str,
+    ) -> Result<Txn, AuthorityError> {
+        let used = JoinTokenRecord {
+            used_at: Some(self.authority.env().clock.now()),
+            ..good.record.clone()
+        };
+        let object = object_of(&good.record)?;
+        let seen_key = records::seen_key(&good.record.cluster_uid).map_err(record)?;
+        let fresh = SeenRecord {
+            member_uid: member_uid.to_owned(),
+            ..SeenRecord::default()
+        };
+        Ok(Txn::new()
+            .check(Check::At(good.entry.key.clone(), good.entry.revision))
+            .check(Check::Exists(object))
+            .check(unchanged(snapshot, &seen_key))
+            .put(
+                good.entry.key.clone(),
+                records::encode(&used).map_err(record)?,
+            )
+            .put(seen_key, records::encode(&fresh).map_err(record)?))
+    }
+}
+
+impl Registrar for HubRegistrar {
+    async fn enrol(&self, request: EnrolRequest) -> Result<Granted, Refusal> {
+        for _ in 0..ATTEMPTS_MAX {
+            let snapshot = self.authority.store().snapshot();
+            let good = self.redeemable(&snapshot, &request)?;
+            let profile = Profile::Agent {
+                cluster_uid: good.record.cluster_uid.clone(),
+            };
+            let env = self.authority.env();
+            // Signed before the token is spent: a malformed request costs nobody a token.
+            let issued =
+                tls::sign_request(env, self.authority.agents(), &request.request, &profile);
+            let issued =
+                issued.map_err(|error| Refusal::new(RefusalCode::Malformed, error.to_string()))?;
+            let redemption = self.redemption(&snapshot, &good, &request.member_uid);
+            let redemption = redemption.map_err(|error| unavailable(&error.to_string()))?;
+            match self.authority.store().commit(redemption).await {
+                Ok(_) => {
+                    let authorities = self.authority.agents_authorities();
+                    return Ok(Granted {
+                        hub: self.authority.hub_id().to_owned(),
+                        cluster: good.record.cluster_uid,
+                        chain: issued.chain.iter().map(|c| c.to_vec()).collect(),
+                        authorities: authorities.iter().map(|c| c.to_vec()).collect(),
+                        addresses: self.addresses.clone(),
+                    });
+                }
+                // Someone was faster: read again, and find the token used.
+                Err(CommitError::Conflict { .. }) => {}
+                Err(
+                    error @ (CommitError::TooLarge { .. }
+                    | CommitError::Unavailable(_)
+                    | CommitError::Closed),
+                ) => {
+                    return Err(unavailable(&error.to_string()));
+                }
+            }
+        }
+        Err(unavailable("the store is busy"))
+    }
+}
+
+fn unavailable(why: &str) -> Refusal {
+    let message =
+        format!("the hub cannot enrol now ({why}); the join token is still good, try again");
+    Refusal::new(RefusalCode::Unavailable, message)
+}
+
+/// Whether the object that the token was made for is there, by its UID and not only by its name.
+fn cluster_exists(snapshot: &Snapshot, record: &JoinTokenRecord) -> bool {
+    let Ok(key) = object_of(record) else {
+        return false;
+    };
+    let object = snapshot
+        .get(key.as_str())
+        .map(records::decode::<serde_json::Value>);
+    let Some(Ok(object)) = object else {
+        return false;
+    };
+    let uid = object
+        .pointer("/metadata/uid")
+        .and_then(serde_json::Value::as_str);
+    let leaving = object
+        .pointer("/metadata/deletionTimestamp")
+        .is_some_and(|at| !at.is_null());
+    uid == Some(record.cluster_uid.as_str()) && !leaving
+}
+
+fn object_of(token: &JoinTokenRecord) -> Result<Key, AuthorityError> {
+    records::object_key(
+        names::CLUSTER_GROUP,
+        names::ATTACHED_CLUSTERS,
+        &token.namespace,
+        &token.name,
+    )
+    .map_err(record)
+}
+
+/// That `key` is still as it is in `snapshot`.
+fn unchanged(snapshot: &Snapshot, key: &Key) -> Check {
+    let there = snapshot
+        .get(key.as_str())
+        .map(|entry| Check::At(key.clone(), entry.revision));
+    there.unwrap_or_else(|| Check::Absent(key.clone()))
+}
+
+fn record(error: impl std::fmt::Display) -> AuthorityError {
+    AuthorityError::Record(error.to_string())
+}
+
+/// Writes the mark of a revoked identity.
+pub(crate) async fn revoke(authority: &Authority, cluster_uid: &str) -> Result<(), AuthorityError> {
+    let key = records::seen_key(cluster_uid).map_err(record)?;
+    let mut last = CommitError::Closed;
+    for _ in 0..ATTEMPTS_MAX {
+        let snapshot = authority.store().snapshot();
+        let seen = snapshot
+            .get(key.as_str())
+            .map(records::decode::<SeenRecord>);
+        let seen = seen.transpose().map_err(record)?.unwrap_or_default();
+        if seen.revoked {
+            return Ok(());
+        }
+        let revoked = records::encode(&SeenRecord {
+            revoked: true,
+            ..seen
+        })
+        .map_err(record)?;
+        let txn = Txn::new()
+            .check(unchanged(&snapshot, &key))
+            .put(key.clone(), revoked);
+        match authority.store().commit(txn).await {
+            Ok(_) => return Ok(()),
+            Err(conflict @ CommitError::Conflict { .. }) => last = conflict,
+            Err(
+                error @ (CommitError::TooLarge { .. }
+                | CommitError::Unavailable(_)
+                | CommitError::Closed),
+            ) => {
+                return Err(AuthorityError::Write(error));
+            }
+        }
+    }
+    Err(AuthorityError::Write(last))
+}
