@@ -11,22 +11,22 @@ use crate::tables::extras;
 
 impl Resource {
     /// Rewrites an object of this resource into the form in which it is stored.
-    pub fn to_stored(&self, object: &mut Value) {
+    pub fn stored_form(&self, object: &mut Value) {
         let name = qualified(&self.plural, &self.group);
-        let Some((_, _, renamed)) = extras::STORED_AS.iter().find(|(of, _, _)| *of == name) else {
+        let Some(stored_as) = extras::stored_as(&name) else {
             return;
         };
-        for (here, there) in *renamed {
+        for (here, there) in stored_as.renamed {
             rename(object, here, there);
         }
         self.stamp(object, &self.storage.0);
     }
 
     /// Rewrites a stored object into the form of this resource.
-    pub fn from_stored(&self, object: &mut Value) {
+    pub fn served_form(&self, object: &mut Value) {
         let name = qualified(&self.plural, &self.group);
-        if let Some((_, _, renamed)) = extras::STORED_AS.iter().find(|(of, _, _)| *of == name) {
-            for (here, there) in *renamed {
+        if let Some(stored_as) = extras::stored_as(&name) {
+            for (here, there) in stored_as.renamed {
                 rename(object, there, here);
             }
         }

@@ -67,7 +67,7 @@ fn both_event_kinds_share_a_store_under_other_field_names() {
         "regarding": {"name": "x"}
     });
     let mut stored = event.clone();
-    new.to_stored(&mut stored);
+    new.stored_form(&mut stored);
     assert_eq!(
         stored,
         json!({
@@ -76,8 +76,8 @@ fn both_event_kinds_share_a_store_under_other_field_names() {
         })
     );
     let mut back = stored.clone();
-    new.from_stored(&mut back);
+    new.served_form(&mut back);
     assert_eq!(back, event);
-    old.from_stored(&mut stored);
+    old.served_form(&mut stored);
     assert_eq!(stored.get("message"), Some(&json!("n")));
 }

@@ -91,12 +91,10 @@ pub(crate) const SELECTABLE: &[(&str, &[&str])] = &[
 /// Kinds with a scale subresource. All of them read and write the same paths.
 pub(crate) const SCALE: [&str; 3] = [".spec.replicas", ".status.replicas", ".spec.selector"];
 
-/// Kinds whose objects are stored as those of another kind (group, plural), and the fields that
-/// have another name there: name here, name in the store.
-pub(crate) const STORED_AS: &[(&str, (&str, &str), &[(&str, &str)])] = &[(
-    "events.events.k8s.io",
-    ("", "events"),
-    &[
+const STORED_AS: &[StoredAs] = &[StoredAs {
+    name: "events.events.k8s.io",
+    store: ("", "events"),
+    renamed: &[
         ("note", "message"),
         ("regarding", "involvedObject"),
         ("reportingController", "reportingComponent"),
@@ -105,7 +103,22 @@ pub(crate) const STORED_AS: &[(&str, (&str, &str), &[(&str, &str)])] = &[(
         ("deprecatedLastTimestamp", "lastTimestamp"),
         ("deprecatedCount", "count"),
     ],
-)];
+}];
+
+/// A kind whose objects are stored as those of another kind.
+pub(crate) struct StoredAs {
+    /// The kind.
+    pub(crate) name: &'static str,
+    /// Group and plural of the other kind.
+    pub(crate) store: (&'static str, &'static str),
+    /// Fields that have another name there: name here, name in the store.
+    pub(crate) renamed: &'static [(&'static str, &'static str)],
+}
+
+/// How the kind is stored, if as another one.
+pub(crate) fn stored_as(name: &str) -> Option<&'static StoredAs> {
+    STORED_AS.iter().find(|s| s.name == name)
+}
 
 /// Kinds that are described and not served: each is an action on other objects, or has a newer
 /// version that does not convert field by field.
@@ -127,4 +140,15 @@ pub(crate) const NO_TEMPLATES: &[&str] = &[
     "leases.coordination.k8s.io",
     "nodes",
     "volumeattachments.storage.k8s.io",
+];
+
+/// Kinds whose names are DNS labels. Names are DNS subdomains otherwise.
+pub(crate) const NAMED_BY_LABEL: &[&str] = &["namespaces", "services"];
+
+/// Kinds whose names only have to fit into a path.
+pub(crate) const NAMED_BY_SEGMENT: &[&str] = &[
+    "clusterrolebindings.rbac.authorization.k8s.io",
+    "clusterroles.rbac.authorization.k8s.io",
+    "rolebindings.rbac.authorization.k8s.io",
+    "roles.rbac.authorization.k8s.io",
 ];

@@ -15,7 +15,7 @@ mod tests;
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
-use crate::schema::Schema;
+use crate::schema::{Builder, Schema, TypeId};
 
 /// Why the embedded tables cannot be read: a bug of the generator or of a hand that edited them.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -151,9 +151,9 @@ pub enum Ref {
     /// A described type.
     Type(TypeIx),
     /// A list.
-    List(Box<Ref>),
+    List(Box<Self>),
     /// A map with string keys.
-    Map(Box<Ref>),
+    Map(Box<Self>),
 }
 
 /// One resource in one version.
@@ -235,6 +235,15 @@ impl Tables {
     /// Every type, by name.
     pub fn types(&self) -> impl Iterator<Item = (TypeIx, &Type)> {
         self.types.iter().enumerate().map(|(i, t)| (TypeIx(i), t))
+    }
+
+    /// Adds the type called `name`, and what it refers to, to a schema in the making. A name that
+    /// is not there gives a type that accepts everything.
+    pub fn import(&self, builder: &mut Builder, name: &str) -> TypeId {
+        match self.named(name) {
+            Some(ix) => schema::import(&self.types, ix, builder),
+            None => TypeId::UNTYPED_DEDUCED,
+        }
     }
 
     /// What server-side apply and patches need, with the types under their names.

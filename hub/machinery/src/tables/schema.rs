@@ -1,6 +1,8 @@
 //! From the tables to the schema that merging works on.
 
-use super::{Field, ListRule, Ref, Shape, Type};
+use std::collections::BTreeSet;
+
+use super::{Field, ListRule, Ref, Shape, Type, TypeIx};
 use crate::schema::{
     self, Atom, Builder, List, ListRel, Map, MapRel, Patch, Scalar, Schema, TypeId,
 };
@@ -8,23 +10,40 @@ use crate::schema::{
 /// The schema of all types, each under its name in the tables.
 pub(super) fn build(types: &[Type]) -> Result<Schema, schema::Error> {
     let mut builder = Builder::new();
-    // Declared first and in order, so that the n-th type of the tables is known by number.
-    let ids: Vec<TypeId> = types.iter().map(|t| builder.declare(t.name)).collect();
-    let scalars = Scalars::new(&mut builder);
-    let mut made = Making {
-        builder,
-        ids,
-        scalars,
-    };
+    let mut made = Making::new(&mut builder, types);
     for ty in types {
         made.define(ty);
     }
-    made.builder.build()
+    builder.build()
 }
 
-struct Making {
-    builder: Builder,
-    ids: Vec<TypeId>,
+/// Adds the type called `name` to `builder`, with all that it refers to.
+pub(super) fn import(types: &[Type], root: TypeIx, builder: &mut Builder) -> TypeId {
+    let mut made = Making::new(builder, types);
+    let mut wanted = vec![root];
+    let mut seen = BTreeSet::new();
+    while let Some(ix) = wanted.pop() {
+        let Some(ty) = types.get(ix.0).filter(|_| seen.insert(ix)) else {
+            continue;
+        };
+        made.define(ty);
+        wanted.extend(ty.fields.iter().filter_map(|f| base(&f.ty)));
+    }
+    made.id(&Ref::Type(root))
+}
+
+fn base(ty: &Ref) -> Option<TypeIx> {
+    match ty {
+        Ref::Type(ix) => Some(*ix),
+        Ref::List(inner) | Ref::Map(inner) => base(inner),
+        Ref::String | Ref::Bytes | Ref::Int32 | Ref::Int64 | Ref::Number => None,
+        Ref::Bool | Ref::Any | Ref::Free => None,
+    }
+}
+
+struct Making<'b> {
+    builder: &'b mut Builder,
+    types: &'b [Type],
     scalars: Scalars,
 }
 
@@ -48,7 +67,16 @@ impl Scalars {
     }
 }
 
-impl Making {
+impl<'b> Making<'b> {
+    fn new(builder: &'b mut Builder, types: &'b [Type]) -> Self {
+        let scalars = Scalars::new(builder);
+        Self {
+            builder,
+            types,
+            scalars,
+        }
+    }
+
     fn define(&mut self, ty: &Type) {
         let relation = if ty.atomic {
             MapRel::Atomic
@@ -81,12 +109,11 @@ impl Making {
     }
 
     fn field(&mut self, field: &Field) -> schema::Field {
-        let id = match &field.ty {
-            Ref::List(item) => {
-                let element = self.id(item);
-                self.builder.add(Atom::list(element, relation(field, item)))
-            }
-            other => self.id(other),
+        let id = if let Ref::List(item) = &field.ty {
+            let element = self.id(item);
+            self.builder.add(Atom::list(element, relation(field, item)))
+        } else {
+            self.id(&field.ty)
         };
         let id = match field.map_atomic {
             Some(atomic) => self.builder.with_atomicity(id, atomic),
@@ -119,8 +146,8 @@ impl Making {
                 self.builder.add(Atom::map(map))
             }
             Ref::Type(ix) => {
-                let known = self.ids.get(ix.0).copied();
-                known.unwrap_or(TypeId::UNTYPED_DEDUCED)
+                let name = self.types.get(ix.0).map(|t| t.name);
+                name.map_or(TypeId::UNTYPED_DEDUCED, |name| self.builder.declare(name))
             }
             Ref::List(item) => {
                 let element = self.id(item);

@@ -1,5 +1,0 @@
-//! Validation.
-
-/// A structural schema.
-#[derive(Clone, Debug, Default)]
-pub struct Structural {}
