@@ -158,6 +158,15 @@ impl AgentSession {
         }
     }
 
+    /// How many changes are not handed out, and how many content bytes are here or asked for.
+    #[cfg(test)]
+    pub(super) fn load(&self) -> (usize, usize) {
+        match &self.phase {
+            Phase::On(receiver) => receiver.load(),
+            Phase::Greeting | Phase::Over => (0, 0),
+        }
+    }
+
     fn close(&mut self, ending: Option<Ending>) {
         self.phase = Phase::Over;
         self.timers.clear_all();
@@ -288,8 +297,6 @@ impl Session for AgentSession {
         if let Some(batch) = receiver.poll_batch(self.config.holds.as_ref()) {
             return Some(AgentEvent::Commit(batch));
         }
-        receiver
-            .poll_synced()
-            .map(|stamp| AgentEvent::Synced(stamp))
+        receiver.poll_synced().map(AgentEvent::Synced)
     }
 }

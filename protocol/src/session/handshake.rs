@@ -70,3 +70,46 @@ pub(super) fn check(hello: &Hello, welcome: &Welcome) -> Result<(), Violation> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::session::testing::{hello, hub_config, lineage, stamp};
+    use crate::wire::stamp::EpochRange;
+    use crate::wire::{Epoch, Stamp};
+
+    #[test]
+    fn a_hub_resumes_only_from_a_place_that_is_its_own_and_whole() {
+        let check = |position, rewound, floor, expected| {
+            let hello = Hello {
+                rewound,
+                ..hello(position)
+            };
+            assert_eq!(mode(&lineage(), Revision(floor), &hello), expected);
+        };
+        let foreign = Stamp {
+            epoch: Epoch(9),
+            revision: Revision(10),
+        };
+        check(Some(stamp(10)), false, 0, Mode::Resume);
+        check(Some(stamp(10)), false, 10, Mode::Resume);
+        check(Some(stamp(10)), false, 11, Mode::Compare);
+        check(Some(stamp(10)), true, 0, Mode::Compare);
+        check(Some(foreign), false, 0, Mode::Compare);
+        check(None, false, 0, Mode::Compare);
+    }
+
+    #[test]
+    fn of_a_lineage_that_is_too_long_the_newest_epochs_stay() {
+        let range = |n| EpochRange {
+            epoch: Epoch(n),
+            first: Revision(n),
+            last: Some(Revision(n)),
+        };
+        let mut config = hub_config();
+        config.lineage = Lineage((0..5_000).map(range).collect());
+        let kept = bounded(config).lineage;
+        assert_eq!(kept.0.len(), LINEAGE_MAX);
+        assert_eq!(kept.0.last().map(|range| range.epoch), Some(Epoch(4_999)));
+    }
+}

@@ -35,11 +35,14 @@ mod inbound;
 pub mod limits;
 mod outbound;
 mod outbox;
+mod queue;
 mod receive;
 mod send;
 pub mod stamps;
 #[cfg(test)]
 mod testing;
+#[cfg(test)]
+mod tests;
 mod timer;
 pub mod violation;
 mod window;

@@ -4,17 +4,19 @@
 //! not handed out, and hands out batches of what is complete from the front. It judges nothing:
 //! whether a change may act is the shell's matter (`stamps`).
 
-use std::collections::BTreeMap;
 use std::collections::BTreeSet;
+
+use bytes::Bytes;
 
 use crate::wire::frame::{Content, Mode, Want, Withdrawn};
 use crate::wire::limits::{WINDOW_BYTES, WINDOW_ITEMS, WINDOW_SUMMARY};
-use crate::wire::{Digest, ItemKey, Lineage, Revision, Stamp};
+use crate::wire::{Digest, Lineage, Revision, Stamp};
 
 use super::Violation;
-use super::change::{Batch, Change, Delivered, What};
+use super::change::{Batch, Change, Delivered};
 use super::inbound::Inbound;
 use super::limits::BATCH_ITEMS;
+use super::queue::{Lacking, Queue};
 
 /// Whether a content is durable at the agent.
 pub(super) type Holds<'a> = &'a (dyn Fn(&Digest) -> bool + Send + Sync);
@@ -41,12 +43,7 @@ pub(super) struct Receiver {
     limit: usize,
     /// `Compare` until the end of a comparison is with the shell.
     mode: Mode,
-    pending: BTreeMap<Revision, Change>,
-    newest: BTreeMap<ItemKey, Revision>,
-    /// How many pending puts name a content.
-    needed: BTreeMap<Digest, usize>,
-    /// Pending puts whose content may have to be asked for.
-    unasked: BTreeSet<Revision>,
+    queue: Queue,
     inbound: Inbound,
     /// The newest announced revision.
     announced: Revision,
@@ -69,10 +66,7 @@ impl Receiver {
             lineage,
             limit,
             mode,
-            pending: BTreeMap::new(),
-            newest: BTreeMap::new(),
-            needed: BTreeMap::new(),
-            unasked: BTreeSet::new(),
+            queue: Queue::default(),
             inbound: Inbound::default(),
             announced: start.map_or(Revision(0), |stamp| stamp.revision),
             handed: start,
@@ -114,48 +108,23 @@ impl Receiver {
             });
         }
         self.announced = revision;
-        if let Some(older) = self.newest.insert(change.key.clone(), revision) {
-            self.remove(older);
+        let superseded = self.queue.push(change).and_then(|older| older.digest());
+        if let Some(digest) = superseded {
+            self.forget_unneeded(&digest);
         }
-        if self.pending.len() >= self.limit {
+        if self.queue.len() > self.limit {
             return Err(Violation::Window { limit: self.limit });
         }
-        if let Some(digest) = change.digest() {
-            *self.needed.entry(digest).or_insert(0) += 1;
-            self.unasked.insert(revision);
-        }
-        self.pending.insert(revision, change);
         Ok(())
     }
 
-    /// Takes an announced change out; its place in `newest` is the caller's matter.
-    fn remove(&mut self, revision: Revision) -> Option<Change> {
-        let change = self.pending.remove(&revision)?;
-        self.unasked.remove(&revision);
-        if let Some(digest) = change.digest() {
-            self.release(digest);
-        }
-        Some(change)
-    }
-
-    /// One pending put less names `digest`.
-    fn release(&mut self, digest: Digest) {
-        if let Some(count) = self.needed.get_mut(&digest) {
-            *count -= 1;
-            if *count == 0 {
-                self.needed.remove(&digest);
-            }
-        }
-        self.forget_unneeded(&digest);
-    }
-
-    /// Drops a content that neither a pending put nor the batch with the shell names.
+    /// Drops a content that neither an announced put nor the batch with the shell names.
     fn forget_unneeded(&mut self, digest: &Digest) {
         let with_shell = self
             .out
             .as_ref()
             .is_some_and(|out| out.contents.contains(digest));
-        if !with_shell && !self.needed.contains_key(digest) {
+        if !with_shell && !self.queue.names(digest) {
             self.inbound.forget(digest);
         }
     }
@@ -167,21 +136,12 @@ impl Receiver {
             return Err(Violation::Withdrawn { key, revision });
         }
         self.inbound.withdrawn(revision);
-        if self
-            .pending
-            .get(&revision)
-            .is_some_and(|change| change.key == key)
-        {
-            self.remove(revision);
-            self.newest.remove(&key);
+        let removed = self.queue.remove(&key, revision);
+        if let Some(digest) = removed.and_then(|change| change.digest()) {
+            self.forget_unneeded(&digest);
         }
         // Whatever else waits for the same content may have to ask for it itself.
-        self.unasked.extend(
-            self.pending
-                .iter()
-                .filter(|(_, c)| c.digest().is_some())
-                .map(|(r, _)| *r),
-        );
+        self.queue.unsettle_all();
         Ok(())
     }
 
@@ -230,36 +190,24 @@ impl Receiver {
 
     /// The next content to ask for, in revision order and within the byte budget.
     pub(super) fn poll_want(&mut self, holds: Holds<'_>) -> Option<Want> {
-        while let Some(revision) = self.unasked.first().copied() {
-            let next = self
-                .pending
-                .get(&revision)
-                .and_then(|change| match change.what {
-                    What::Put { digest, size } => Some((change, digest, size)),
-                    What::Tombstone => None,
-                });
-            let Some((change, digest, size)) = next else {
-                self.unasked.remove(&revision);
-                continue;
-            };
+        while let Some(lacking) = self.queue.lacking() {
+            let Lacking {
+                key,
+                revision,
+                digest,
+                size,
+                is_first,
+            } = lacking;
             if self.inbound.is_asked(&digest) || self.is_here(&digest, holds) {
-                self.unasked.remove(&revision);
+                self.queue.settle(revision);
                 continue;
             }
-            let blocks = self
-                .pending
-                .first_key_value()
-                .is_some_and(|(first, _)| *first == revision);
-            if !self.inbound.affords(size, blocks) {
+            if !self.inbound.affords(size, is_first) {
                 return None;
             }
-            let want = Want {
-                key: change.key.clone(),
-                revision,
-            };
-            self.unasked.remove(&revision);
+            self.queue.settle(revision);
             self.inbound.ask(digest, size, revision);
-            return Some(want);
+            return Some(Want { key, revision });
         }
         None
     }
@@ -278,11 +226,9 @@ impl Receiver {
         if !batch.changes.is_empty() {
             return Some(self.hand_out(batch));
         }
-        let mark = self.complete.take_if(|mark| {
-            self.pending
-                .first_key_value()
-                .is_none_or(|(first, _)| *first > mark.announced)
-        })?;
+        let first = self.queue.first();
+        let named = |mark: &mut Mark| first.is_none_or(|first| first > mark.announced);
+        let mark = self.complete.take_if(named)?;
         self.handed = mark.stamp.or(self.handed);
         self.mode = Mode::Resume;
         Some(self.hand_out(Batch {
@@ -299,31 +245,28 @@ impl Receiver {
         let mut changes = Vec::new();
         let mut bytes = 0;
         while changes.len() < BATCH_ITEMS && bytes < WINDOW_BYTES {
-            let Some((revision, change)) = self.pending.first_key_value() else {
+            let Some(change) = self.queue.peek() else {
                 break;
             };
-            let revision = *revision;
-            if self.complete.is_some_and(|mark| revision > mark.announced) {
+            if self
+                .complete
+                .is_some_and(|mark| change.revision() > mark.announced)
+            {
                 break;
             }
-            let content = match change.digest() {
-                None => None,
-                Some(digest) if holds(&digest) => None,
-                Some(digest) => match self.inbound.arrived(&digest) {
-                    Some(content) => Some(content.clone()),
-                    None => {
-                        // Held when it was announced, and no longer.
-                        self.unasked.insert(revision);
-                        break;
-                    }
-                },
-            };
-            bytes += content.as_ref().map_or(0, bytes::Bytes::len);
-            let Some((_, change)) = self.pending.pop_first() else {
+            let lacks = change.digest().filter(|digest| !holds(digest));
+            let content = lacks
+                .and_then(|digest| self.inbound.arrived(&digest))
+                .cloned();
+            if lacks.is_some() && content.is_none() {
+                // It may have been held when it was announced.
+                self.queue.unsettle_first();
+                break;
+            }
+            bytes += content.as_ref().map_or(0, Bytes::len);
+            let Some(change) = self.queue.pop() else {
                 break;
             };
-            self.unasked.remove(&revision);
-            self.newest.remove(&change.key);
             self.handed = Some(change.stamp);
             changes.push(Delivered { change, content });
         }
@@ -342,26 +285,23 @@ impl Receiver {
         }
     }
 
-    /// Notes that a batch is with the shell.
+    /// Notes that a batch is with the shell. Its contents stay until it is durable, so that an
+    /// equal one that is announced meanwhile need not travel again.
     fn hand_out(&mut self, batch: Batch) -> Batch {
-        let digests = batch
+        let contents = batch
             .changes
             .iter()
             .filter_map(|delivered| delivered.change.digest());
-        let contents: BTreeSet<Digest> = digests.clone().collect();
-        let digests: Vec<Digest> = digests.collect();
+        let (contents, upto, compared) = (contents.collect(), batch.upto, batch.compared);
         self.out = Some(Out {
-            upto: batch.upto,
+            upto,
             contents,
-            compared: batch.compared,
+            compared,
         });
-        for digest in digests {
-            self.release(digest);
-        }
         batch
     }
 
-    /// The batch with the shell is durable. Returns whether it was that one.
+    /// The batch with the shell is durable. `None` where it was not that one.
     pub(super) fn committed(&mut self, upto: Option<Stamp>) -> Option<Committed> {
         let out = self.out.take_if(|out| out.upto == upto)?;
         for digest in &out.contents {
@@ -378,7 +318,7 @@ impl Receiver {
         if self.out.is_some() || self.mode == Mode::Compare {
             return None;
         }
-        let first = self.pending.first_key_value().map(|(first, _)| *first);
+        let first = self.queue.first();
         let mark = self
             .synced
             .take_if(|mark| first.is_none_or(|first| first > mark.announced))?;
@@ -390,7 +330,7 @@ impl Receiver {
     /// asked for.
     #[cfg(test)]
     pub(super) fn load(&self) -> (usize, usize) {
-        (self.pending.len(), self.inbound.used())
+        (self.queue.len(), self.inbound.used())
     }
 }
 
@@ -402,3 +342,6 @@ pub(super) struct Committed {
     /// Whether it was the end of a comparison.
     pub(super) compared: bool,
 }
+
+#[cfg(test)]
+mod tests;

@@ -245,6 +245,12 @@ impl Sender {
         self.acked
     }
 
+    /// How many entries are out.
+    #[cfg(test)]
+    pub(super) fn load(&self) -> usize {
+        self.window.len()
+    }
+
     /// The announced and unacknowledged entry at `revision`.
     pub(super) fn unacked(&self, revision: Revision) -> Option<&Unacked> {
         self.window.get(revision).filter(|_| revision <= self.sent)

@@ -6,9 +6,13 @@
 mod bounded;
 pub mod codec;
 pub mod frame;
+#[cfg(test)]
+mod golden;
 pub mod item;
 pub mod limits;
 pub mod report;
+#[cfg(test)]
+mod samples;
 pub mod stamp;
 
 pub use frame::{AgentFrame, HubFrame, Lane};

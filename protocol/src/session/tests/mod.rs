@@ -1,0 +1,9 @@
+//! Both ends together: what a user wrote arrives, whatever happens to the connection.
+
+mod behaviour;
+mod confused;
+mod disk;
+mod hostile;
+mod ledger;
+mod pair;
+mod property;
