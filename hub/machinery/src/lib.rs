@@ -4,9 +4,11 @@
 //! numbers or does I/O, and no kind is known by name outside the tables.
 
 pub mod crd;
+pub mod discovery;
 pub mod jsonpath;
 pub mod managed;
 pub mod merge;
+pub mod openapi;
 pub mod patch;
 pub mod print;
 pub mod protobuf;

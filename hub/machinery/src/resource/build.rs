@@ -3,7 +3,7 @@
 use std::cmp::{Ordering, Reverse};
 use std::sync::Arc;
 
-use super::{Origin, Resource, ScalePaths, VERBS, VERBS_REVIEW, qualified};
+use super::{Origin, Resource, ScalePaths, VERBS, VERBS_ONE_BY_ONE, VERBS_REVIEW, qualified};
 use crate::tables::{self, Row, Tables, extras};
 
 /// Who serves the built-in kinds.
@@ -47,7 +47,11 @@ fn of(tables: &Tables, row: &Row, side: Side) -> Resource {
         short_names: owned(&row.short_names),
         categories: owned(&row.categories),
         namespaced: row.namespaced,
-        verbs: if row.create_only { VERBS_REVIEW } else { VERBS },
+        verbs: match name {
+            _ if row.create_only => VERBS_REVIEW,
+            name if extras::ONE_BY_ONE.contains(&name) => VERBS_ONE_BY_ONE,
+            _ => VERBS,
+        },
         status: row.subresources.contains(&"status"),
         scale: row.subresources.contains(&"scale").then_some(ScalePaths {
             spec_replicas,

@@ -118,6 +118,11 @@ pub const VERBS: &[&str] = &[
     "watch",
 ];
 
+/// The verbs of a resource whose objects are too weighty to be deleted by the dozen.
+pub const VERBS_ONE_BY_ONE: &[&str] = &[
+    "create", "delete", "get", "list", "patch", "update", "watch",
+];
+
 /// The verbs of a resource that is only a question, as the access reviews are.
 pub const VERBS_REVIEW: &[&str] = &["create"];
 

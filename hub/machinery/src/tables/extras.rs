@@ -152,3 +152,6 @@ pub(crate) const NAMED_BY_SEGMENT: &[&str] = &[
     "rolebindings.rbac.authorization.k8s.io",
     "roles.rbac.authorization.k8s.io",
 ];
+
+/// Kinds that have no deletion of collections.
+pub(crate) const ONE_BY_ONE: &[&str] = &["namespaces"];

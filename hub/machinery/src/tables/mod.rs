@@ -197,6 +197,11 @@ pub fn get() -> Result<&'static Tables, Error> {
         .map_err(Clone::clone)
 }
 
+/// Changes with the text of the tables.
+pub(crate) fn fingerprint() -> [u8; 32] {
+    *blake3::hash(TEXT.as_bytes()).as_bytes()
+}
+
 impl Tables {
     /// The type called `name`.
     pub fn named(&self, name: &str) -> Option<TypeIx> {

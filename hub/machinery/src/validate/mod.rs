@@ -14,6 +14,8 @@ mod metadata;
 pub mod names;
 mod numbers;
 mod path;
+#[cfg(test)]
+mod recorded;
 mod structural;
 #[cfg(test)]
 mod tests;
