@@ -2,7 +2,7 @@
 //!
 //! Role-based rules are not here yet.
 
-use http::Method;
+use http::{HeaderMap, Method};
 use roadstead_machinery::status::Status;
 
 use crate::Identity;
@@ -42,6 +42,40 @@ pub(crate) fn authorize(
         | Target::OpenapiV2
         | Target::Unknown => refuse_path(who, method, path),
     })
+}
+
+/// Who a request is to be answered as: administrators may take the place of others.
+///
+/// # Errors
+/// 403 for others, 400 where only groups are named.
+pub(crate) fn impersonate(who: Identity, headers: &HeaderMap) -> Result<Identity, Status> {
+    let text = |v: &http::HeaderValue| v.to_str().unwrap_or_default().to_owned();
+    let user = headers
+        .get("impersonate-user")
+        .map(text)
+        .filter(|u| !u.is_empty());
+    let other = ["impersonate-group", "impersonate-uid"]
+        .iter()
+        .any(|h| headers.contains_key(*h));
+    let Some(user) = user else {
+        return if other {
+            let message = "requested groups or a uid without impersonating a user";
+            Err(Status::bad_request(message))
+        } else {
+            Ok(who)
+        };
+    };
+    if !who.is_admin() {
+        let why = format!(
+            "User {:?} cannot impersonate resource \"users\" in API group \"\" at the cluster scope",
+            who.user
+        );
+        return Err(Status::forbidden("", "users", &user, &why));
+    }
+    Ok(Identity::new(
+        user,
+        headers.get_all("impersonate-group").iter().map(text),
+    ))
 }
 
 fn refuse_path(who: &Identity, method: &Method, path: &str) -> Status {

@@ -151,6 +151,8 @@ pub(crate) fn any(media: Media, body: &[u8], wanted: &str) -> Result<Decoded, St
 pub(crate) fn yaml(body: &[u8]) -> Result<Value, Status> {
     let wrong = |why: &str| {
         let first = why.lines().next().unwrap_or_default();
+        // The parser says where before it says what; that is not a form that clients know.
+        let first = first.splitn(3, ": ").nth(2).unwrap_or(first);
         Status::bad_request(format!(
             "error decoding YAML: error converting YAML to JSON: yaml: {first}"
         ))

@@ -12,6 +12,7 @@ mod accept;
 mod auth;
 mod body;
 mod decode;
+mod defaults;
 mod discovery;
 mod events;
 mod health;

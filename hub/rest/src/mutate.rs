@@ -91,7 +91,7 @@ async fn post(
         return Err(Status::method_not_allowed());
     }
     if resource.is_review() {
-        let answer = reviews::answer(&resource, decoded.object, &head.who)?;
+        let answer = reviews::answer(&resource, decoded.object, &head.who, inner.env.clock.now())?;
         return Ok(respond::json(StatusCode::CREATED, &answer));
     }
     let params = WriteParams::parse(&head.query, OptionsKind::Create, head.agent())?;
@@ -181,20 +181,12 @@ fn parse_patch(media: Media, body: &[u8]) -> Result<Patch, Status> {
         |e: &dyn std::fmt::Display| Status::bad_request(format!("error decoding patch: {e}"));
     let value: Value = serde_json::from_slice(body).map_err(|e| wrong(&e))?;
     match media {
-        Media::JsonPatch if value.is_array() => Ok(Patch::Json(value)),
-        Media::JsonPatch => {
-            let what = "json: cannot unmarshal object into Go value of type []handlers.jsonPatchOp";
-            Err(wrong(&what))
+        Media::JsonPatch => Ok(Patch::Json(value)),
+        Media::StrategicPatch => Ok(Patch::Strategic(value)),
+        Media::MergePatch => Ok(Patch::Merge(value)),
+        Media::Json | Media::Yaml | Media::Protobuf | Media::Apply | Media::Other => {
+            Err(Status::internal("this is no patch"))
         }
-        Media::StrategicPatch if value.is_object() => Ok(Patch::Strategic(value)),
-        Media::MergePatch if value.is_object() => Ok(Patch::Merge(value)),
-        Media::Json
-        | Media::Yaml
-        | Media::Protobuf
-        | Media::MergePatch
-        | Media::StrategicPatch
-        | Media::Apply
-        | Media::Other => Err(wrong(&"the patch is not an object")),
     }
 }
 

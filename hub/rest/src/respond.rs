@@ -2,10 +2,10 @@
 
 use http::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER, WARNING};
 use http::{Response, StatusCode};
-use roadstead_machinery::status::Status;
+use roadstead_machinery::status::{Outcome, Status};
 use serde_json::Value;
 
-use crate::RestBody;
+use crate::{RestBody, meta};
 
 /// Most warnings that one answer carries.
 const WARNINGS_MAX: usize = 32;
@@ -23,7 +23,11 @@ pub(crate) fn json(code: StatusCode, value: &Value) -> Response<RestBody> {
 /// A status as an answer.
 pub(crate) fn status(status: &Status) -> Response<RestBody> {
     let code = StatusCode::from_u16(status.code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let mut response = json(code, &status.to_value());
+    let mut value = status.to_value();
+    if status.status == Outcome::Success {
+        meta::root(&mut value).remove("code");
+    }
+    let mut response = json(code, &value);
     let retry = status.details.as_ref().and_then(|d| d.retry_after_seconds);
     if let Some(seconds) = retry {
         response.headers_mut().insert(RETRY_AFTER, seconds.into());

@@ -12,6 +12,7 @@ use roadstead_machinery::status::Status;
 use roadstead_protocol::env::Env;
 use roadstead_store::Store;
 
+use crate::discovery::Documents;
 use crate::metrics::Metrics;
 use crate::{Hooks, Identity, RestBody, Service, namespaces, route};
 
@@ -45,6 +46,8 @@ pub struct Options {
     pub watches_max: usize,
     /// How often a watch that asked for bookmarks gets one.
     pub bookmark_every: Duration,
+    /// Whether workloads get the defaults that a cluster gives them.
+    pub defaulted: bool,
     /// Whether somebody removes the finalizers `orphan` and `foregroundDeletion`, as Kubernetes'
     /// garbage collector does. Where nobody does, such deletions are background deletions.
     pub garbage_collected: bool,
@@ -75,6 +78,7 @@ impl Default for Options {
             body_bytes_max: BODY_BYTES_MAX,
             watches_max: WATCHES_MAX,
             bookmark_every: Duration::from_secs(60),
+            defaulted: false,
             garbage_collected: false,
             namespaces_emptied: true,
         }
@@ -93,6 +97,7 @@ pub(crate) struct Inner {
     pub(crate) hooks: Arc<dyn Hooks>,
     pub(crate) options: Options,
     pub(crate) metrics: Metrics,
+    pub(crate) documents: Documents,
     pub(crate) watches: Arc<AtomicUsize>,
     task: std::sync::OnceLock<tokio::task::AbortHandle>,
 }
@@ -124,6 +129,7 @@ impl Rest {
             hooks,
             options,
             metrics: Metrics::default(),
+            documents: Documents::default(),
             watches: Arc::new(AtomicUsize::new(0)),
             task: std::sync::OnceLock::new(),
         }));

@@ -2,6 +2,7 @@
 //!
 //! Administrators may everything, all others nothing that they could ask about.
 
+use jiff::Timestamp;
 use roadstead_machinery::resource::Resource;
 use roadstead_machinery::status::Status;
 use serde_json::{Value, json};
@@ -16,6 +17,7 @@ pub(crate) fn answer(
     resource: &Resource,
     mut review: Value,
     who: &Identity,
+    now: Timestamp,
 ) -> Result<Value, Status> {
     let status = match resource.kind.as_str() {
         "SelfSubjectReview" => json!({"userInfo": {"username": who.user, "groups": who.groups}}),
@@ -37,9 +39,8 @@ pub(crate) fn answer(
         root.insert("spec".to_owned(), json!({}));
     }
     root.insert("status".to_owned(), status);
-    meta::of(&mut review)
-        .entry("creationTimestamp")
-        .or_insert(Value::Null);
+    let asked = (resource.kind == "SelfSubjectReview").then(|| meta::timestamp(now).into());
+    meta::set(&mut review, "creationTimestamp", asked);
     Ok(review)
 }
 

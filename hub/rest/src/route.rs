@@ -57,10 +57,12 @@ where
     let (parts, body) = request.into_parts();
     let target = Target::parse(parts.uri.path());
     let (verb, label) = label(&parts.method, &target);
-    let answer = match Query::parse(parts.uri.query().unwrap_or_default()) {
+    let path = parts.uri.path().to_owned();
+    let query = Query::parse(parts.uri.query().unwrap_or_default());
+    let who = auth::impersonate(who, &parts.headers);
+    let answer = match query.and_then(|query| Ok((query, who?))) {
         Err(status) => Err(status),
-        Ok(query) => {
-            let path = parts.uri.path().to_owned();
+        Ok((query, who)) => {
             let head = Head {
                 method: parts.method,
                 query,

@@ -5,7 +5,7 @@ use roadstead_machinery::resource::{Resource, ScalePaths};
 use roadstead_machinery::status::{FieldError, Status};
 use serde_json::{Value, json};
 
-use crate::write::{Context, Outcome, Patch, patched, update_with};
+use crate::write::{self, Context, Outcome, Patch, patched, update_with};
 use crate::{meta, storage};
 
 /// The version of the Scale kind.
@@ -36,19 +36,38 @@ pub(crate) async fn put(ctx: &mut Context, name: &str, scale: Value) -> Result<V
 /// # Errors
 /// 400, 404, 409, 422.
 pub(crate) async fn patch(ctx: &mut Context, name: &str, patch: Patch) -> Result<Value, Status> {
+    if let Patch::Apply(scale) = &patch {
+        let config = config(&ctx.resource, scale)?;
+        let Outcome { object, .. } = write::patch(ctx, name, Patch::Apply(config)).await?;
+        return show(&ctx.resource, &object);
+    }
     write(ctx, name, move |ctx, old| match &patch {
-        Patch::Apply(config) => {
-            let mut new = old.clone();
-            if let Some(replicas) = config.pointer("/spec/replicas") {
-                meta::map(meta::root(&mut new), "spec")
-                    .insert("replicas".to_owned(), replicas.clone());
-            }
-            Ok(new)
-        }
         Patch::Strategic(change) => patched(ctx, &Patch::Merge(change.clone()), old),
-        Patch::Json(_) | Patch::Merge(_) => patched(ctx, &patch, old),
+        Patch::Json(_) | Patch::Merge(_) | Patch::Apply(_) => patched(ctx, &patch, old),
     })
     .await
+}
+
+/// What an applied scale wants of the object itself.
+fn config(resource: &Resource, scale: &Value) -> Result<Value, Status> {
+    let text = |field: &str| scale.get(field).and_then(Value::as_str).unwrap_or_default();
+    if text("apiVersion") != VERSION || text("kind") != "Scale" {
+        let (version, kind) = (text("apiVersion"), text("kind"));
+        let message = format!("invalid object type: {version}, Kind={kind}");
+        return Err(Status::bad_request(message));
+    }
+    let mut config = json!({
+        "apiVersion": resource.api_version(), "kind": resource.kind,
+        "metadata": scale.get("metadata").cloned().unwrap_or_default(),
+    });
+    if let Some(replicas) = scale.pointer("/spec/replicas") {
+        set(
+            &mut config,
+            &paths(resource)?.spec_replicas,
+            replicas.clone(),
+        );
+    }
+    Ok(config)
 }
 
 async fn write<F>(ctx: &mut Context, name: &str, mut change: F) -> Result<Value, Status>

@@ -42,26 +42,30 @@ pub(crate) fn is_namespace(resource: &Resource) -> bool {
     kind(resource) == Kind::Namespace
 }
 
-/// Completes a new object.
+/// Completes what a client sent of a new object: it comes to own this too.
 pub(crate) fn create(resource: &Resource, object: &mut Value) {
     match kind(resource) {
-        Kind::Namespace => {
-            namespace_label(object);
-            let root = meta::root(object);
-            let finalizers = meta::map(root, "spec")
-                .entry("finalizers")
-                .or_insert_with(|| json!([]));
-            let list = finalizers.as_array_mut();
-            if let Some(list) = list
-                && !list.iter().any(|f| f == NAMESPACE_FINALIZER)
-            {
-                list.push(NAMESPACE_FINALIZER.into());
-            }
-            root.insert("status".to_owned(), json!({"phase": "Active"}));
-        }
+        Kind::Namespace => namespace_label(object),
         Kind::Secret => secret(object),
         Kind::ConfigMap | Kind::Other => {}
     }
+}
+
+/// Puts what the server keeps into a new object.
+pub(crate) fn begin(resource: &Resource, object: &mut Value) {
+    if !is_namespace(resource) {
+        return;
+    }
+    let root = meta::root(object);
+    let finalizers = meta::map(root, "spec")
+        .entry("finalizers")
+        .or_insert_with(|| json!([]));
+    if let Some(list) = finalizers.as_array_mut()
+        && !list.iter().any(|f| f == NAMESPACE_FINALIZER)
+    {
+        list.push(NAMESPACE_FINALIZER.into());
+    }
+    root.insert("status".to_owned(), json!({"phase": "Active"}));
 }
 
 /// Completes a changed object.
@@ -75,12 +79,14 @@ pub(crate) fn update(
         Kind::Namespace => {
             namespace_label(object);
             if subresource != Some("finalize") {
-                let kept = live
-                    .pointer("/spec/finalizers")
-                    .cloned()
-                    .unwrap_or_default();
+                let kept = live.pointer("/spec/finalizers").cloned();
                 let spec = meta::map(meta::root(object), "spec");
-                spec.insert("finalizers".to_owned(), kept);
+                spec.insert("finalizers".to_owned(), kept.unwrap_or_else(|| json!([])));
+            }
+            let spec = meta::map(meta::root(object), "spec");
+            let none = |list: &Value| list.as_array().is_some_and(Vec::is_empty);
+            if spec.get("finalizers").is_some_and(none) {
+                spec.remove("finalizers");
             }
         }
         Kind::Secret => secret(object),

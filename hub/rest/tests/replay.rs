@@ -34,8 +34,14 @@ async fn answers_are_those_of_kubernetes() {
         for line in text.lines() {
             let exchange = Exchange::parse(line);
             let id = format!("{file} {}", exchange.i);
-            let found = golden::replay(&client, &exchange, &mut normal).await;
             total += 1;
+            if known
+                .get(&id)
+                .is_some_and(|why| why.starts_with("not sent"))
+            {
+                continue;
+            }
+            let found = golden::replay(&client, &exchange, &mut normal).await;
             match (found, known.get(&id)) {
                 (None, None) => same += 1,
                 (None, Some(_)) => {
@@ -70,6 +76,7 @@ async fn client() -> Client {
         .with_crd(&crd)
         .expect("a custom kind");
     let options = Options {
+        defaulted: true,
         garbage_collected: true,
         namespaces_emptied: false,
         ..Options::default()

@@ -139,7 +139,7 @@ fn begin(inner: &Inner, params: &ListParams, prefix: &str) -> Result<Begin, Stat
                 at: after,
                 end: false,
             },
-            Err(compacted) => Begin::Gone(too_old(after, &compacted)),
+            Err(compacted) => Begin::Gone(too_old(after, compacted.oldest)),
         });
     }
     let snapshot = inner.store.snapshot();
@@ -160,13 +160,14 @@ fn begin(inner: &Inner, params: &ListParams, prefix: &str) -> Result<Begin, Stat
             at,
             end,
         },
-        Err(compacted) => Begin::Gone(too_old(at, &compacted)),
+        Err(compacted) => Begin::Gone(too_old(at, compacted.oldest)),
     })
 }
 
-/// 410: changes after `asked` are no longer kept, or `asked` is of no history of this store.
-pub(crate) fn too_old(asked: Revision, why: &impl std::fmt::Display) -> Status {
-    Status::expired(format!("too old resource version: {asked} ({why})"))
+/// 410: changes after `asked` are no longer kept, those after `oldest` are; or `asked` is of no
+/// history of this store.
+pub(crate) fn too_old(asked: Revision, oldest: Revision) -> Status {
+    Status::expired(format!("too old resource version: {asked} ({oldest})"))
 }
 
 fn timeout(inner: &Inner, params: &ListParams) -> Duration {

@@ -143,7 +143,7 @@ impl Stream {
         self.watch = None;
         match end {
             WatchEnd::Expired => {
-                let status = too_old(self.at, &"the watch was read too slowly");
+                let status = too_old(self.at, self.inner.store.revision());
                 Some(line("ERROR", &status.to_value()))
             }
             WatchEnd::Closed => None,
@@ -208,7 +208,7 @@ impl Stream {
 fn next_bookmark(now: Instant, ends: Instant, every: Option<Duration>) -> Instant {
     let regular = now + every.unwrap_or(BOOKMARK_BEFORE_END);
     let last = ends.checked_sub(BOOKMARK_BEFORE_END).unwrap_or(ends);
-    if last > now {
+    if last > now + BOOKMARK_BEFORE_END {
         regular.min(last)
     } else {
         regular

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use roadstead_machinery::resource::Origin;
 use roadstead_machinery::status::Status;
 use roadstead_machinery::{managed, validate};
 use serde_json::Value;
@@ -10,7 +11,7 @@ use serde_json::Value;
 use super::Context;
 use super::update::apply_failed;
 use crate::query::Validation;
-use crate::{meta, strategy};
+use crate::{defaults, meta, strategy};
 
 /// Says that an object comes from an apply, whose fields have their owners already.
 pub(super) struct Applying;
@@ -28,6 +29,16 @@ pub(super) fn fields(
     let unknown =
         validate::fit(&ctx.resource, object).map_err(|e| unhandled(ctx, &e.to_string()))?;
     owners_once(ctx, object);
+    for field in ["finalizers", "ownerReferences", "labels", "annotations"] {
+        let empty = match meta::get(object, field) {
+            Some(Value::Array(list)) => list.is_empty(),
+            Some(Value::Object(map)) => map.is_empty(),
+            Some(_) | None => false,
+        };
+        if empty {
+            meta::set(object, field, None);
+        }
+    }
     if ctx.params.validation == Validation::Ignore {
         return Ok(());
     }
@@ -79,9 +90,12 @@ fn owners_once(ctx: &mut Context, object: &mut Value) {
     }
 }
 
-/// Fills in what the schema of a custom kind has defaults for.
-pub(super) fn defaults(ctx: &Context, object: &mut Value) {
+/// Fills in what the schema of a custom kind has defaults for, and what a cluster would.
+pub(super) fn fill_in(ctx: &Context, object: &mut Value) {
     validate::defaults(&ctx.resource, object);
+    if ctx.inner.options.defaulted && ctx.resource.origin == Origin::BuiltIn {
+        defaults::workload(&ctx.resource, object);
+    }
 }
 
 /// Refuses an object that is not valid.
@@ -102,7 +116,8 @@ pub(super) fn valid(ctx: &mut Context, new: &Value, old: Option<&Value>) -> Resu
     }
     for finalizer in meta::finalizers(new) {
         let usual = matches!(finalizer, "orphan" | "foregroundDeletion" | "kubernetes");
-        if !usual && !finalizer.contains('/') {
+        let known = old.is_some_and(|old| meta::finalizers(old).contains(&finalizer));
+        if !usual && !known && !finalizer.contains('/') {
             ctx.warn(format!(
                 "metadata.finalizers: {finalizer:?}: prefer a domain-qualified finalizer name to \
                  avoid accidental conflicts with other finalizer writers"
@@ -114,9 +129,38 @@ pub(super) fn valid(ctx: &mut Context, new: &Value, old: Option<&Value>) -> Resu
 
 /// Records which fields this write changed.
 pub(super) fn record(ctx: &Context, live: Option<&Value>, new: Value) -> Value {
+    if ctx.subresource.as_deref() == Some("finalize") {
+        return new;
+    }
     let api_version = ctx.resource.api_version();
     let options = options(ctx, &api_version);
-    managed::update(&ctx.resource.schema, ctx.resource.ty, live, new, &options)
+    let mut new = managed::update(&ctx.resource.schema, ctx.resource.ty, live, new, &options);
+    if options.subresource == "scale" {
+        timeless_scale(&mut new);
+    }
+    new
+}
+
+/// What was written through the scale subresource has no time, as in Kubernetes, and so comes
+/// before what has.
+fn timeless_scale(object: &mut Value) {
+    let Some(Value::Array(entries)) = meta::of(object).get_mut("managedFields") else {
+        return;
+    };
+    for entry in entries
+        .iter_mut()
+        .filter(|e| e.get("subresource").is_some_and(|s| s == "scale"))
+    {
+        meta::root(entry).remove("time");
+    }
+    let text = |entry: &Value, field: &str| {
+        entry
+            .get(field)
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+            .to_owned()
+    };
+    entries.sort_by_cached_key(|entry| (text(entry, "operation"), text(entry, "time")));
 }
 
 /// Merges what a manager wants into what is there.

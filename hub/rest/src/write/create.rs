@@ -1,5 +1,6 @@
 //! POST: a new object.
 
+use roadstead_machinery::resource::Origin;
 use roadstead_machinery::status::{Cause, Status};
 use roadstead_store::{Check, Snapshot};
 use serde_json::Value;
@@ -120,9 +121,14 @@ pub(super) fn new_object(
         meta::set(&mut object, "namespace", None);
     }
     strategy::create(&ctx.resource, &mut object);
-    checked::defaults(ctx, &mut object);
+    checked::fill_in(ctx, &mut object);
     if let Owner::Record = owner {
         object = checked::record(ctx, None, object);
+    }
+    strategy::begin(&ctx.resource, &mut object);
+    if ctx.inner.options.defaulted && ctx.resource.status && ctx.resource.origin == Origin::BuiltIn
+    {
+        meta::map(meta::root(&mut object), "status");
     }
     meta::set(&mut object, "uid", Some(ctx.inner.env.uid().into()));
     if ctx.resource.generation {

@@ -117,7 +117,7 @@ pub(crate) fn patched(ctx: &Context, patch: &Patch, live: &Value) -> Result<Valu
     let resource = &ctx.resource;
     match patch {
         Patch::Json(operations) => patches::json(live, operations).map_err(|e| patch_failed(&e)),
-        Patch::Merge(change) => Ok(patches::merge(live, change)),
+        Patch::Merge(change) => patches::merge(live, change).map_err(|e| patch_failed(&e)),
         Patch::Strategic(change) => {
             let merged = patches::strategic(&resource.schema, resource.ty, live, change);
             merged.map_err(|e| patch_failed(&e))
@@ -135,7 +135,7 @@ pub(crate) fn patch_failed(error: &patches::Error) -> Status {
             let message = "the server rejected our request due to an error in our request";
             Status::failure(422, "Invalid", message).with_details(<_>::default())
         }
-        patches::Error::TooLarge(_) => {
+        patches::Error::TooManyOperations(_) | patches::Error::TooMuchCopied => {
             Status::failure(413, "RequestEntityTooLarge", error.to_string())
         }
     }
@@ -186,7 +186,7 @@ fn finish(
     }
     split(ctx, live, &mut new);
     strategy::update(&ctx.resource, live, &mut new, ctx.subresource.as_deref());
-    checked::defaults(ctx, &mut new);
+    checked::fill_in(ctx, &mut new);
     if applying.is_none() {
         new = checked::record(ctx, Some(live), new);
     }
@@ -199,10 +199,9 @@ fn finish(
         "resourceVersion",
         meta::get(live, "resourceVersion").cloned(),
     );
-    if same(live, &new) {
-        return Ok(Change::Nothing {
-            answer: live.clone(),
-        });
+    new = managed::settle(live, new);
+    if new == *live {
+        return Ok(Change::Nothing { answer: new });
     }
     checked::valid(ctx, &new, Some(live))?;
     if meta::is_deleting(live) {
@@ -261,23 +260,6 @@ fn wanted(ctx: &Context, object: &Value) -> Value {
         map.remove("status");
     }
     wanted
-}
-
-/// Whether two states differ in nothing but the times of managed fields.
-fn same(live: &Value, new: &Value) -> bool {
-    if live == new {
-        return true;
-    }
-    let timeless = |object: &Value| {
-        let mut object = object.clone();
-        if let Some(Value::Array(entries)) = meta::of(&mut object).get_mut("managedFields") {
-            for entry in entries {
-                meta::root(entry).remove("time");
-            }
-        }
-        object
-    };
-    timeless(live) == timeless(new)
 }
 
 fn same_revision(ctx: &Context, live: &Value, new: &Value) -> Result<(), Status> {
