@@ -1,1 +1,120 @@
-//! Roadstead: stub, being written.
+//! The hub's controllers: they read the stores, ask the plan, and write what it says.
+//!
+//! A change wakes a key; the key's reconciler then reads everything anew and writes what differs, so
+//! that a wake-up lost or given twice changes nothing. They meet the rest of the hub in the stores
+//! and nowhere else.
+//!
+//! - [`placement`]: a template's Decision, ledger, contents and tombstones, in one transaction.
+//! - [`status`]: what became of a Decision on the clusters.
+//! - [`cluster`], [`fleet`], [`policy`]: conditions on what people wrote.
+//! - [`gc`]: contents, deletion records and events that nothing needs any more.
+//!
+//! Deliberately absent: any opinion about who runs what (`roadstead-plan` has it), and sessions.
+
+mod cluster;
+mod decision;
+mod driver;
+mod error;
+mod events;
+mod fleet;
+mod gc;
+mod ledger;
+mod objects;
+mod placement;
+mod policy;
+mod queue;
+mod reconciler;
+mod status;
+mod wake;
+mod work;
+mod world;
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use roadstead_machinery::resource::Registry;
+use roadstead_plan::Limits;
+use roadstead_protocol::env::Env;
+use roadstead_store::Store;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+pub use decision::{SYSTEM_NAMESPACE, decision_key, decision_ref};
+pub use error::Error;
+pub use world::{template, world};
+
+use crate::driver::Driver;
+use crate::reconciler::Reconciler;
+use crate::wake::Wake;
+
+/// What the controllers are given.
+#[derive(Clone)]
+pub struct Parts {
+    /// Clock and entropy.
+    pub env: Env,
+    /// What is durable.
+    pub store: Store,
+    /// What is not: who is alive, reports, facts.
+    pub volatile: Store,
+    /// The kinds that are served.
+    pub registry: Arc<Registry>,
+    /// Times and bounds.
+    pub options: Options,
+}
+
+/// Times and bounds.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// How long a cluster may be silent before its conditions become Unknown.
+    pub grace: Duration,
+    /// How often everything is looked at again, whatever woke up meanwhile.
+    pub resync: Duration,
+    /// Most keys that are worked on at once.
+    pub concurrency: usize,
+    /// How much a single edit may remove without being confirmed.
+    pub limits: Limits,
+    /// How long reports are gathered before a status is written.
+    pub settle: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            grace: Duration::from_secs(40),
+            resync: Duration::from_secs(300),
+            concurrency: 8,
+            limits: Limits::default(),
+            settle: Duration::from_millis(200),
+        }
+    }
+}
+
+/// The running controllers.
+pub struct Handle {
+    stop: watch::Sender<bool>,
+    task: JoinHandle<()>,
+}
+
+impl Handle {
+    /// Lets what is being worked on end, and ends.
+    pub async fn stop(self) {
+        // An error means that the driver is gone already.
+        let _gone = self.stop.send(true);
+        if let Err(error) = self.task.await {
+            tracing::error!(%error, "the controllers' driver did not end well");
+        }
+    }
+}
+
+/// Starts the controllers.
+pub fn spawn(parts: Parts) -> Handle {
+    let (stop, stopped) = watch::channel(false);
+    let wake = Wake::new(&parts);
+    let options = parts.options.clone();
+    let reconciler = Arc::new(Reconciler::new(parts));
+    let task = tokio::spawn(Driver::new(reconciler, wake, options.concurrency).run(stopped));
+    Handle { stop, task }
+}

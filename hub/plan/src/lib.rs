@@ -35,4 +35,4 @@ pub use finding::Finding;
 pub use placement::{Kept, Placement, Removal, Target, place};
 pub use review::Review;
 pub use template::{Former, Template};
-pub use world::World;
+pub use world::{Limits, World};

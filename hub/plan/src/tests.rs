@@ -1,1 +1,205 @@
-//! Decisions as tables.
+//! Decisions as tables: manifests in, one line per cluster out.
+
+mod division;
+mod place;
+mod pointer;
+mod removal;
+mod render;
+
+use std::collections::BTreeSet;
+
+use roadstead_protocol::wire::ItemKey;
+use serde_json::Value;
+
+use crate::render::identity;
+use crate::{Former, Limits, Placement, Review, Template, World, place};
+
+/// Reads the documents of a YAML text.
+pub(super) fn yaml(text: &str) -> Vec<Value> {
+    let documents = text.split("\n---\n").filter(|part| !part.trim().is_empty());
+    documents
+        .map(|part| serde_saphyr::from_str(part).unwrap())
+        .collect()
+}
+
+/// Joined clusters of namespace `default`, each `name` or `name key=value`.
+pub(super) fn clusters(lines: &[&str]) -> Vec<Value> {
+    let cluster = |line: &&str| {
+        let mut words = line.split_whitespace();
+        let name = words.next().unwrap();
+        let (namespace, name) = name.split_once('/').unwrap_or(("default", name));
+        let labels: serde_json::Map<String, Value> = words
+            .filter_map(|word| word.split_once('='))
+            .filter(|(k, _)| *k != "allow")
+            .map(|(k, v)| (k.to_owned(), v.into()))
+            .collect();
+        let allow = line.split_once("allow=").map_or("Same", |(_, rest)| rest);
+        let allowed = match allow.split_once(':') {
+            Some((key, value)) => serde_json::json!({
+                "from": "Selector", "selector": {"matchLabels": {key: value}},
+            }),
+            None => serde_json::json!({"from": allow}),
+        };
+        serde_json::json!({
+            "apiVersion": "cluster.kurator.dev/v1alpha1",
+            "kind": "AttachedCluster",
+            "metadata": {
+                "name": name, "namespace": namespace, "uid": format!("uid-{namespace}-{name}"),
+                "labels": labels,
+            },
+            "spec": {"allowedNamespaces": allowed},
+        })
+    };
+    lines.iter().map(cluster).collect()
+}
+
+/// What a test is about.
+#[derive(Clone, Default)]
+pub(super) struct Case {
+    pub(super) world: Vec<Value>,
+    pub(super) template: Option<Value>,
+    pub(super) deleted: BTreeSet<String>,
+    pub(super) former: Vec<Former>,
+    pub(super) limits: Limits,
+}
+
+impl Case {
+    pub(super) fn new(world: &[&[Value]], template: &str) -> Self {
+        Self {
+            world: world.concat(),
+            template: yaml(template).pop(),
+            ..Self::default()
+        }
+    }
+
+    pub(super) fn world(&self) -> World {
+        World::read(&self.world, self.deleted.clone(), self.limits)
+    }
+
+    pub(super) fn place(&self) -> Placement {
+        let world = self.world();
+        let template = self.template(&world);
+        let mut review = Review::default();
+        review.add(&world, &template);
+        place(&world, &template, Some(&review))
+    }
+
+    fn template<'a>(&'a self, _world: &World) -> Template<'a> {
+        let key = self
+            .template
+            .as_ref()
+            .and_then(identity)
+            .unwrap_or_else(web);
+        let scales = ["Deployment", "StatefulSet"].contains(&key.kind.as_str());
+        Template {
+            replicas_path: scales.then_some(".spec.replicas"),
+            key,
+            object: self.template.as_ref(),
+            former: self.former.clone(),
+        }
+    }
+
+    /// Carries out what was decided: the next decision starts from it.
+    pub(super) fn carry_out(&mut self, placement: &Placement) {
+        let uid = self
+            .template
+            .as_ref()
+            .and_then(|t| t.pointer("/metadata/uid"));
+        let uid = uid.and_then(Value::as_str).unwrap_or_default().to_owned();
+        let kept: Vec<Former> = self
+            .former
+            .iter()
+            .filter(|f| placement.kept.iter().any(|k| k.cluster == f.cluster))
+            .cloned()
+            .collect();
+        let given = placement.targets.iter().map(|t| Former {
+            cluster: t.cluster.clone(),
+            path: t.path.clone(),
+            template: uid.clone(),
+            policies: placement.policy.iter().map(|p| p.uid.clone()).collect(),
+            digest: Some(t.content.digest),
+            replicas: t.replicas,
+            delete_contents: false,
+        });
+        self.former = given.chain(kept).collect();
+    }
+}
+
+/// The Deployment that most tests are about.
+pub(super) fn web() -> ItemKey {
+    ItemKey {
+        group: "apps".to_owned(),
+        kind: "Deployment".to_owned(),
+        namespace: "default".to_owned(),
+        name: "web".to_owned(),
+    }
+}
+
+/// One line per cluster and finding.
+pub(super) fn show(placement: &Placement) -> String {
+    let name = |path: &(String, String)| match path.0.as_str() {
+        "default" => path.1.clone(),
+        namespace => format!("{namespace}/{}", path.1),
+    };
+    let mut lines = Vec::new();
+    for t in &placement.targets {
+        let replicas = t.replicas.map(|n| format!(" {n}")).unwrap_or_default();
+        lines.push(format!("{}{replicas}", name(&t.path)));
+    }
+    for k in &placement.kept {
+        lines.push(format!("{} kept: {}", name(&k.path), k.cause.reason()));
+    }
+    for r in &placement.removals {
+        let how = if r.release { "released" } else { "removed" };
+        lines.push(format!("{} {how}: {:?}", name(&r.path), r.reason));
+    }
+    for uid in &placement.forgotten {
+        lines.push(format!("{uid} forgotten"));
+    }
+    for r in &placement.refused {
+        lines.push(format!(
+            "refused {}: {} ({})",
+            r.count,
+            r.reason,
+            r.samples.join(" ")
+        ));
+    }
+    for f in &placement.findings {
+        lines.push(format!("! {}", f.reason()));
+    }
+    lines.join("\n")
+}
+
+/// Whether a case comes out as this text, indentation aside.
+pub(super) fn check(case: &Case, expected: &str) {
+    let expected: Vec<&str> = expected
+        .lines()
+        .map(str::trim)
+        .filter(|l| !l.is_empty())
+        .collect();
+    assert_eq!(show(&case.place()), expected.join("\n"));
+}
+
+/// A distribution policy of namespace `default` for `app: web`, with more of its spec in YAML flow.
+pub(super) fn policy(name: &str, spec: &str) -> Vec<Value> {
+    yaml(&format!(
+        "
+apiVersion: policy.kurator.dev/v1alpha1
+kind: DistributionPolicy
+metadata: {{name: {name}, namespace: default, uid: uid-{name}, generation: 1}}
+spec: {spec}
+"
+    ))
+}
+
+/// The Deployment `web` with so many replicas.
+pub(super) fn deployment(replicas: u32) -> String {
+    format!(
+        "
+apiVersion: apps/v1
+kind: Deployment
+metadata: {{name: web, namespace: default, uid: uid-web, labels: {{app: web}}}}
+spec: {{replicas: {replicas}, template: {{spec: {{containers: [{{name: web, image: web:1}}]}}}}}}
+"
+    )
+}

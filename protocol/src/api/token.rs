@@ -9,7 +9,7 @@ pub const EXPIRATION_SECONDS_MIN: i64 = 60;
 /// The life of a token where nothing is said, in seconds.
 pub const EXPIRATION_SECONDS_DEFAULT: i64 = 3600;
 /// The longest life of a token, in seconds.
-pub const EXPIRATION_SECONDS_MAX: i64 = 7 * 24 * 3600;
+pub const EXPIRATION_SECONDS_MAX: i64 = 24 * 3600;
 
 /// Asks for a join token, and answers.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,0 +1,170 @@
+//! A cluster's conditions: who is alive, and what the agents say about their clusters.
+
+use std::time::Duration;
+
+use roadstead_protocol::api::cluster::{AttachedCluster, Status};
+use roadstead_protocol::api::names::{ATTACHED_CLUSTERS, CLUSTER_GROUP};
+use roadstead_protocol::api::{Condition, ConditionStatus, Facts, condition, meta};
+use roadstead_store::records::{Liveness, decode, facts_key, liveness_key, object_key};
+use roadstead_store::{Snapshot, Txn};
+
+use crate::error::Error;
+use crate::events::{self, Event};
+use crate::objects;
+use crate::reconciler::Reconciler;
+use crate::work::Name;
+
+/// Most group versions that a cluster's status lists.
+const API_GROUPS_MAX: usize = 500;
+
+pub(crate) async fn reconcile(
+    context: &Reconciler,
+    name: &Name,
+) -> Result<Option<Duration>, Error> {
+    context
+        .commit(|snapshot| attempt(context, snapshot, name))
+        .await
+}
+
+fn attempt(
+    context: &Reconciler,
+    snapshot: &Snapshot,
+    name: &Name,
+) -> Result<(Option<Txn>, Option<Duration>), Error> {
+    let key = object_key(
+        CLUSTER_GROUP,
+        ATTACHED_CLUSTERS,
+        &name.namespace,
+        &name.name,
+    )?;
+    let Some(entry) = snapshot.get(key.as_str()) else {
+        return Ok((None, None));
+    };
+    let cluster: AttachedCluster = objects::typed(entry)?;
+    let uid = &cluster.metadata.uid;
+    let volatile = context.parts.volatile.snapshot();
+    let liveness: Option<Liveness> = volatile
+        .get(liveness_key(uid)?.as_str())
+        .map(decode)
+        .transpose()?;
+    let facts: Option<Facts> = volatile
+        .get(facts_key(uid)?.as_str())
+        .and_then(|entry| serde_json::from_slice(&entry.value).ok());
+    let mut status = cluster.status.clone();
+    let (ready, again) = ready(context, &cluster, liveness.as_ref(), facts.as_ref());
+    if let Some(facts) = &facts {
+        describe(&mut status, facts);
+    }
+    if let Some(liveness) = &liveness {
+        status.agent_release.clone_from(&liveness.release);
+        let heard = (!liveness.connected).then(|| meta::timestamp(liveness.last_heard));
+        status.last_heard_time = heard;
+    }
+    let generation = cluster.metadata.generation;
+    status.observed_generation = generation;
+    let turned = objects::set_all(
+        &mut status.conditions,
+        vec![ready.at(generation)],
+        context.now(),
+    );
+    let now_ready = condition::find(&status.conditions, "Ready");
+    status.ready = now_ready.is_some_and(|c| c.status == ConditionStatus::True);
+    let mut txn = objects::status_txn(entry, &status)?;
+    if let Some(txn) = &mut txn {
+        let told = turned.iter().map(|c| match c.status {
+            ConditionStatus::True => Event::normal(&c.reason, &c.message),
+            ConditionStatus::False | ConditionStatus::Unknown => {
+                Event::warning(&c.reason, &c.message)
+            }
+        });
+        events::add(
+            context,
+            snapshot,
+            &objects::object(entry)?,
+            told.collect(),
+            txn,
+        )?;
+    }
+    Ok((txn, again))
+}
+
+/// Condition Ready, and after which time it may turn without anything else changing.
+fn ready(
+    context: &Reconciler,
+    cluster: &AttachedCluster,
+    liveness: Option<&Liveness>,
+    facts: Option<&Facts>,
+) -> (Condition, Option<Duration>) {
+    let was = condition::find(&cluster.status.conditions, "Ready");
+    let connected = liveness.is_some_and(|l| l.connected);
+    let away = context.away(&cluster.metadata.uid, connected, liveness.is_some());
+    let Some(away) = away else {
+        return (said(facts, was), None);
+    };
+    let joined = liveness.is_some() || was.is_some_and(|c| c.reason != "NotJoined");
+    if !joined {
+        let message = "no agent has joined yet; `roadstead join` prints the command to run there";
+        return (unknown("NotJoined", message), None);
+    }
+    let left = context.parts.options.grace.saturating_sub(away);
+    match was {
+        Some(was) if !left.is_zero() && was.status != ConditionStatus::Unknown => {
+            (was.clone(), Some(left))
+        }
+        Some(_) | None => {
+            let message = match liveness {
+                Some(l) => format!(
+                    "its agent was last heard of at {}",
+                    meta::timestamp(l.last_heard)
+                ),
+                None => "its agent has not called since the hub started".to_owned(),
+            };
+            (unknown("AgentSilent", message), None)
+        }
+    }
+}
+
+/// What a connected agent says.
+fn said(facts: Option<&Facts>, was: Option<&Condition>) -> Condition {
+    let Some(facts) = facts else {
+        return match was {
+            Some(was) if was.status != ConditionStatus::Unknown => was.clone(),
+            Some(_) | None => unknown("Connecting", "its agent is connected and looks around"),
+        };
+    };
+    match &facts.problem {
+        Some(problem) => {
+            let reason = if problem.reason.is_empty() {
+                "AgentReports"
+            } else {
+                &problem.reason
+            };
+            Condition::new("Ready", ConditionStatus::False, reason, &problem.message)
+        }
+        None => {
+            let message = "its agent is connected and reaches the cluster's API";
+            Condition::new("Ready", ConditionStatus::True, "AgentConnected", message)
+        }
+    }
+}
+
+fn unknown(reason: &str, message: impl Into<String>) -> Condition {
+    Condition::new("Ready", ConditionStatus::Unknown, reason, message)
+}
+
+fn describe(status: &mut Status, facts: &Facts) {
+    if facts.version.is_empty() {
+        return;
+    }
+    status.version.clone_from(&facts.version);
+    status.nodes = Some(facts.nodes);
+    status.ready_nodes = Some(facts.ready_nodes);
+    status.capacity.clone_from(&facts.capacity);
+    status.allocatable.clone_from(&facts.allocatable);
+    status.api_groups = facts
+        .api_groups
+        .iter()
+        .take(API_GROUPS_MAX)
+        .cloned()
+        .collect();
+}

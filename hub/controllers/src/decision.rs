@@ -1,0 +1,128 @@
+//! The Decision of a template: its name, and the object.
+
+use roadstead_plan::{Placement, Template};
+use roadstead_protocol::api::decision::{KIND, Spec, Target, TemplateRef};
+use roadstead_protocol::api::names::{DECISIONS, DELETE_CONTENTS_ANNOTATION, OWN_GROUP, VERSION};
+use roadstead_protocol::wire::ItemKey;
+use roadstead_protocol::wire::limits::NAME_BYTES_MAX;
+use roadstead_store::records::{ObjectRef, object_key};
+use roadstead_store::{InvalidKey, Key};
+use serde_json::{Value, json};
+
+/// Where the Decisions of cluster-scoped templates live.
+pub const SYSTEM_NAMESPACE: &str = "roadstead-system";
+
+/// How many hexadecimal digits of a hash stand in a name that was cut.
+const HASH_DIGITS: usize = 12;
+
+/// Namespace and name of the Decision of a template: `<kind>[.<group>].<name>` in lower case, cut
+/// and hashed where that is no name.
+pub fn decision_ref(template: &ItemKey) -> ObjectRef {
+    let group = if template.group.is_empty() {
+        String::new()
+    } else {
+        format!("{}.", template.group)
+    };
+    let plain = format!("{}.{group}{}", template.kind.to_lowercase(), template.name);
+    let named: String = plain
+        .chars()
+        .map(|c| {
+            if c.is_ascii_lowercase() || c.is_ascii_digit() || "-.".contains(c) {
+                c
+            } else {
+                '-'
+            }
+        })
+        .collect();
+    let name = if named == plain && plain.len() <= NAME_BYTES_MAX {
+        plain
+    } else {
+        let hash: String = blake3::hash(plain.as_bytes())
+            .to_hex()
+            .chars()
+            .take(HASH_DIGITS)
+            .collect();
+        let room = NAME_BYTES_MAX - HASH_DIGITS - 1;
+        let kept: String = named.chars().take(room).collect();
+        format!("{}-{hash}", kept.trim_end_matches(['-', '.']))
+    };
+    let namespace = match template.namespace.as_str() {
+        "" => SYSTEM_NAMESPACE.to_owned(),
+        namespace => namespace.to_owned(),
+    };
+    ObjectRef { namespace, name }
+}
+
+/// The key of the Decision of a template.
+///
+/// # Errors
+/// When the template's namespace is no part of a key.
+pub fn decision_key(template: &ItemKey) -> Result<Key, InvalidKey> {
+    let at = decision_ref(template);
+    object_key(OWN_GROUP, DECISIONS, &at.namespace, &at.name)
+}
+
+/// The spec that says what `placement` decided. Of a template that is not there (any more) the
+/// former reference is kept.
+pub(crate) fn spec(template: &Template<'_>, placement: &Placement, former: &Spec) -> Spec {
+    let targets = placement.targets.iter().map(|t| Target {
+        namespace: t.path.0.clone(),
+        name: t.path.1.clone(),
+        uid: t.cluster.clone(),
+        replicas: t.replicas,
+        reason: t.chosen.text().to_owned(),
+        held: false,
+    });
+    let kept = placement.kept.iter().map(|k| Target {
+        namespace: k.path.0.clone(),
+        name: k.path.1.clone(),
+        uid: k.cluster.clone(),
+        replicas: k.replicas,
+        reason: format!("kept as it is: {}", k.cause.text()),
+        held: true,
+    });
+    let mut clusters: Vec<Target> = targets.chain(kept).collect();
+    clusters.sort_by(|a, b| (&a.namespace, &a.name).cmp(&(&b.namespace, &b.name)));
+    Spec {
+        template: reference(template, &former.template),
+        policy: placement.policy.clone(),
+        contenders: placement.contenders.clone(),
+        overrides: placement.overrides.clone(),
+        clusters,
+        refused: placement.refused.clone(),
+    }
+}
+
+fn reference(template: &Template<'_>, former: &TemplateRef) -> TemplateRef {
+    let Some(object) = template.object else {
+        return former.clone();
+    };
+    let metadata = template.metadata();
+    TemplateRef {
+        api_version: crate::objects::text(object, "/apiVersion").to_owned(),
+        kind: template.key.kind.clone(),
+        namespace: template.key.namespace.clone(),
+        name: template.key.name.clone(),
+        uid: metadata.uid,
+        generation: metadata.generation,
+        delete_contents: metadata
+            .annotations
+            .get(DELETE_CONTENTS_ANNOTATION)
+            .is_some_and(|v| v == "true"),
+    }
+}
+
+/// A new Decision object without spec and status.
+pub(crate) fn object(at: &ObjectRef, uid: &str, created: &str) -> Value {
+    json!({
+        "apiVersion": format!("{OWN_GROUP}/{VERSION}"),
+        "kind": KIND,
+        "metadata": {
+            "name": at.name,
+            "namespace": at.namespace,
+            "uid": uid,
+            "creationTimestamp": created,
+            "generation": 0,
+        },
+    })
+}

@@ -1,0 +1,31 @@
+//! Why a reconcile did not come to its end.
+
+use roadstead_store::records::Unreadable;
+use roadstead_store::{CommitError, InvalidKey};
+
+/// Why a reconcile did not come to its end. It is tried again, later and later.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The store did not take it.
+    #[error("failed to commit")]
+    Commit(#[from] CommitError),
+    /// A record in the store is damaged.
+    #[error("failed to read a record")]
+    Record(#[from] Unreadable),
+    /// A value cannot be written as JSON.
+    #[error("failed to encode a record")]
+    Encode(#[from] serde_json::Error),
+    /// A name is none that a key can have.
+    #[error("failed to make a key")]
+    Key(#[from] InvalidKey),
+    /// Others wrote the same objects again and again meanwhile.
+    #[error("gave up after {0} attempts, each of which was overtaken by another write")]
+    Overtaken(u32),
+}
+
+impl Error {
+    /// Whether another write got in between, so that reading anew may help at once.
+    pub(crate) fn overtaken(&self) -> bool {
+        matches!(self, Self::Commit(CommitError::Conflict { .. }))
+    }
+}

@@ -1,0 +1,127 @@
+//! Events (core/v1) on what people wrote: few, each told once and counted when it comes again.
+
+use roadstead_protocol::api::meta;
+use roadstead_store::records::object_key;
+use roadstead_store::{Op, Snapshot, Txn};
+use serde_json::{Value, json};
+
+use crate::error::Error;
+use crate::objects::{self, text};
+use crate::placement::cut;
+use crate::reconciler::Reconciler;
+
+/// Who tells it.
+pub(crate) const SOURCE: &str = "roadstead";
+/// How many hexadecimal digits tell one event of an object from another.
+const HASH_DIGITS: usize = 16;
+/// Most bytes of an object's name that stand in its event's.
+const NAME_MAX: usize = 200;
+
+/// Something to tell.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Event {
+    warning: bool,
+    reason: String,
+    message: String,
+}
+
+impl Event {
+    pub(crate) fn normal(reason: &str, message: &str) -> Self {
+        Self {
+            warning: false,
+            reason: reason.to_owned(),
+            message: cut(message),
+        }
+    }
+
+    pub(crate) fn warning(reason: &str, message: &str) -> Self {
+        Self {
+            warning: true,
+            reason: reason.to_owned(),
+            message: cut(message),
+        }
+    }
+}
+
+/// Adds events about `object` to `txn`. One of the same object and reason is counted up instead, so
+/// that there are never more than an object has reasons.
+pub(crate) fn add(
+    context: &Reconciler,
+    snapshot: &Snapshot,
+    object: &Value,
+    events: Vec<Event>,
+    txn: &mut Txn,
+) -> Result<(), Error> {
+    let now = meta::timestamp(context.now());
+    for event in events {
+        let uid = text(object, "/metadata/uid");
+        let name = text(object, "/metadata/name");
+        let namespace = match text(object, "/metadata/namespace") {
+            "" => "default",
+            namespace => namespace,
+        };
+        let hash = blake3::hash(format!("{uid}\0{}", event.reason).as_bytes()).to_hex();
+        let hash: String = hash.chars().take(HASH_DIGITS).collect();
+        let short: String = name.chars().take(NAME_MAX).collect();
+        let event_name = format!("{short}.{hash}");
+        let key = object_key("", "events", namespace, &event_name)?;
+        let former = snapshot
+            .get(key.as_str())
+            .map(objects::object)
+            .transpose()?;
+        let value = render(
+            context,
+            object,
+            &event,
+            former,
+            (namespace, &event_name, &now),
+        );
+        txn.ops.push(Op::Put {
+            key,
+            value: objects::bytes(&value)?,
+        });
+    }
+    Ok(())
+}
+
+fn render(
+    context: &Reconciler,
+    object: &Value,
+    event: &Event,
+    former: Option<Value>,
+    (namespace, name, now): (&str, &str, &str),
+) -> Value {
+    if let Some(mut former) = former {
+        let count = former.get("count").and_then(Value::as_i64).unwrap_or(0);
+        former["count"] = count.saturating_add(1).into();
+        former["lastTimestamp"] = now.into();
+        former["message"] = event.message.clone().into();
+        return former;
+    }
+    json!({
+        "apiVersion": "v1",
+        "kind": "Event",
+        "metadata": {
+            "name": name,
+            "namespace": namespace,
+            "uid": context.parts.env.uid(),
+            "creationTimestamp": now,
+        },
+        "involvedObject": {
+            "apiVersion": text(object, "/apiVersion"),
+            "kind": text(object, "/kind"),
+            "namespace": text(object, "/metadata/namespace"),
+            "name": text(object, "/metadata/name"),
+            "uid": text(object, "/metadata/uid"),
+        },
+        "type": if event.warning { "Warning" } else { "Normal" },
+        "reason": event.reason,
+        "message": event.message,
+        "count": 1,
+        "firstTimestamp": now,
+        "lastTimestamp": now,
+        "source": {"component": SOURCE},
+        "reportingComponent": SOURCE,
+        "reportingInstance": "",
+    })
+}

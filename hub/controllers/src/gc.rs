@@ -1,0 +1,95 @@
+//! Takes away what nothing needs any more: contents that no ledger names, deletion records that no
+//! ledger waits for, ledgers of clusters that a user deleted, old events. Bounded per look.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use jiff::SignedDuration;
+use roadstead_protocol::api::meta::parse_timestamp;
+use roadstead_protocol::wire::Digest;
+use roadstead_store::records::{
+    CONTENT_PREFIX, DELETIONS_PREFIX, DeletionRecord, LEDGER_PREFIX, LedgerEntry, LedgerState,
+    decode, objects_prefix, parse_content_key, parse_ledger_key,
+};
+use roadstead_store::{Check, Entry, Snapshot, Txn};
+
+use crate::error::Error;
+use crate::events::SOURCE;
+use crate::objects;
+use crate::reconciler::Reconciler;
+
+/// Most keys that one look takes away.
+const BATCH_MAX: usize = 1000;
+/// How long a deletion record is kept at least, whatever needs it.
+const RECORD_AGE_MIN: SignedDuration = SignedDuration::from_mins(10);
+/// How long an event is kept.
+const EVENT_AGE_MAX: SignedDuration = SignedDuration::from_hours(1);
+/// How often there is a look.
+pub(crate) const INTERVAL: Duration = Duration::from_secs(120);
+
+/// What the ledgers need.
+#[derive(Default)]
+struct Needed {
+    digests: BTreeSet<Digest>,
+    uids: BTreeSet<String>,
+}
+
+pub(crate) async fn reconcile(context: &Reconciler) -> Result<Option<Duration>, Error> {
+    context
+        .commit(|snapshot| Ok((Some(sweep(context, snapshot)?), ())))
+        .await?;
+    Ok(Some(INTERVAL))
+}
+
+fn sweep(context: &Reconciler, snapshot: &Snapshot) -> Result<Txn, Error> {
+    let now = context.now();
+    let world = context.world(snapshot)?;
+    let mut needed = Needed::default();
+    let mut stale: Vec<&Entry> = Vec::new();
+    for entry in snapshot.range(LEDGER_PREFIX) {
+        let Some((cluster, _)) = parse_ledger_key(entry.key.as_str()) else {
+            continue;
+        };
+        let detached = world.cluster(&cluster).is_none() && world.deleted.contains(&cluster);
+        if detached {
+            stale.push(entry);
+            needed.uids.insert(cluster);
+            continue;
+        }
+        let record: LedgerEntry = decode(entry)?;
+        needed.uids.extend(record.policies);
+        needed.uids.insert(record.template_uid);
+        if let LedgerState::Put { digest, .. } = record.state {
+            needed.digests.insert(digest);
+        }
+    }
+    for entry in snapshot.range(CONTENT_PREFIX) {
+        let digest = parse_content_key(entry.key.as_str());
+        if digest.is_some_and(|digest| !needed.digests.contains(&digest)) {
+            stale.push(entry);
+        }
+    }
+    for entry in snapshot.range(DELETIONS_PREFIX) {
+        let record: DeletionRecord = decode(entry)?;
+        let old = now.duration_since(record.at) > RECORD_AGE_MIN;
+        if old && !needed.uids.contains(&record.uid) {
+            stale.push(entry);
+            context.forget(&record.uid);
+        }
+    }
+    for entry in snapshot.range(&objects_prefix("", "events")) {
+        let event = objects::object(entry)?;
+        let ours = objects::text(&event, "/reportingComponent") == SOURCE;
+        let last = parse_timestamp(objects::text(&event, "/lastTimestamp"));
+        if ours && last.is_some_and(|last| now.duration_since(last) > EVENT_AGE_MAX) {
+            stale.push(entry);
+        }
+    }
+    let mut txn = Txn::new();
+    for entry in stale.into_iter().take(BATCH_MAX) {
+        txn = txn
+            .check(Check::At(entry.key.clone(), entry.revision))
+            .delete(entry.key.clone());
+    }
+    Ok(txn)
+}

@@ -1,0 +1,374 @@
+//! Carries out the plan for one template: its Decision, its ledger entries, contents and tombstones,
+//! in one transaction that asserts what the decision was made from.
+
+use std::time::Duration;
+
+use roadstead_plan::{Finding, Placement, Template, World, place};
+use roadstead_protocol::api::decision::Decision;
+use roadstead_protocol::api::names::POLICY_GROUP;
+use roadstead_protocol::api::policy::{
+    CLUSTER_DISTRIBUTION, CLUSTER_OVERRIDE, DISTRIBUTION, OVERRIDE,
+};
+use roadstead_protocol::api::{Condition, ConditionStatus, condition, decision::PolicyRef, meta};
+use roadstead_protocol::wire::ItemKey;
+use roadstead_store::records::{deletion_key, object_key};
+use roadstead_store::{Check, Entry, Snapshot, Txn};
+use serde_json::{Value, json};
+
+use crate::error::Error;
+use crate::events::{self, Event};
+use crate::ledger::{self, Ledger, Writing};
+use crate::reconciler::Reconciler;
+use crate::{decision, objects, world};
+
+/// Longest message of a condition, in characters.
+const MESSAGE_CHARS_MAX: usize = 2048;
+/// Most clusters that an event names.
+const NAMED_MAX: usize = 5;
+
+/// What a template's decision was made from.
+struct Read {
+    item: ItemKey,
+    template: Option<Entry>,
+    object: Option<Value>,
+    replicas_path: Option<String>,
+    decision_entry: Option<Entry>,
+    decision: Decision,
+    ledger: Ledger,
+}
+
+pub(crate) async fn reconcile(
+    context: &Reconciler,
+    item: &ItemKey,
+) -> Result<Option<Duration>, Error> {
+    context
+        .commit(|snapshot| Ok((attempt(context, snapshot, item)?, ())))
+        .await?;
+    Ok(None)
+}
+
+fn attempt(
+    context: &Reconciler,
+    snapshot: &Snapshot,
+    item: &ItemKey,
+) -> Result<Option<Txn>, Error> {
+    let world = context.world(snapshot)?;
+    let read = read(context, snapshot, &world, item)?;
+    let template = Template {
+        key: item.clone(),
+        object: read.object.as_ref(),
+        replicas_path: read.replicas_path.as_deref(),
+        former: ledger::former(&read.ledger, &read.decision),
+    };
+    let mut placement = place(&world, &template, None);
+    if placement.needs_review {
+        let review = context.review(snapshot, &world)?;
+        placement = place(&world, &template, Some(&review));
+    }
+    if nothing(&placement) && read.ledger.is_empty() {
+        return Ok(read.decision_entry.map(|entry| {
+            let check = Check::At(entry.key.clone(), entry.revision);
+            Txn::new().check(check).delete(entry.key)
+        }));
+    }
+    let mut txn = Txn::new();
+    let writing = Writing {
+        item,
+        decision: decision::decision_ref(item),
+        template_uid: template.metadata().uid,
+        ledger: &read.ledger,
+        snapshot,
+    };
+    ledger::write(&writing, &placement, &mut txn)?;
+    write_decision(context, snapshot, &read, &template, &placement, &mut txn)?;
+    if !txn.ops.is_empty() {
+        assert_read(snapshot, &world, &read, &placement, &mut txn)?;
+    }
+    Ok(Some(txn))
+}
+
+fn nothing(placement: &Placement) -> bool {
+    placement.policy.is_none()
+        && placement.targets.is_empty()
+        && placement.kept.is_empty()
+        && placement.removals.is_empty()
+        && placement.forgotten.is_empty()
+}
+
+fn read(
+    context: &Reconciler,
+    snapshot: &Snapshot,
+    world: &World,
+    item: &ItemKey,
+) -> Result<Read, Error> {
+    let located = world::locate(&context.parts.registry, item)?;
+    let template = located
+        .as_ref()
+        .and_then(|(key, _)| snapshot.get(key.as_str()))
+        .cloned();
+    let object = template.as_ref().map(objects::object).transpose()?;
+    let decision_entry = snapshot
+        .get(decision::decision_key(item)?.as_str())
+        .cloned();
+    let decision: Decision = decision_entry
+        .as_ref()
+        .map(objects::typed)
+        .transpose()?
+        .unwrap_or_default();
+    let ledger = ledger::read(snapshot, item, world::clusters(world, &decision))?;
+    Ok(Read {
+        item: item.clone(),
+        template,
+        object,
+        replicas_path: located.and_then(|(_, path)| path),
+        decision_entry,
+        decision,
+        ledger,
+    })
+}
+
+/// Asserts that the template, the policies that had a part, and the deletion records that justify
+/// removals are as they were read. What else changed meanwhile wakes the template again.
+fn assert_read(
+    snapshot: &Snapshot,
+    world: &World,
+    read: &Read,
+    placement: &Placement,
+    txn: &mut Txn,
+) -> Result<(), Error> {
+    if let Some(entry) = &read.template {
+        txn.checks
+            .push(Check::At(entry.key.clone(), entry.revision));
+    }
+    for policy in placement.policy.iter().chain(&placement.overrides) {
+        if let Some(entry) = policy_entry(snapshot, policy)? {
+            txn.checks
+                .push(Check::At(entry.key.clone(), entry.revision));
+        }
+    }
+    for removal in &placement.removals {
+        let Some(held) = read.ledger.get(&removal.cluster) else {
+            continue;
+        };
+        let record = &held.record;
+        for uid in record.policies.iter().chain([&record.template_uid]) {
+            if world.deleted.contains(uid) {
+                let check = Check::Exists(deletion_key(uid)?);
+                if !txn.checks.contains(&check) {
+                    txn.checks.push(check);
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+fn policy_entry<'s>(
+    snapshot: &'s Snapshot,
+    policy: &PolicyRef,
+) -> Result<Option<&'s Entry>, Error> {
+    let kinds = [
+        DISTRIBUTION,
+        CLUSTER_DISTRIBUTION,
+        OVERRIDE,
+        CLUSTER_OVERRIDE,
+    ];
+    let Some((_, plural)) = kinds.iter().find(|(kind, _)| *kind == policy.kind) else {
+        return Ok(None);
+    };
+    let key = object_key(POLICY_GROUP, plural, &policy.namespace, &policy.name)?;
+    Ok(snapshot.get(key.as_str()))
+}
+
+/// Writes the Decision, if it says something new, and the events that tell of it.
+fn write_decision(
+    context: &Reconciler,
+    snapshot: &Snapshot,
+    read: &Read,
+    template: &Template<'_>,
+    placement: &Placement,
+    txn: &mut Txn,
+) -> Result<(), Error> {
+    let at = decision::decision_ref(&read.item);
+    let key = decision::decision_key(&read.item)?;
+    if template.object.is_none() && !namespace_lives(snapshot, &at.namespace)? {
+        // Its namespace goes too: a Decision that came back would keep it from going.
+        if let Some(entry) = &read.decision_entry {
+            txn.checks.push(Check::At(key.clone(), entry.revision));
+            txn.ops.push(roadstead_store::Op::Delete { key });
+        }
+        return Ok(());
+    }
+    let now = context.now();
+    let spec = decision::spec(template, placement, &read.decision.spec);
+    let mut status = read.decision.status.clone();
+    let new_spec = read.decision_entry.is_none() || spec != read.decision.spec;
+    let generation = read.decision.metadata.generation + i64::from(new_spec);
+    let placed = placed(placement).at(generation);
+    let turned = objects::set_all(&mut status.conditions, vec![placed], now);
+    if !new_spec && status == read.decision.status {
+        return Ok(());
+    }
+    let mut object = match &read.decision_entry {
+        Some(entry) => objects::object(entry)?,
+        None => decision::object(&at, &context.parts.env.uid(), &meta::timestamp(now)),
+    };
+    object["metadata"]["generation"] = generation.into();
+    object["spec"] = serde_json::to_value(&spec)?;
+    object["status"] = serde_json::to_value(&status)?;
+    txn.checks.push(match &read.decision_entry {
+        Some(entry) => Check::At(key.clone(), entry.revision),
+        None => Check::Absent(key.clone()),
+    });
+    txn.ops.push(roadstead_store::Op::Put {
+        key,
+        value: objects::bytes(&object)?,
+    });
+    if at.namespace == decision::SYSTEM_NAMESPACE {
+        home(context, snapshot, txn)?;
+    }
+    if let Some(object) = template.object {
+        let told = told(read, placement, &turned);
+        events::add(context, snapshot, object, told, txn)?;
+    }
+    Ok(())
+}
+
+fn namespace_lives(snapshot: &Snapshot, namespace: &str) -> Result<bool, Error> {
+    let key = object_key("", "namespaces", "", namespace)?;
+    let Some(entry) = snapshot.get(key.as_str()) else {
+        return Ok(namespace == decision::SYSTEM_NAMESPACE);
+    };
+    Ok(objects::object(entry)?
+        .pointer("/metadata/deletionTimestamp")
+        .is_none())
+}
+
+/// Makes the namespace for the Decisions of cluster-scoped templates where it is missing.
+fn home(context: &Reconciler, snapshot: &Snapshot, txn: &mut Txn) -> Result<(), Error> {
+    let key = object_key("", "namespaces", "", decision::SYSTEM_NAMESPACE)?;
+    if snapshot.get(key.as_str()).is_some() {
+        return Ok(());
+    }
+    let namespace = json!({
+        "apiVersion": "v1",
+        "kind": "Namespace",
+        "metadata": {
+            "name": decision::SYSTEM_NAMESPACE,
+            "uid": context.parts.env.uid(),
+            "creationTimestamp": meta::timestamp(context.now()),
+            "labels": {"kubernetes.io/metadata.name": decision::SYSTEM_NAMESPACE},
+        },
+        "spec": {"finalizers": ["kubernetes"]},
+        "status": {"phase": "Active"},
+    });
+    txn.checks.push(Check::Absent(key.clone()));
+    txn.ops.push(roadstead_store::Op::Put {
+        key,
+        value: objects::bytes(&namespace)?,
+    });
+    Ok(())
+}
+
+/// Condition Placed: whether the template is where the policies want it.
+pub(crate) fn placed(placement: &Placement) -> Condition {
+    let findings: Vec<&Finding> = placement.findings.iter().collect();
+    let Some(first) = findings.iter().min_by_key(|f| rank(f)) else {
+        let count = placement.targets.len();
+        let noun = if count == 1 { "cluster" } else { "clusters" };
+        let message = format!("decided for {count} {noun}");
+        return Condition::new("Placed", ConditionStatus::True, "Placed", message);
+    };
+    if placement.policy.is_none() && placement.kept.is_empty() {
+        let reason = if placement.removals.is_empty() {
+            first.reason()
+        } else {
+            "Removing"
+        };
+        return Condition::new("Placed", ConditionStatus::False, reason, first.to_string());
+    }
+    let message = findings
+        .iter()
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join("; ");
+    let message = cut(&message);
+    Condition::new("Placed", ConditionStatus::False, first.reason(), message)
+}
+
+/// Which finding gives a condition its reason: the smallest.
+fn rank(finding: &Finding) -> u8 {
+    match finding {
+        Finding::Unreadable { .. } => 0,
+        Finding::ZeroWeights | Finding::BadReplicas(_) => 1,
+        Finding::NotRendered { .. } => 2,
+        Finding::Held { .. } => 3,
+        Finding::UnknownClusters(_) => 4,
+        Finding::AmbiguousCluster { .. } => 5,
+        Finding::NoCluster => 6,
+        Finding::Outranked { .. } | Finding::NothingSelected | Finding::NoPolicy => 7,
+    }
+}
+
+/// `text` within the bound of a message.
+pub(crate) fn cut(text: &str) -> String {
+    if text.chars().count() <= MESSAGE_CHARS_MAX {
+        return text.to_owned();
+    }
+    let mut short: String = text.chars().take(MESSAGE_CHARS_MAX - 1).collect();
+    short.push('…');
+    short
+}
+
+/// The events that tell of a new decision.
+fn told(read: &Read, placement: &Placement, turned: &[Condition]) -> Vec<Event> {
+    let mut told: Vec<Event> = turned
+        .iter()
+        .filter(|c| c.status != ConditionStatus::True)
+        .map(|c| Event::warning(&c.reason, &c.message))
+        .collect();
+    let before = |uid: &str| read.decision.spec.clusters.iter().find(|t| t.uid == uid);
+    let moved: Vec<String> = placement
+        .targets
+        .iter()
+        .filter(|t| before(&t.cluster).is_none_or(|b| b.replicas != t.replicas))
+        .map(|t| match t.replicas {
+            Some(n) => format!("{}/{}: {n}", t.path.0, t.path.1),
+            None => format!("{}/{}", t.path.0, t.path.1),
+        })
+        .collect();
+    if !moved.is_empty() {
+        let policy = placement
+            .policy
+            .as_ref()
+            .map(|p| p.name.as_str())
+            .unwrap_or_default();
+        told.push(Event::normal(
+            "Placed",
+            &format!("{policy} places it on {}", list(&moved)),
+        ));
+    }
+    let removed: Vec<String> = placement
+        .removals
+        .iter()
+        .map(|r| format!("{}/{}", r.path.0, r.path.1))
+        .collect();
+    if let Some(first) = placement.removals.first() {
+        let text = format!("removed from {}: {}", list(&removed), first.reason.text());
+        told.push(Event::normal("Removed", &text));
+    }
+    told
+}
+
+fn list(names: &[String]) -> String {
+    let shown: Vec<&str> = names.iter().take(NAMED_MAX).map(String::as_str).collect();
+    match names.len().saturating_sub(NAMED_MAX) {
+        0 => shown.join(", "),
+        more => format!("{} and {more} more", shown.join(", ")),
+    }
+}
+
+/// Condition Placed of a decision, as it was written.
+pub(crate) fn placed_of(decision: &Decision) -> Option<&Condition> {
+    condition::find(&decision.status.conditions, "Placed")
+}

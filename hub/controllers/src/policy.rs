@@ -1,0 +1,439 @@
+//! A policy's conditions: what it selects, what of that it has its way with, and how that is.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use roadstead_plan::affinity::{Reading, select};
+use roadstead_plan::claim::claim;
+use roadstead_plan::finding::listed;
+use roadstead_plan::policy::{Overrides, Policy};
+use roadstead_plan::template::{is_template, selected};
+use roadstead_plan::{Finding, World};
+use roadstead_protocol::api::decision::{Decision, SAMPLES_MAX};
+use roadstead_protocol::api::names::POLICY_GROUP;
+use roadstead_protocol::api::policy::{
+    CLUSTER_DISTRIBUTION, DISTRIBUTION, PolicyStatus, ResourceSelector,
+};
+use roadstead_protocol::api::{Condition, ConditionStatus, ObjectMeta, condition};
+use roadstead_protocol::wire::ItemKey;
+use roadstead_store::records::{
+    object_key, objects_namespace_prefix, objects_prefix, parse_object_key,
+};
+use roadstead_store::{Entry, Snapshot, Txn};
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::decision::decision_key;
+use crate::error::Error;
+use crate::events::{self, Event};
+use crate::placement::{cut, placed_of};
+use crate::reconciler::Reconciler;
+use crate::work::Name;
+use crate::{objects, world};
+
+pub(crate) async fn reconcile(
+    context: &Reconciler,
+    plural: &str,
+    name: &Name,
+) -> Result<Option<Duration>, Error> {
+    context
+        .commit(|snapshot| Ok((attempt(context, snapshot, plural, name)?, ())))
+        .await?;
+    Ok(None)
+}
+
+fn attempt(
+    context: &Reconciler,
+    snapshot: &Snapshot,
+    plural: &str,
+    name: &Name,
+) -> Result<Option<Txn>, Error> {
+    let key = object_key(POLICY_GROUP, plural, &name.namespace, &name.name)?;
+    let Some(entry) = snapshot.get(key.as_str()) else {
+        return Ok(None);
+    };
+    let object = objects::object(entry)?;
+    let world = context.world(snapshot)?;
+    let looked = Looked {
+        context,
+        snapshot,
+        world: &world,
+    };
+    let distribution = [DISTRIBUTION.1, CLUSTER_DISTRIBUTION.1].contains(&plural);
+    let (mut status, conditions) = if distribution {
+        match Policy::read(&object) {
+            Ok(policy) => looked.distribution(&policy)?,
+            Err(unreadable) => unreadable_status(&unreadable.problem, &["Placed", "Ready"]),
+        }
+    } else {
+        match Overrides::read(&object) {
+            Ok(overrides) => looked.overriding(&overrides)?,
+            Err(unreadable) => unreadable_status(&unreadable.problem, &["Applied"]),
+        }
+    };
+    let former = object
+        .get("status")
+        .map(PolicyStatus::deserialize)
+        .transpose()?;
+    let generation = object
+        .pointer("/metadata/generation")
+        .and_then(Value::as_i64)
+        .unwrap_or(0);
+    status.conditions = former.unwrap_or_default().conditions;
+    status.observed_generation = generation;
+    let conditions = conditions.into_iter().map(|c| c.at(generation)).collect();
+    let turned = objects::set_all(&mut status.conditions, conditions, context.now());
+    finish(context, snapshot, entry, &object, (&status, turned))
+}
+
+fn finish(
+    context: &Reconciler,
+    snapshot: &Snapshot,
+    entry: &Entry,
+    object: &Value,
+    (status, turned): (&PolicyStatus, Vec<Condition>),
+) -> Result<Option<Txn>, Error> {
+    let mut txn = objects::status_txn(entry, status)?;
+    if let Some(txn) = &mut txn {
+        let told = turned
+            .iter()
+            .filter(|c| c.kind != "Valid" || c.status != ConditionStatus::True);
+        let told = told.map(|c| match c.status {
+            ConditionStatus::True => Event::normal(&c.reason, &c.message),
+            ConditionStatus::False | ConditionStatus::Unknown => {
+                Event::warning(&c.reason, &c.message)
+            }
+        });
+        events::add(context, snapshot, object, told.collect(), txn)?;
+    }
+    Ok(txn)
+}
+
+fn unreadable_status(problem: &str, others: &[&str]) -> (PolicyStatus, Vec<Condition>) {
+    let text = cut(&format!(
+        "it cannot be read, and nothing is changed by it: {problem}"
+    ));
+    let kinds = ["Valid"].iter().chain(others);
+    let conditions =
+        kinds.map(|kind| Condition::new(*kind, ConditionStatus::False, "Unreadable", text.clone()));
+    (PolicyStatus::default(), conditions.collect())
+}
+
+/// A look at everything from one policy's side.
+struct Looked<'a> {
+    context: &'a Reconciler,
+    snapshot: &'a Snapshot,
+    world: &'a World,
+}
+
+/// What a policy's templates come to.
+#[derive(Default)]
+struct Tally {
+    claimed: u32,
+    clusters: BTreeSet<String>,
+    findings: Vec<Finding>,
+    /// Templates whose decision says that not all is placed: name, reason, message.
+    unplaced: Vec<(String, String, String)>,
+    unready: Vec<(String, ConditionStatus, String)>,
+}
+
+impl Looked<'_> {
+    /// The templates that are selected, with their labels.
+    fn selected(
+        &self,
+        identity: &roadstead_plan::policy::Identity,
+        selectors: &[ResourceSelector],
+    ) -> Result<BTreeMap<ItemKey, BTreeMap<String, String>>, Error> {
+        let mut found = BTreeMap::new();
+        for selector in selectors {
+            let group = selector
+                .api_version
+                .split_once('/')
+                .map_or("", |(group, _)| group);
+            let Some(resource) = self.context.parts.registry.by_kind(group, &selector.kind) else {
+                continue;
+            };
+            let (group, plural) = &resource.storage;
+            let prefix = match &identity.namespace {
+                Some(namespace) => objects_namespace_prefix(group, plural, namespace),
+                None => objects_prefix(group, plural),
+            };
+            for entry in self.snapshot.range(&prefix) {
+                let item = parse_object_key(entry.key.as_str())
+                    .and_then(|key| world::item(&self.context.parts.registry, &key));
+                let Some(item) = item else {
+                    continue;
+                };
+                let object = objects::object(entry)?;
+                let metadata = object.get("metadata").unwrap_or(&Value::Null);
+                let labels = ObjectMeta::deserialize(metadata).unwrap_or_default().labels;
+                if is_template(&item, &labels)
+                    && selected(identity, selectors, &item, &labels).is_some()
+                {
+                    found.insert(item, labels);
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    fn decision(&self, item: &ItemKey) -> Result<Option<Decision>, Error> {
+        let entry = self.snapshot.get(decision_key(item)?.as_str());
+        Ok(entry.map(objects::typed).transpose()?)
+    }
+
+    fn distribution(&self, policy: &Policy) -> Result<(PolicyStatus, Vec<Condition>), Error> {
+        let items = self.selected(&policy.identity, &policy.selectors)?;
+        let mut tally = Tally {
+            findings: self.affinity_findings(policy),
+            ..Tally::default()
+        };
+        for (item, labels) in &items {
+            self.count(policy, item, labels, &mut tally)?;
+        }
+        if items.is_empty() {
+            tally.findings.insert(0, Finding::NothingSelected);
+        }
+        let status = PolicyStatus {
+            selected: u32::try_from(items.len()).unwrap_or(u32::MAX),
+            claimed: tally.claimed,
+            clusters: u32::try_from(tally.clusters.len()).unwrap_or(u32::MAX),
+            ..PolicyStatus::default()
+        };
+        Ok((status, vec![valid(), tally.placed(), tally.ready()]))
+    }
+
+    fn affinity_findings(&self, policy: &Policy) -> Vec<Finding> {
+        let chosen = select(self.world, policy.identity.viewpoint(), &policy.affinity);
+        let mut findings = Vec::new();
+        if !chosen.unknown.is_empty() {
+            let names = chosen.unknown.into_iter().take(SAMPLES_MAX).collect();
+            findings.push(Finding::UnknownClusters(names));
+        }
+        for (name, several) in chosen.ambiguous.into_iter().take(SAMPLES_MAX) {
+            let clusters = several.iter().take(SAMPLES_MAX).map(|c| c.path()).collect();
+            findings.push(Finding::AmbiguousCluster { name, clusters });
+        }
+        if chosen.chosen.is_empty() {
+            findings.push(Finding::NoCluster);
+        }
+        findings
+    }
+
+    fn count(
+        &self,
+        policy: &Policy,
+        item: &ItemKey,
+        labels: &BTreeMap<String, String>,
+        tally: &mut Tally,
+    ) -> Result<(), Error> {
+        let winner = claim(self.world, item, labels).winner;
+        if let Some((by, _)) = winner.filter(|(by, _)| by.identity.uid != policy.identity.uid) {
+            tally.findings.push(Finding::Outranked {
+                template: item.to_string(),
+                by: by.identity.to_string(),
+            });
+            return Ok(());
+        }
+        tally.claimed += 1;
+        let decision = self.decision(item)?;
+        let ours = decision.filter(|d| {
+            d.spec.policy.as_ref().is_some_and(|p| {
+                p.uid == policy.identity.uid && p.generation == policy.identity.generation
+            })
+        });
+        let Some(decision) = ours else {
+            tally.unready.push((
+                item.to_string(),
+                ConditionStatus::False,
+                "is being decided about".to_owned(),
+            ));
+            return Ok(());
+        };
+        tally
+            .clusters
+            .extend(decision.spec.clusters.iter().map(|t| t.uid.clone()));
+        if let Some(placed) = placed_of(&decision)
+            && placed.status != ConditionStatus::True
+        {
+            let what = (
+                item.to_string(),
+                placed.reason.clone(),
+                placed.message.clone(),
+            );
+            tally.unplaced.push(what);
+        }
+        let ready = condition::find(&decision.status.conditions, "Ready")
+            .filter(|ready| ready.observed_generation == decision.metadata.generation);
+        match ready {
+            Some(ready) if ready.status == ConditionStatus::True => {}
+            Some(ready) => {
+                tally
+                    .unready
+                    .push((item.to_string(), ready.status, ready.message.clone()));
+            }
+            None => {
+                let message = "is on its way".to_owned();
+                tally
+                    .unready
+                    .push((item.to_string(), ConditionStatus::False, message));
+            }
+        }
+        Ok(())
+    }
+
+    fn overriding(&self, overrides: &Overrides) -> Result<(PolicyStatus, Vec<Condition>), Error> {
+        let identity = &overrides.identity;
+        let items = self.selected(identity, &overrides.selectors)?;
+        let readings: Vec<Reading<'_>> = overrides
+            .rules
+            .iter()
+            .map(|rule| Reading::new(self.world, identity.viewpoint(), &rule.target))
+            .collect();
+        let mut tally = Tally::default();
+        for rule in &overrides.rules {
+            let chosen = select(self.world, identity.viewpoint(), &rule.target);
+            if !chosen.unknown.is_empty() {
+                let names = chosen.unknown.into_iter().take(SAMPLES_MAX).collect();
+                tally.findings.push(Finding::UnknownClusters(names));
+            }
+        }
+        for item in items.keys() {
+            let Some(decision) = self.decision(item)? else {
+                continue;
+            };
+            let touched = decision.spec.clusters.iter().filter(|t| {
+                let cluster = self.world.cluster(&t.uid);
+                cluster.is_some_and(|c| readings.iter().any(|r| r.judge(c).is_ok()))
+            });
+            tally.clusters.extend(touched.map(|t| t.uid.clone()));
+            if decision
+                .spec
+                .overrides
+                .iter()
+                .any(|o| o.uid == identity.uid)
+            {
+                tally.claimed += 1;
+            }
+            let failed = placed_of(&decision).filter(|c| c.reason == "OverrideFailed");
+            if let Some(failed) = failed {
+                let what = (
+                    item.to_string(),
+                    failed.reason.clone(),
+                    failed.message.clone(),
+                );
+                tally.unplaced.push(what);
+            }
+        }
+        if items.is_empty() {
+            tally.findings.insert(0, Finding::NothingSelected);
+        }
+        let status = PolicyStatus {
+            selected: u32::try_from(items.len()).unwrap_or(u32::MAX),
+            claimed: tally.claimed,
+            clusters: u32::try_from(tally.clusters.len()).unwrap_or(u32::MAX),
+            ..PolicyStatus::default()
+        };
+        let mut applied = tally.placed();
+        applied.kind = "Applied".to_owned();
+        if applied.status == ConditionStatus::True {
+            applied.reason = "Applied".to_owned();
+            applied.message = "all it says is in effect".to_owned();
+        }
+        Ok((status, vec![valid(), applied]))
+    }
+}
+
+fn valid() -> Condition {
+    Condition::new("Valid", ConditionStatus::True, "Valid", "it was understood")
+}
+
+impl Tally {
+    /// Condition Placed.
+    fn placed(&self) -> Condition {
+        let outranked = |f: &&Finding| matches!(f, Finding::Outranked { .. });
+        let contested = self.findings.iter().filter(outranked).count();
+        let mut said: Vec<(String, String)> = self
+            .findings
+            .iter()
+            .filter(|f| !outranked(f))
+            .map(|f| (f.reason().to_owned(), f.to_string()))
+            .collect();
+        if let Some(first) = self.findings.iter().find(outranked) {
+            let more = match contested {
+                1 => String::new(),
+                n => format!(", and so for {} others", n - 1),
+            };
+            said.push((first.reason().to_owned(), format!("{first}{more}")));
+        }
+        let unplaced = self.unplaced.iter().take(SAMPLES_MAX);
+        said.extend(
+            unplaced.map(|(item, reason, message)| (reason.clone(), format!("{item}: {message}"))),
+        );
+        let Some((reason, _)) = said.first().cloned() else {
+            let names: Vec<String> = Vec::new();
+            let count = u32::try_from(self.clusters.len()).unwrap_or(u32::MAX);
+            let clusters = listed(count, &names);
+            let clusters = clusters.split(" (").next().unwrap_or_default().to_owned();
+            let objects = if self.claimed == 1 {
+                "object"
+            } else {
+                "objects"
+            };
+            let message = format!("{} {objects} decided for {clusters}", self.claimed);
+            return Condition::new("Placed", ConditionStatus::True, "Placed", message);
+        };
+        let message = said
+            .into_iter()
+            .map(|(_, message)| message)
+            .collect::<Vec<_>>()
+            .join("; ");
+        Condition::new("Placed", ConditionStatus::False, reason, cut(&message))
+    }
+
+    /// Condition Ready.
+    fn ready(&self) -> Condition {
+        let worst =
+            self.unready
+                .iter()
+                .map(|(_, status, _)| *status)
+                .fold(None, |worst, status| {
+                    if worst == Some(ConditionStatus::False) {
+                        worst
+                    } else {
+                        Some(status)
+                    }
+                });
+        let Some(worst) = worst else {
+            return match self.claimed {
+                0 => {
+                    let message = "it has its way with no object";
+                    Condition::new("Ready", ConditionStatus::False, "NothingPlaced", message)
+                }
+                n => {
+                    let message = format!("all {n} objects are ready on all their clusters");
+                    Condition::new("Ready", ConditionStatus::True, "Ready", message)
+                }
+            };
+        };
+        let named: Vec<String> = self
+            .unready
+            .iter()
+            .filter(|(_, status, _)| *status == worst)
+            .take(SAMPLES_MAX)
+            .map(|(item, _, message)| format!("{item}: {message}"))
+            .collect();
+        let reason = if worst == ConditionStatus::Unknown {
+            "NoNews"
+        } else {
+            "NotReady"
+        };
+        let count = self.unready.len();
+        let message = format!(
+            "{count} of {} not ready: {}",
+            self.claimed,
+            named.join("; ")
+        );
+        Condition::new("Ready", worst, reason, cut(&message))
+    }
+}

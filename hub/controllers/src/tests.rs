@@ -1,0 +1,1 @@
+//! The controllers over stores in memory.
