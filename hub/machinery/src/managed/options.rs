@@ -6,7 +6,7 @@ use serde_json::Value;
 /// Who writes, how, and when.
 #[derive(Clone, Copy, Debug)]
 pub struct Options<'a> {
-    /// Name of the manager; for an apply it must not be empty.
+    /// Name of the manager; an empty one is recorded as `unknown`.
     pub manager: &'a str,
     /// The group and version that the request speaks, as in `apps/v1`.
     pub api_version: &'a str,
@@ -16,7 +16,8 @@ pub struct Options<'a> {
     pub now: Timestamp,
     /// Whether an apply takes fields that others own.
     pub force: bool,
-    /// The fields that this endpoint ignores, so that nobody comes to own them through it.
+    /// The fields that this endpoint ignores: nobody comes to own them through it, and an apply
+    /// leaves them as they are.
     pub reset: Reset,
 }
 

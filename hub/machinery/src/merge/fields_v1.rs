@@ -24,11 +24,11 @@ impl Set {
     /// # Errors
     /// When a key is malformed, or a value is not an object.
     pub fn from_json(fields: &Value) -> Result<Self, Error> {
+        if fields.is_null() {
+            return Ok(Self::new());
+        }
         let Value::Object(fields) = fields else {
-            return match fields {
-                Value::Null => Ok(Self::new()),
-                _ => Err(Error::NotAnObject(String::new())),
-            };
+            return Err(Error::NotAnObject(String::new()));
         };
         Ok(read(fields)?.0)
     }
@@ -36,21 +36,22 @@ impl Set {
     /// Writes a set.
     #[must_use]
     pub fn to_json(&self) -> Value {
+        Value::Object(self.write())
+    }
+
+    fn write(&self) -> Map<String, Value> {
         let mut out = Map::new();
         for element in &self.members {
             out.insert(element.to_text(), Value::Object(Map::new()));
         }
         for (element, child) in &self.children {
-            let mut inside = match child.to_json() {
-                Value::Object(inside) => inside,
-                _ => Map::new(),
-            };
+            let mut inside = child.write();
             if self.members.contains(element) {
                 inside.insert(".".to_owned(), Value::Object(Map::new()));
             }
             out.insert(element.to_text(), Value::Object(inside));
         }
-        Value::Object(out)
+        out
     }
 }
 

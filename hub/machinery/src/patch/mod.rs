@@ -1,4 +1,12 @@
 //! The three patches that are not apply: JSON patch, JSON merge patch, strategic merge patch.
+//!
+//! They change objects and know nothing of managed fields, defaults or validation.
+
+mod json;
+mod order;
+mod strategic;
+#[cfg(test)]
+mod tests;
 
 use serde_json::Value;
 
@@ -15,29 +23,45 @@ pub enum Error {
     Failed(String),
     /// There are more operations than [`MAX_OPERATIONS`] (status 413).
     #[error("The allowed maximum operations in a JSON patch is {MAX_OPERATIONS}, got {0}")]
-    TooLarge(usize),
+    TooManyOperations(usize),
+    /// The `copy` operations would copy more than [`MAX_COPIED_BYTES`] (status 413).
+    #[error("the copies of a JSON patch may have {MAX_COPIED_BYTES} bytes in all")]
+    TooMuchCopied,
 }
 
 /// The most operations that a JSON patch may have.
 pub const MAX_OPERATIONS: usize = 10_000;
 
+/// The most bytes that the `copy` operations of one JSON patch may add, about as JSON counts them.
+pub const MAX_COPIED_BYTES: usize = 3 * 1024 * 1024;
+
 /// Applies the RFC 6902 operations `patch` to `object`.
 ///
 /// # Errors
-/// When the operations cannot be read, or one of them fails; `object` is untouched then.
+/// When the operations cannot be read, are too many, or one of them fails.
 pub fn json(object: &Value, patch: &Value) -> Result<Value, Error> {
-    let _ = patch;
-    Ok(object.clone())
+    json::apply(object, patch)
 }
 
 /// Merges `patch` into `object` by RFC 7396.
-#[must_use]
-pub fn merge(object: &Value, patch: &Value) -> Value {
-    let _ = patch;
-    object.clone()
+///
+/// # Errors
+/// When `patch` is not an object: such a patch would replace the whole.
+pub fn merge(object: &Value, patch: &Value) -> Result<Value, Error> {
+    if !patch.is_object() {
+        let found = json::go_kind(patch);
+        return Err(Error::Malformed(format!(
+            "error decoding patch: json: cannot unmarshal {found} into Go value of type \
+             map[string]interface {{}}"
+        )));
+    }
+    let mut object = object.clone();
+    json_patch::merge(&mut object, patch);
+    Ok(object)
 }
 
-/// Merges `patch` into `object` with lists merged as the schema says, and directives.
+/// Merges `patch` into `object` with lists merged as the schema says, and directives (`$patch`,
+/// `$retainKeys`, `$setElementOrder/…`, `$deleteFromPrimitiveList/…`).
 ///
 /// # Errors
 /// When a directive or an item is not what the schema allows.
@@ -47,6 +71,5 @@ pub fn strategic(
     object: &Value,
     patch: &Value,
 ) -> Result<Value, Error> {
-    let _ = (schema, ty, patch);
-    Ok(object.clone())
+    strategic::apply(schema, ty, object, patch)
 }

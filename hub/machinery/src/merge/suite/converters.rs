@@ -91,7 +91,9 @@ impl Convert<'static> for Converter {
                     "v2" => text.replace(foo, bar),
                     _ => return Err(ConvertError::NoSuchVersion),
                 };
-                self.typed(version, serde_json::from_str(&text).unwrap())
+                let value = serde_json::from_str(&text);
+                let value = value.map_err(|e| ConvertError::Failed(e.to_string()))?;
+                self.typed(version, value)
             }
         }
     }
@@ -111,7 +113,7 @@ fn rename(value: &Value, from: &str, to: &str) -> Value {
         }
         Value::Array(items) if items.is_empty() => Value::Null,
         Value::Array(items) => items.iter().map(|item| rename(item, from, to)).collect(),
-        other => other.clone(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => value.clone(),
     }
 }
 
@@ -120,22 +122,20 @@ fn repeat_top(value: &Value, number: usize) -> Value {
     let Some((name, inside)) = value.as_object().and_then(|fields| fields.iter().next()) else {
         return value.clone();
     };
-    let inside = match inside {
-        Value::Object(fields) if !fields.is_empty() => repeat(inside, number),
-        other => other.clone(),
+    let inside = match inside.as_object() {
+        Some(fields) if !fields.is_empty() => repeat(inside, number),
+        Some(_) | None => inside.clone(),
     };
     Value::Object(Map::from_iter([(name.clone(), inside)]))
 }
 
 fn repeat(value: &Value, number: usize) -> Value {
-    match value {
-        Value::Object(fields) if !fields.is_empty() => {
-            let field = |(name, value): (&String, &Value)| {
-                let letter: String = name.chars().take(1).collect();
-                (letter.repeat(number), repeat(value, number))
-            };
-            Value::Object(fields.iter().map(field).collect())
-        }
-        _ => Value::Null,
-    }
+    let Some(fields) = value.as_object().filter(|fields| !fields.is_empty()) else {
+        return Value::Null;
+    };
+    let field = |(name, value): (&String, &Value)| {
+        let letter: String = name.chars().take(1).collect();
+        (letter.repeat(number), repeat(value, number))
+    };
+    Value::Object(fields.iter().map(field).collect())
 }
