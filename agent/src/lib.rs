@@ -5,7 +5,15 @@
 //! I/O; `worker` carries out; `member` is the cluster's API. They are wired here and nowhere else.
 //! The agent never reads a clock, entropy, socket or file that was not handed to it in [`Parts`].
 
+pub mod anchor;
 pub mod config;
+pub mod desk;
+mod intake;
+pub mod link;
+pub mod member;
+pub mod plan;
+pub mod store;
+pub mod worker;
 
 use std::future::Future;
 use std::net::SocketAddr;
@@ -13,7 +21,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use roadstead_protocol::env::Env;
+use roadstead_protocol::host::tls::Crypto;
 use roadstead_protocol::host::{JoinToken, Network};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use anchor::Watchman;
+use desk::Desk;
+use link::Link;
+use member::Member;
+use store::Disk;
+use worker::{Pace, Workshop};
 
 /// Opens the agent's database; called again after an I/O error.
 pub type Opener = Arc<dyn Fn() -> Result<redb::Database, redb::DatabaseError> + Send + Sync>;
@@ -67,18 +85,131 @@ impl Default for Options {
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// There is neither an identity on the disk nor a token to get one with.
-    #[error("this agent has not joined a hub yet: start it once with --join and the string that `roadstead join NAME` prints")]
+    #[error(
+        "this agent has not joined a hub yet: start it once with --join and the string that `roadstead join NAME` prints"
+    )]
     NotJoined,
+    /// The disk cannot be used.
+    #[error(transparent)]
+    Open(#[from] store::OpenError),
+    /// The disk did not take what has to be on it before anything else happens.
+    #[error("this start could not be written down: {0}")]
+    Disk(#[source] store::DiskError),
+    /// The hub will never let this agent in as it is.
+    #[error("the hub refused this agent: {0}")]
+    Refused(String),
+    /// What the disk holds of the identity is of no use.
+    #[error(
+        "the agent's identity cannot be used: {0}; move its data folder away and join this cluster again with `roadstead join`"
+    )]
+    Identity(String),
+    /// The disk belongs to another member.
+    #[error(
+        "this agent's data belongs to another cluster (its kube-system namespace has uid {bound}, here it is {here}); give this cluster a folder and a join string of its own"
+    )]
+    OtherMember {
+        /// The uid that is here.
+        here: String,
+        /// The uid that the identity is bound to.
+        bound: String,
+    },
+    /// Another agent with this identity started later.
+    #[error(
+        "another agent for this cluster started later (boot {boot}); this one stops so that only one writes"
+    )]
+    Superseded {
+        /// The boot counter of the other.
+        boot: u64,
+    },
+    /// A part of the agent ended that never should.
+    #[error("a part of the agent ended unexpectedly")]
+    Ended,
 }
 
 /// Runs an agent until `shutdown` resolves.
 ///
-/// Runs on one tokio runtime, which may be single-threaded.
+/// Runs on one tokio runtime, which may be single-threaded. Everything it started is gone, and its
+/// database closed, when this returns.
 ///
 /// # Errors
 /// What cannot be got over by trying again: see [`Error`].
 pub async fn run(parts: Parts, shutdown: impl Future<Output = ()>) -> Result<(), Error> {
-    let Parts { env: _, network: _, crypto: _, database: _, member: _, join: _, options: _ } = parts;
-    shutdown.await;
-    Ok(())
+    let Parts {
+        env,
+        network,
+        crypto,
+        database,
+        member,
+        join,
+        options,
+    } = parts;
+    let (disk, loaded, writer) = Disk::open(env.clone(), database).await?;
+    if loaded.identity.is_none() && join.is_none() {
+        return Err(Error::NotJoined);
+    }
+    let boot = anchor::count(&env, &disk, &loaded.boot).await?;
+    tracing::info!(
+        boot = boot.counter,
+        items = loaded.items.len(),
+        "agent starts"
+    );
+    let desk = Arc::new(Desk::new(&loaded));
+    let member = Member::new(member);
+    let (start, started) = watch::channel(None);
+    let mut tasks = JoinSet::new();
+    let seed = || u64::from_be_bytes(env.random());
+
+    let watchman = Watchman {
+        disk: disk.clone(),
+        desk: desk.clone(),
+        member: member.clone(),
+        boot,
+        start,
+    };
+    tasks.spawn(watchman.run(seed()));
+    let link = Link {
+        env: env.clone(),
+        network,
+        crypto: Crypto::new(crypto, &env),
+        options: options.clone(),
+        desk: desk.clone(),
+        disk: disk.clone(),
+        join,
+        identity: loaded.identity,
+        start: started,
+    };
+    tasks.spawn(link.run(seed()));
+    tasks.spawn(endless(member::watch::run(
+        member.clone(),
+        desk.clone(),
+        seed(),
+    )));
+    tasks.spawn(endless(member::facts::run(
+        member.clone(),
+        desk.clone(),
+        options.facts_every,
+    )));
+    let pace = Pace {
+        workers: options.workers,
+        resync_every: options.resync_every,
+        seed: seed(),
+    };
+    tasks.spawn(endless(worker::run(Workshop { desk, disk, member }, pace)));
+
+    let ended = tokio::select! {
+        biased;
+        () = shutdown => Ok(()),
+        ended = tasks.join_next() => Err(ended.and_then(Result::ok).unwrap_or(Error::Ended)),
+    };
+    tasks.shutdown().await;
+    // What was being written is written, and the database is closed, before the next start.
+    if writer.await.is_err() {
+        tracing::error!("the task that writes ended before its time");
+    }
+    ended
+}
+
+async fn endless(part: impl Future<Output = ()>) -> Error {
+    part.await;
+    Error::Ended
 }

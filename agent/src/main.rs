@@ -1,8 +1,60 @@
 //! The agent as a process.
 
-use clap::Parser;
-use roadstead_agent::config::Config;
+use std::io::IsTerminal as _;
+use std::process::ExitCode;
+use std::sync::Arc;
 
-fn main() {
-    let _config = Config::parse();
+use clap::Parser as _;
+use roadstead_agent::config::Config;
+use roadstead_agent::store::file::Folder;
+use roadstead_agent::{Options, Parts, run};
+use roadstead_protocol::host::{SystemNetwork, system};
+
+#[expect(
+    clippy::print_stderr,
+    reason = "the last words of a process that cannot go on"
+)]
+fn main() -> ExitCode {
+    match start(&Config::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("roadstead-agent: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn start(config: &Config) -> anyhow::Result<()> {
+    system::telemetry(
+        &config.log,
+        config.log_format.into(),
+        std::io::stderr().is_terminal(),
+    )?;
+    let provider = rustls::crypto::ring::default_provider();
+    // Somebody before us may have set it, to the same: there is but one in this program.
+    drop(provider.clone().install_default());
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(async {
+        let parts = Parts {
+            env: system::env(),
+            network: Arc::new(SystemNetwork),
+            crypto: Arc::new(provider),
+            database: Folder::take(&config.data_dir)?.opener(),
+            member: config.member().await?,
+            join: config.token()?,
+            options: Options {
+                workers: usize::from(config.workers),
+                ..Options::default()
+            },
+        };
+        let stop = async {
+            if let Err(error) = system::shutdown().await {
+                tracing::error!(%error, "signals cannot be waited for");
+                std::future::pending::<()>().await;
+            }
+        };
+        Ok(Box::pin(run(parts, stop)).await?)
+    })
 }

@@ -1,0 +1,238 @@
+//! Which of several agents with one identity is the newer one, and whether this one's disk is behind
+//! its member.
+//!
+//! A start raises the boot counter above the disk's and the member's and writes its nonce on the
+//! member; whoever then finds another nonce there stops. The member may be away: a start then counts
+//! from the disk alone, and is corrected when the member is back. Nothing is applied before that.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use roadstead_protocol::env::Env;
+use roadstead_protocol::session::Backoff;
+use tokio::sync::watch;
+
+use crate::Error;
+use crate::desk::Desk;
+use crate::member::anchor::{Anchor, Anchored};
+use crate::member::{Class, Error as MemberError, Member};
+use crate::store::record::Boot;
+use crate::store::{Disk, Write};
+
+/// How often the member is asked whose nonce it holds.
+pub const CHECK_EVERY: Duration = Duration::from_secs(60);
+/// How long after the position moved it is written to the member.
+pub const WRITE_AFTER: Duration = Duration::from_secs(5);
+/// The first wait after a failure.
+const RETRY_FLOOR: Duration = Duration::from_millis(500);
+/// The longest wait after a failure.
+const RETRY_CEILING: Duration = Duration::from_secs(30);
+
+/// A start of this agent, as its hub is told of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Start {
+    /// The counter and nonce of this start, and which member it is at.
+    pub boot: Boot,
+    /// Whether the disk is behind what the member has seen.
+    pub rewound: bool,
+}
+
+/// What the watch over the member's position object is made of.
+pub struct Watchman {
+    /// Where the boot counter is kept.
+    pub disk: Disk,
+    /// What is known.
+    pub desk: Arc<Desk>,
+    /// The member's API.
+    pub member: Member,
+    /// This start.
+    pub boot: Boot,
+    /// Whom to tell of it.
+    pub start: watch::Sender<Option<Start>>,
+}
+
+/// Counts a start on the disk. It is not told to anybody before it is durable.
+///
+/// # Errors
+/// Where the disk does not take it.
+pub async fn count(env: &Env, disk: &Disk, before: &Boot) -> Result<Boot, Error> {
+    let boot = Boot {
+        counter: before.counter.saturating_add(1),
+        nonce: u64::from_be_bytes(env.random()),
+        member_uid: before.member_uid.clone(),
+    };
+    disk.commit(vec![Write::Boot(boot.clone())])
+        .await
+        .map_err(Error::Disk)?;
+    Ok(boot)
+}
+
+impl Watchman {
+    /// Watches until another agent takes over, or it turns out that this is another member.
+    pub async fn run(mut self, seed: u64) -> Error {
+        if !self.boot.member_uid.is_empty() {
+            // The member may be away; the hub can be talked to meanwhile.
+            self.tell(false);
+        }
+        let mut backoff = Backoff::new(seed, RETRY_FLOOR, RETRY_CEILING);
+        let mut anchored = loop {
+            match self.claim().await {
+                Ok(anchored) => break anchored,
+                Err(Claim::Fatal(error)) => return error,
+                Err(Claim::Later(error)) => {
+                    tracing::info!(%error, "the member is not ready");
+                    tokio::time::sleep(backoff.next_wait()).await;
+                }
+            }
+        };
+        loop {
+            backoff.reset();
+            tokio::select! {
+                biased;
+                () = self.desk.moved.notified() => tokio::time::sleep(WRITE_AFTER).await,
+                () = tokio::time::sleep(CHECK_EVERY) => {}
+            }
+            loop {
+                match self.keep(&anchored).await {
+                    Ok(kept) => {
+                        anchored = kept;
+                        break;
+                    }
+                    Err(Claim::Fatal(error)) => return error,
+                    Err(Claim::Later(error)) => {
+                        tracing::debug!(%error, "the position could not be written to the member");
+                        tokio::time::sleep(backoff.next_wait()).await;
+                    }
+                }
+            }
+        }
+    }
+
+    fn tell(&self, rewound: bool) {
+        let start = Start {
+            boot: self.boot.clone(),
+            rewound,
+        };
+        self.start.send_if_modified(|told| {
+            let news = told.as_ref() != Some(&start);
+            if news {
+                *told = Some(start);
+            }
+            news
+        });
+    }
+
+    /// Reads the member's position object, counts above it and writes this start into it.
+    async fn claim(&mut self) -> Result<Anchored, Claim> {
+        let uid = self.member.member_uid().await?;
+        if !self.boot.member_uid.is_empty() && self.boot.member_uid != uid {
+            return Err(Claim::Fatal(Error::OtherMember {
+                here: uid,
+                bound: self.boot.member_uid.clone(),
+            }));
+        }
+        let found = self.member.read_anchor().await?;
+        let there = found.as_ref().map(|f| f.anchor.clone()).unwrap_or_default();
+        let mine = there.nonce == self.boot.nonce;
+        let counter = if mine {
+            self.boot.counter
+        } else {
+            self.boot.counter.max(there.boot.saturating_add(1))
+        };
+        let boot = Boot {
+            counter,
+            nonce: self.boot.nonce,
+            member_uid: uid,
+        };
+        if boot != self.boot {
+            self.disk
+                .commit(vec![Write::Boot(boot.clone())])
+                .await
+                .map_err(|e| Claim::Later(e.to_string()))?;
+            self.boot = boot;
+        }
+        let anchor = self.anchor(there.position);
+        let anchored = self.member.write_anchor(&anchor, found.as_ref()).await?;
+        let rewound = self.is_behind(&there);
+        if rewound {
+            tracing::warn!(member = ?there.position, disk = ?self.desk.position().stamp, "the agent's disk is behind its member: nothing is applied before the hub was compared with");
+        }
+        self.desk.anchored(rewound);
+        self.tell(rewound);
+        Ok(anchored)
+    }
+
+    /// Whether the disk is behind what an agent of this cluster wrote to the member.
+    fn is_behind(&self, there: &Anchor) -> bool {
+        let owner = self.desk.owner();
+        let same = owner
+            .as_ref()
+            .is_none_or(|owner| owner.label() == there.owner);
+        let Some(position) = there.position.filter(|_| same) else {
+            return false;
+        };
+        self.desk
+            .position()
+            .stamp
+            .is_none_or(|stamp| stamp.revision < position.revision)
+    }
+
+    /// What the object should say. While the disk is behind, the member's position stays.
+    fn anchor(&self, there: Option<roadstead_protocol::wire::Stamp>) -> Anchor {
+        let here = self.desk.position().stamp;
+        let behind = there.filter(|t| here.is_none_or(|h| h.revision < t.revision));
+        Anchor {
+            boot: self.boot.counter,
+            nonce: self.boot.nonce,
+            owner: self
+                .desk
+                .owner()
+                .map(|o| o.label().to_owned())
+                .unwrap_or_default(),
+            position: behind.or(here),
+        }
+    }
+
+    /// Makes sure that the object is still this start's, and up to date.
+    async fn keep(&self, before: &Anchored) -> Result<Anchored, Claim> {
+        let found = self.member.read_anchor().await?;
+        if let Some(found) = &found
+            && found.anchor.nonce != self.boot.nonce
+        {
+            return Err(Claim::Fatal(Error::Superseded {
+                boot: found.anchor.boot,
+            }));
+        }
+        let rewound = self.desk.gate().rewound;
+        let anchor = self.anchor(before.anchor.position.filter(|_| rewound));
+        match found {
+            Some(found) if found.anchor == anchor => Ok(found),
+            found => Ok(self.member.write_anchor(&anchor, found.as_ref()).await?),
+        }
+    }
+}
+
+enum Claim {
+    Fatal(Error),
+    Later(String),
+}
+
+impl From<MemberError> for Claim {
+    fn from(error: MemberError) -> Self {
+        match error.class {
+            Class::Conflict | Class::AlreadyExists => {
+                Self::Later("another writer was there first".to_owned())
+            }
+            Class::NotFound
+            | Class::NamespaceMissing
+            | Class::Forbidden
+            | Class::Invalid
+            | Class::Expired
+            | Class::Busy
+            | Class::Internal
+            | Class::KindUnknown
+            | Class::Unreachable
+            | Class::Answer => Self::Later(error.message),
+        }
+    }
+}

@@ -1,0 +1,328 @@
+//! One session with the hub, over one connection.
+//!
+//! The shell of an [`AgentSession`]: a batch is judged, written and acknowledged, one at a time;
+//! reports and facts leave as fast as the session takes them.
+
+use std::collections::BTreeSet;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::time::Duration;
+
+use roadstead_protocol::host::driver::{Shell, Side, drive};
+use roadstead_protocol::host::tls::certificates_from_pem;
+use roadstead_protocol::session::agent::ReportError;
+use roadstead_protocol::session::{AgentConfig, AgentEvent, AgentSession, Batch, Ending, Now};
+use roadstead_protocol::wire::frame::{Hello, Refused, Welcome, features};
+use roadstead_protocol::wire::item::ItemKey;
+use roadstead_protocol::wire::limits::REPORTS_MAX;
+use roadstead_protocol::wire::{Lineage, Stamp};
+use tokio::sync::{oneshot, watch};
+use tokio::time::Instant;
+
+use super::chain;
+use crate::anchor::Start;
+use crate::desk::Desk;
+use crate::intake::intake;
+use crate::store::record::Identity;
+use crate::store::{Disk, DiskError, Write};
+
+/// How long to wait before offering reports again that the session had no room for.
+const ROOM_AFTER: Duration = Duration::from_millis(200);
+
+/// How a session ended.
+pub(super) enum Ended {
+    /// This start of the agent counts differently now: introduce it again.
+    StartChanged,
+    /// The hub goes down on purpose and asks for this wait.
+    Restarting(Duration),
+    /// The hub turned the agent away.
+    Refused(Refused),
+    /// The connection, the peer or the disk failed.
+    Lost(String),
+}
+
+/// What happened beside the session.
+pub(super) enum Input {
+    /// A batch is durable, or not.
+    Written(Option<Stamp>, Result<(), DiskError>),
+    /// There is something to say.
+    News,
+    /// This start of the agent counts differently now.
+    StartChanged,
+}
+
+/// A session's shell.
+pub(super) struct Conversation {
+    desk: Arc<Desk>,
+    disk: Disk,
+    start: watch::Receiver<Option<Start>>,
+    identity: Identity,
+    renewed: bool,
+    lineage: Option<Lineage>,
+    /// What the hub has named since the session began.
+    named: BTreeSet<ItemKey>,
+    writing: Option<(Option<Stamp>, oneshot::Receiver<Result<(), DiskError>>)>,
+    crowded: bool,
+    ended: Option<Ended>,
+}
+
+impl Conversation {
+    pub(super) fn new(
+        desk: Arc<Desk>,
+        disk: Disk,
+        start: watch::Receiver<Option<Start>>,
+        identity: Identity,
+    ) -> Self {
+        Self {
+            desk,
+            disk,
+            start,
+            identity,
+            renewed: false,
+            lineage: None,
+            named: BTreeSet::new(),
+            writing: None,
+            crowded: false,
+            ended: None,
+        }
+    }
+
+    /// Talks until the session ends, and until what it was writing is written or not.
+    pub(super) async fn run(
+        &mut self,
+        connection: &quinn::Connection,
+        start: &Start,
+        release: &str,
+    ) -> Ended {
+        let desk = self.desk.clone();
+        let hello = Hello {
+            features: features::ALL,
+            release: release.to_owned(),
+            member_uid: start.boot.member_uid.clone(),
+            boot: start.boot.counter,
+            nonce: start.boot.nonce,
+            position: self.desk.position().stamp,
+            rewound: start.rewound && self.desk.gate().rewound,
+        };
+        let config = AgentConfig {
+            hello,
+            holds: Arc::new(move |digest| desk.holds(digest)),
+        };
+        let mut session = AgentSession::new(config, Now::ZERO);
+        let driven = drive(connection, Side::Agent, &mut session, self, Instant::now()).await;
+        // The next session must not begin in the middle of a write of this one.
+        if let Some((_, written)) = self.writing.take() {
+            drop(written.await);
+        }
+        match (self.ended.take(), driven) {
+            (Some(ended), _) => ended,
+            (None, Ok(())) => Ended::Lost("the session is over".to_owned()),
+            (None, Err(error)) => Ended::Lost(chain(&error)),
+        }
+    }
+
+    /// Whether the hub let the agent in.
+    pub(super) fn welcomed(&self) -> bool {
+        self.lineage.is_some()
+    }
+
+    /// The identity, if the hub renewed something of it.
+    pub(super) fn renewed(&self) -> Option<Identity> {
+        self.renewed.then(|| self.identity.clone())
+    }
+
+    fn welcome(&mut self, welcome: Welcome) -> ControlFlow<()> {
+        if welcome.cluster != self.identity.cluster || welcome.hub != self.identity.hub {
+            let why = format!(
+                "the hub speaks for cluster {} of hub {}, this agent is of {} of {}",
+                welcome.cluster, welcome.hub, self.identity.cluster, self.identity.hub
+            );
+            self.ended = Some(Ended::Lost(why));
+            return ControlFlow::Break(());
+        }
+        tracing::info!(release = %welcome.release, epoch = %welcome.epoch, mode = ?welcome.mode, "the hub let this agent in");
+        self.renew(&welcome);
+        self.lineage = Some(welcome.lineage);
+        self.desk.say_all();
+        ControlFlow::Continue(())
+    }
+
+    /// Takes over addresses and authorities; written beside the session, for none of it waits.
+    fn renew(&mut self, welcome: &Welcome) {
+        let mut identity = self.identity.clone();
+        if !welcome.addresses.is_empty() {
+            identity.addresses.clone_from(&welcome.addresses);
+        }
+        let read = welcome
+            .authorities
+            .iter()
+            .map(|pem| certificates_from_pem(pem));
+        match read.collect::<Result<Vec<_>, _>>() {
+            Ok(found) if !found.is_empty() => {
+                identity.authorities = found
+                    .into_iter()
+                    .flatten()
+                    .map(|der| der.as_ref().to_vec())
+                    .collect();
+            }
+            Ok(_) => {}
+            Err(error) => {
+                tracing::warn!(error = %chain(&error), "the hub's authorities cannot be read")
+            }
+        }
+        if identity == self.identity {
+            return;
+        }
+        self.identity = identity.clone();
+        self.renewed = true;
+        let disk = self.disk.clone();
+        tokio::spawn(async move {
+            if let Err(error) = disk.commit(vec![Write::Identity(identity)]).await {
+                tracing::warn!(%error, "new addresses and authorities could not be written down");
+            }
+        });
+    }
+
+    /// Judges a batch and writes what comes of it.
+    fn write(&mut self, batch: Batch) -> ControlFlow<()> {
+        let Some(lineage) = self.lineage.clone() else {
+            return ControlFlow::Break(());
+        };
+        self.named.extend(
+            batch
+                .changes
+                .iter()
+                .map(|delivered| delivered.change.key.clone()),
+        );
+        let (writes, entered) = intake(&self.desk.lock(), &lineage, &batch, &self.named);
+        let (done, written) = oneshot::channel();
+        let (desk, disk) = (self.desk.clone(), self.disk.clone());
+        tokio::spawn(async move {
+            let result = disk.commit(writes).await;
+            if result.is_ok() {
+                desk.enter(entered);
+            }
+            // The session may be over; what is written stands.
+            drop(done.send(result));
+        });
+        self.writing = Some((batch.upto, written));
+        ControlFlow::Continue(())
+    }
+
+    fn talk(&mut self, now: Now, session: &mut AgentSession) {
+        self.crowded = false;
+        if let Some(facts) = self.desk.take_facts()
+            && !session.facts(now, facts)
+        {
+            tracing::warn!("the facts of this cluster exceed their bound");
+        }
+        loop {
+            let reports = self.desk.take_reports(REPORTS_MAX);
+            if reports.is_empty() {
+                return;
+            }
+            for report in reports {
+                let key = report.key.clone();
+                let taken = if self.crowded {
+                    Err(ReportError::Full)
+                } else {
+                    session.report(now, report)
+                };
+                match taken {
+                    Ok(()) => {}
+                    Err(ReportError::Full) => {
+                        self.crowded = true;
+                        self.desk.put_back(key);
+                    }
+                    Err(error @ ReportError::Key) => tracing::warn!(%key, %error, "not reported"),
+                }
+            }
+            if self.crowded {
+                return;
+            }
+        }
+    }
+}
+
+impl Shell for Conversation {
+    type Session = AgentSession;
+    type Input = Input;
+
+    async fn next(&mut self) -> Input {
+        let crowded = self.crowded;
+        let welcomed = self.welcomed();
+        tokio::select! {
+            biased;
+            (upto, result) = written(&mut self.writing) => {
+                self.writing = None;
+                Input::Written(upto, result)
+            }
+            changed = self.start.changed() => match changed {
+                Ok(()) => Input::StartChanged,
+                Err(_) => std::future::pending().await,
+            },
+            () = self.desk.news.notified(), if welcomed => Input::News,
+            () = tokio::time::sleep(ROOM_AFTER), if crowded => Input::News,
+        }
+    }
+
+    fn input(&mut self, now: Now, session: &mut AgentSession, input: Input) -> ControlFlow<()> {
+        match input {
+            Input::Written(upto, Ok(())) => session.committed(now, upto),
+            Input::Written(_, Err(error)) => {
+                self.ended = Some(Ended::Lost(error.to_string()));
+                return ControlFlow::Break(());
+            }
+            Input::News => self.talk(now, session),
+            Input::StartChanged => {
+                self.ended = Some(Ended::StartChanged);
+                return ControlFlow::Break(());
+            }
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn event(
+        &mut self,
+        now: Now,
+        session: &mut AgentSession,
+        event: AgentEvent,
+    ) -> ControlFlow<()> {
+        match event {
+            AgentEvent::Welcomed(welcome) => {
+                self.welcome(welcome)?;
+                self.talk(now, session);
+            }
+            AgentEvent::Commit(batch) => self.write(batch)?,
+            AgentEvent::Compared(_) => self.desk.compared(),
+            AgentEvent::Synced(stamp) => tracing::debug!(%stamp, "in step with the hub"),
+            AgentEvent::Restarting(wait) => {
+                self.ended = Some(Ended::Restarting(wait));
+                return ControlFlow::Break(());
+            }
+            AgentEvent::Closed(ending) => {
+                self.ended.get_or_insert(match ending {
+                    Ending::Refused(refused) => Ended::Refused(refused),
+                    Ending::Late(what) => {
+                        Ended::Lost(format!("the hub said nothing in time ({what})"))
+                    }
+                });
+                return ControlFlow::Break(());
+            }
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+/// What became of the write under way; pends while there is none.
+async fn written(
+    writing: &mut Option<(Option<Stamp>, oneshot::Receiver<Result<(), DiskError>>)>,
+) -> (Option<Stamp>, Result<(), DiskError>) {
+    match writing {
+        Some((upto, answer)) => {
+            let upto = *upto;
+            (upto, answer.await.unwrap_or(Err(DiskError::Closed)))
+        }
+        None => std::future::pending().await,
+    }
+}

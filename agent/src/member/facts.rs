@@ -1,0 +1,228 @@
+//! What a member cluster is like: its version, nodes, capacity and kinds.
+//!
+//! Looked at slowly. What cannot be seen (an account without access to nodes) is left out.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use roadstead_protocol::api::Facts;
+use roadstead_protocol::api::facts::Problem;
+use roadstead_protocol::wire::limits::{FACTS_BYTES_MAX, MESSAGE_BYTES_MAX};
+use serde_json::Value;
+
+use super::client::Member;
+use super::error::{Class, Error};
+use crate::desk::Desk;
+use crate::plan::report::cut;
+
+/// Nodes in one page of a list.
+const PAGE: usize = 500;
+
+/// Looks at the member `every` so often, until it is dropped.
+pub async fn run(member: Member, desk: Arc<Desk>, every: Duration) {
+    let mut facts = Facts::default();
+    loop {
+        match look(&member).await {
+            Ok(found) => facts = found,
+            Err(error) => {
+                // What was seen last stays, with what keeps us from seeing more.
+                facts.problem = Some(Problem {
+                    reason: error.reason,
+                    message: cut(error.message, MESSAGE_BYTES_MAX),
+                });
+            }
+        }
+        desk.facts(encode(&facts));
+        tokio::time::sleep(every).await;
+    }
+}
+
+fn encode(facts: &Facts) -> Bytes {
+    let bytes = serde_json::to_vec(facts).unwrap_or_default();
+    if bytes.len() <= FACTS_BYTES_MAX {
+        return Bytes::from(bytes);
+    }
+    // Thousands of kinds, or of resource names: the rest is still worth knowing.
+    let short = Facts {
+        api_groups: Vec::new(),
+        capacity: BTreeMap::new(),
+        allocatable: BTreeMap::new(),
+        ..facts.clone()
+    };
+    Bytes::from(serde_json::to_vec(&short).unwrap_or_default())
+}
+
+async fn look(member: &Member) -> Result<Facts, Error> {
+    let version = member.fetch("/version", "application/json").await?;
+    let mut facts = Facts {
+        version: version
+            .get("gitVersion")
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+            .to_owned(),
+        member_uid: member.member_uid().await?,
+        ..Facts::default()
+    };
+    member.refresh(Duration::from_secs(1)).await?;
+    facts.api_groups = member.catalogue().group_versions();
+    match nodes(member, &mut facts).await {
+        Ok(()) => {}
+        Err(error) if error.class == Class::Forbidden || error.class == Class::NotFound => {}
+        Err(error) => return Err(error),
+    }
+    Ok(facts)
+}
+
+async fn nodes(member: &Member, facts: &mut Facts) -> Result<(), Error> {
+    let mut capacity = BTreeMap::new();
+    let mut allocatable = BTreeMap::new();
+    let mut page = String::new();
+    loop {
+        let list = member
+            .fetch(
+                &format!("/api/v1/nodes?limit={PAGE}{page}"),
+                "application/json",
+            )
+            .await?;
+        for node in list
+            .get("items")
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+        {
+            facts.nodes = facts.nodes.saturating_add(1);
+            facts.ready_nodes = facts.ready_nodes.saturating_add(u32::from(is_ready(node)));
+            add(&mut capacity, node.pointer("/status/capacity"));
+            add(&mut allocatable, node.pointer("/status/allocatable"));
+        }
+        let next = list
+            .pointer("/metadata/continue")
+            .and_then(Value::as_str)
+            .unwrap_or_default();
+        if next.is_empty() {
+            break;
+        }
+        page = format!(
+            "&continue={}",
+            percent_encoding::utf8_percent_encode(next, percent_encoding::NON_ALPHANUMERIC)
+        );
+    }
+    facts.capacity = write(capacity);
+    facts.allocatable = write(allocatable);
+    Ok(())
+}
+
+fn is_ready(node: &Value) -> bool {
+    let conditions = node.pointer("/status/conditions").and_then(Value::as_array);
+    conditions.into_iter().flatten().any(|c| {
+        let is = |field: &str, text: &str| c.get(field).and_then(Value::as_str) == Some(text);
+        is("type", "Ready") && is("status", "True")
+    })
+}
+
+/// A sum of quantities, in thousandths, and whether one of them was written in powers of 1024.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Sum {
+    milli: i128,
+    binary: bool,
+}
+
+fn add(sums: &mut BTreeMap<String, Sum>, quantities: Option<&Value>) {
+    for (name, quantity) in quantities.and_then(Value::as_object).into_iter().flatten() {
+        let Some((milli, binary)) = quantity.as_str().and_then(parse) else {
+            continue;
+        };
+        let sum = sums.entry(name.clone()).or_default();
+        sum.milli = sum.milli.saturating_add(milli);
+        sum.binary |= binary;
+    }
+}
+
+/// A Kubernetes quantity in thousandths; exponents (`1e3`) do not occur in what nodes say.
+fn parse(text: &str) -> Option<(i128, bool)> {
+    let end = text
+        .find(|c: char| !c.is_ascii_digit() && c != '.')
+        .unwrap_or(text.len());
+    let (number, suffix) = text.split_at_checked(end)?;
+    let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
+    if fraction.contains('.') {
+        return None;
+    }
+    let mut milli: i128 = whole.parse::<i128>().ok()?.checked_mul(1000)?;
+    for (digit, weight) in fraction.bytes().zip([100, 10, 1]) {
+        milli += i128::from(digit - b'0') * weight;
+    }
+    let (factor, divisor, binary): (i128, i128, bool) = match suffix {
+        "" => (1, 1, false),
+        "m" => (1, 1000, false),
+        "k" => (1000, 1, false),
+        "M" => (1_000_000, 1, false),
+        "G" => (1_000_000_000, 1, false),
+        "T" => (1_000_000_000_000, 1, false),
+        "Ki" => (1 << 10, 1, true),
+        "Mi" => (1 << 20, 1, true),
+        "Gi" => (1 << 30, 1, true),
+        "Ti" => (1 << 40, 1, true),
+        _ => return None,
+    };
+    Some((milli.checked_mul(factor)? / divisor, binary))
+}
+
+fn write(sums: BTreeMap<String, Sum>) -> BTreeMap<String, String> {
+    sums.into_iter()
+        .map(|(name, sum)| (name, text(sum)))
+        .collect()
+}
+
+fn text(sum: Sum) -> String {
+    if sum.milli % 1000 != 0 {
+        return format!("{}m", sum.milli);
+    }
+    let whole = sum.milli / 1000;
+    let mut scaled = (whole, "");
+    if sum.binary && whole != 0 {
+        for (factor, suffix) in [
+            (1 << 10, "Ki"),
+            (1 << 20, "Mi"),
+            (1 << 30, "Gi"),
+            (1_i128 << 40, "Ti"),
+        ] {
+            if whole % factor == 0 {
+                scaled = (whole / factor, suffix);
+            }
+        }
+    }
+    format!("{}{}", scaled.0, scaled.1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(quantities: &[&str], expected: &str) {
+        let mut sums = BTreeMap::new();
+        for quantity in quantities {
+            add(&mut sums, Some(&serde_json::json!({"x": quantity})));
+        }
+        assert_eq!(
+            write(sums).remove("x").as_deref(),
+            Some(expected),
+            "{quantities:?}"
+        );
+    }
+
+    #[test]
+    fn quantities_add_up() {
+        check(&["4", "3920m"], "7920m");
+        check(&["1.5", "500m"], "2");
+        check(&["16393244Ki", "4Ki"], "16393248Ki");
+        check(&["1Gi", "1Gi"], "2Gi");
+        check(&["110", "110"], "220");
+        check(&["0"], "0");
+        assert_eq!(parse("1e3"), None);
+        assert_eq!(parse("x"), None);
+        assert_eq!(parse("1.2.3"), None);
+    }
+}

@@ -1,0 +1,213 @@
+//! An item's content as it goes to the member: labelled with its owner, annotated with its stamp.
+
+use roadstead_protocol::api::names::{OWNER_LABEL, STAMP_ANNOTATION};
+use roadstead_protocol::wire::item::{ItemKey, Meta};
+use roadstead_protocol::wire::{Epoch, Revision, Stamp};
+use serde_json::{Map, Value};
+
+/// Annotation on a namespace that the agent made because an item needed it: the owner.
+pub const CREATED_ANNOTATION: &str = "roadstead.dev/created-by";
+/// The name under which the agent owns fields.
+pub const FIELD_MANAGER: &str = "roadstead";
+/// Deepest JSON pointer that is followed, in steps.
+const POINTER_STEPS_MAX: usize = 64;
+
+/// Who owns what an agent applies: a label value made of a hub's and a cluster's identity.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Owner(String);
+
+impl Owner {
+    /// The owner of what `hub` has `cluster` run. Hashed: a label value holds 63 characters.
+    pub fn new(hub: &str, cluster: &str) -> Self {
+        let digest = roadstead_protocol::wire::Digest::of(format!("{hub}\n{cluster}").as_bytes());
+        Self(
+            digest
+                .0
+                .iter()
+                .take(16)
+                .map(|b| format!("{b:02x}"))
+                .collect(),
+        )
+    }
+
+    /// The value of the owner label.
+    pub fn label(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Why a content cannot be applied, whatever the member says.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ContentError {
+    /// It is not JSON.
+    #[error("the content is not JSON: {0}")]
+    Json(String),
+    /// It is not an object with an API version and a kind.
+    #[error("the content is not a Kubernetes object: {0} is missing")]
+    Missing(&'static str),
+    /// It is another object than its key says.
+    #[error("the content is of {found}, its key says {key}")]
+    OtherKey {
+        /// What the content says.
+        found: String,
+        /// What the key says.
+        key: String,
+    },
+}
+
+/// A content, read.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Content {
+    /// Its API version's version part.
+    pub version: String,
+    /// The object.
+    pub object: Value,
+}
+
+/// Reads the content of `key`.
+///
+/// # Errors
+/// Where it is not an object of that key.
+pub fn read(key: &ItemKey, bytes: &[u8]) -> Result<Content, ContentError> {
+    let object: Value =
+        serde_json::from_slice(bytes).map_err(|e| ContentError::Json(e.to_string()))?;
+    let text = |pointer: &str| {
+        object
+            .pointer(pointer)
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+    };
+    let api_version = text("/apiVersion");
+    if api_version.is_empty() {
+        return Err(ContentError::Missing("apiVersion"));
+    }
+    let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
+    let found = ItemKey {
+        group: group.to_owned(),
+        kind: text("/kind").to_owned(),
+        namespace: text("/metadata/namespace").to_owned(),
+        name: text("/metadata/name").to_owned(),
+    };
+    // The key's namespace is the truth; the content may leave it out.
+    let namespace_differs = !found.namespace.is_empty() && found.namespace != key.namespace;
+    if found.group != key.group
+        || found.kind != key.kind
+        || found.name != key.name
+        || namespace_differs
+    {
+        return Err(ContentError::OtherKey {
+            found: found.to_string(),
+            key: key.to_string(),
+        });
+    }
+    let version = version.to_owned();
+    Ok(Content { version, object })
+}
+
+/// The configuration to apply: the content with owner and stamp, without the fields to ignore.
+pub fn config(key: &ItemKey, content: &Value, owner: &Owner, stamp: Stamp, meta: &[Meta]) -> Value {
+    let mut config = content.clone();
+    for pointer in ignored(meta) {
+        remove(&mut config, pointer);
+    }
+    let metadata = object_field(&mut config, "metadata");
+    metadata.insert("name".to_owned(), Value::from(key.name.as_str()));
+    if !key.namespace.is_empty() {
+        metadata.insert("namespace".to_owned(), Value::from(key.namespace.as_str()));
+    }
+    let labels = map_entry(metadata, "labels");
+    labels.insert(OWNER_LABEL.to_owned(), Value::from(owner.label()));
+    let annotations = map_entry(metadata, "annotations");
+    annotations.insert(STAMP_ANNOTATION.to_owned(), Value::from(stamp.to_string()));
+    config
+}
+
+/// The stamp that an annotation's value names.
+pub fn parse_stamp(text: &str) -> Option<Stamp> {
+    let (epoch, revision) = text.split_once('/')?;
+    if epoch.len() != 16 {
+        return None;
+    }
+    let epoch = Epoch(u64::from_str_radix(epoch, 16).ok()?);
+    Some(Stamp {
+        epoch,
+        revision: Revision(revision.parse().ok()?),
+    })
+}
+
+fn ignored(meta: &[Meta]) -> impl Iterator<Item = &str> {
+    let lists = meta.iter().filter_map(|meta| match meta {
+        Meta::IgnoreFields(pointers) => Some(pointers),
+        Meta::Release
+        | Meta::Propagation(_)
+        | Meta::ActAs { .. }
+        | Meta::Overwrite
+        | Meta::Replaces(_) => None,
+    });
+    lists.flatten().map(String::as_str)
+}
+
+/// Removes what `pointer` names, if it is there and not part of what names the object.
+fn remove(value: &mut Value, pointer: &str) {
+    if ["", "/apiVersion", "/kind", "/metadata"].contains(&pointer) {
+        return;
+    }
+    let mut steps: Vec<String> = pointer
+        .split('/')
+        .skip(1)
+        .take(POINTER_STEPS_MAX)
+        .map(|step| step.replace("~1", "/").replace("~0", "~"))
+        .collect();
+    let Some(last) = steps.pop() else { return };
+    let mut at = value;
+    for step in &steps {
+        let next = match at {
+            Value::Object(map) => map.get_mut(step),
+            Value::Array(list) => step.parse::<usize>().ok().and_then(|i| list.get_mut(i)),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => None,
+        };
+        let Some(next) = next else { return };
+        at = next;
+    }
+    match at {
+        Value::Object(map) => {
+            map.remove(&last);
+        }
+        Value::Array(list) => {
+            if let Some(index) = last.parse::<usize>().ok().filter(|i| *i < list.len()) {
+                list.remove(index);
+            }
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+fn object_field<'a>(value: &'a mut Value, field: &str) -> &'a mut Map<String, Value> {
+    if !value.is_object() {
+        *value = Value::Object(Map::new());
+    }
+    match value {
+        Value::Object(map) => map_entry(map, field),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
+            unreachable!("made an object above")
+        }
+    }
+}
+
+fn map_entry<'a>(map: &'a mut Map<String, Value>, field: &str) -> &'a mut Map<String, Value> {
+    let entry = map
+        .entry(field)
+        .or_insert_with(|| Value::Object(Map::new()));
+    if !entry.is_object() {
+        *entry = Value::Object(Map::new());
+    }
+    match entry {
+        Value::Object(map) => map,
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
+            unreachable!("made an object above")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

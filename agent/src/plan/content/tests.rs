@@ -1,0 +1,84 @@
+//! What a content becomes.
+
+use serde_json::json;
+
+use super::*;
+
+fn key() -> ItemKey {
+    ItemKey {
+        group: "apps".into(),
+        kind: "Deployment".into(),
+        namespace: "web".into(),
+        name: "shop".into(),
+    }
+}
+
+const STAMP: Stamp = Stamp {
+    epoch: Epoch(0xab),
+    revision: Revision(42),
+};
+
+#[test]
+fn a_stamp_reads_as_it_is_written() {
+    assert_eq!(parse_stamp(&STAMP.to_string()), Some(STAMP));
+    for bad in [
+        "",
+        "x",
+        "ab/1",
+        "00000000000000zz/1",
+        "00000000000000ab/",
+        "00000000000000ab/-1",
+    ] {
+        assert_eq!(parse_stamp(bad), None, "{bad}");
+    }
+}
+
+#[test]
+fn an_owner_is_a_valid_label_value() {
+    let owner = Owner::new("hub", "cluster");
+    assert_eq!(owner.label().len(), 32);
+    assert_ne!(owner, Owner::new("hub", "other"));
+}
+
+#[test]
+fn owner_and_stamp_are_added_and_ignored_fields_left_out() {
+    let content = json!({
+        "apiVersion": "apps/v1", "kind": "Deployment",
+        "metadata": {"name": "shop", "labels": {"a": "b"}},
+        "spec": {"replicas": 3, "paused": false, "list": [1, 2]},
+    });
+    let meta = [Meta::IgnoreFields(vec![
+        "/spec/replicas".into(),
+        "/spec/list/0".into(),
+        "/metadata".into(),
+    ])];
+    let owner = Owner::new("hub", "cluster");
+    let config = config(&key(), &content, &owner, STAMP, &meta);
+    let expected = json!({
+        "apiVersion": "apps/v1", "kind": "Deployment",
+        "metadata": {
+            "name": "shop", "namespace": "web",
+            "labels": {"a": "b", OWNER_LABEL: owner.label()},
+            "annotations": {STAMP_ANNOTATION: "00000000000000ab/42"},
+        },
+        "spec": {"paused": false, "list": [2]},
+    });
+    assert_eq!(config, expected);
+}
+
+#[test]
+fn a_content_must_be_the_object_that_its_key_names() {
+    let check = |content: Value, expected: &str| {
+        let error = read(&key(), content.to_string().as_bytes()).unwrap_err();
+        assert_eq!(error.to_string(), expected);
+    };
+    check(
+        json!({}),
+        "the content is not a Kubernetes object: apiVersion is missing",
+    );
+    check(
+        json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "other"}}),
+        "the content is of Deployment.apps other, its key says Deployment.apps web/shop",
+    );
+    assert!(read(&key(), b"{").is_err());
+}

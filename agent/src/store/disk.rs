@@ -1,0 +1,247 @@
+//! Reading and writing the database, beside the event loop.
+//!
+//! A task owns the writing end: it takes all that waits, writes it in one transaction and answers
+//! everybody after the sync. A caller that goes away does not undo its write. After an error the
+//! database is dropped and opened again for the next write, since redb refuses a handle that has seen
+//! one.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use redb::{Database, ReadableDatabase, TableDefinition};
+use roadstead_protocol::env::Env;
+use roadstead_protocol::wire::item::{Digest, ItemKey};
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
+
+use super::error::{DiskError, OpenError};
+use super::load::{Loaded, load};
+use super::record::{Boot, Identity, Inventory, Item, Position, encode, encode_key};
+use crate::Opener;
+
+pub(super) type Table = TableDefinition<'static, &'static [u8], &'static [u8]>;
+
+pub(super) const META: Table = TableDefinition::new("meta");
+pub(super) const ITEMS: Table = TableDefinition::new("items");
+pub(super) const CONTENTS: Table = TableDefinition::new("contents");
+pub(super) const INVENTORY: Table = TableDefinition::new("inventory");
+
+pub(super) const IDENTITY: &[u8] = b"identity";
+pub(super) const BOOT: &[u8] = b"boot";
+pub(super) const POSITION: &[u8] = b"position";
+
+/// Most commits that wait to be written.
+const QUEUE_MAX: usize = 256;
+
+/// One thing to write.
+#[derive(Clone, Debug)]
+pub enum Write {
+    /// Who the agent is.
+    Identity(Identity),
+    /// A start.
+    Boot(Boot),
+    /// Where it is in the hub's history.
+    Position(Position),
+    /// An item.
+    Item(ItemKey, Item),
+    /// An item whose stamp no longer counts.
+    DropItem(ItemKey),
+    /// A content.
+    Content(Digest, Bytes),
+    /// A content that no item names any more.
+    DropContent(Digest),
+    /// What was put on the member.
+    Inventory(ItemKey, Inventory),
+    /// What is no longer there, or no longer ours.
+    DropInventory(ItemKey),
+}
+
+struct Job {
+    writes: Vec<Write>,
+    done: oneshot::Sender<Result<(), DiskError>>,
+}
+
+type Shared = Arc<Mutex<Option<Arc<Database>>>>;
+
+/// The agent's disk. Cheap to clone.
+#[derive(Clone)]
+pub struct Disk {
+    env: Env,
+    opener: Opener,
+    database: Shared,
+    jobs: mpsc::Sender<Job>,
+}
+
+impl Disk {
+    /// Opens the database and reads what is in it; starts the task that writes, which ends, and closes
+    /// the database, after the last clone of the disk was dropped.
+    ///
+    /// # Errors
+    /// Where the file cannot be used. It is left as it is.
+    pub async fn open(
+        env: Env,
+        opener: Opener,
+    ) -> Result<(Self, Loaded, JoinHandle<()>), OpenError> {
+        let open = opener.clone();
+        let opened = blocking(&env, move || {
+            let database = open()?;
+            let loaded = load(&database)?;
+            Ok::<_, OpenError>((database, loaded))
+        });
+        let Some(opened) = opened.await else {
+            return Err(OpenError::Other("the work was dropped".to_owned()));
+        };
+        let (database, loaded) = opened?;
+        let database: Shared = Arc::new(Mutex::new(Some(Arc::new(database))));
+        let (jobs, queue) = mpsc::channel(QUEUE_MAX);
+        let writer = tokio::spawn(write_all(
+            env.clone(),
+            opener.clone(),
+            database.clone(),
+            queue,
+        ));
+        Ok((
+            Self {
+                env,
+                opener,
+                database,
+                jobs,
+            },
+            loaded,
+            writer,
+        ))
+    }
+
+    /// Writes all of `writes` or nothing; resolves after the sync.
+    ///
+    /// # Errors
+    /// Where the disk does not take it; it may be given again.
+    pub async fn commit(&self, writes: Vec<Write>) -> Result<(), DiskError> {
+        if writes.is_empty() {
+            return Ok(());
+        }
+        let (done, answer) = oneshot::channel();
+        self.jobs
+            .send(Job { writes, done })
+            .await
+            .map_err(|_| DiskError::Closed)?;
+        answer.await.unwrap_or(Err(DiskError::Closed))
+    }
+
+    /// The content of `digest`, if it is here and whole.
+    ///
+    /// # Errors
+    /// Where the disk does not give it.
+    pub async fn content(&self, digest: Digest) -> Result<Option<Bytes>, DiskError> {
+        let (opener, shared) = (self.opener.clone(), self.database.clone());
+        let read = blocking(&self.env, move || {
+            with(&opener, &shared, |database| {
+                let read = database.begin_read().map_err(|e| e.to_string())?;
+                let table = read.open_table(CONTENTS).map_err(|e| e.to_string())?;
+                let found = table.get(digest.0.as_slice()).map_err(|e| e.to_string())?;
+                Ok(found.map(|bytes| Bytes::copy_from_slice(bytes.value())))
+            })
+        });
+        let content = read.await.unwrap_or(Err(DiskError::Closed))?;
+        Ok(
+            content.and_then(|bytes| match super::record::open_bytes(&bytes) {
+                Ok(body) if Digest::of(&body) == digest => Some(body),
+                Ok(_) | Err(_) => None,
+            }),
+        )
+    }
+}
+
+async fn write_all(env: Env, opener: Opener, shared: Shared, mut queue: mpsc::Receiver<Job>) {
+    let mut jobs = Vec::new();
+    while queue.recv_many(&mut jobs, QUEUE_MAX).await > 0 {
+        let mut writes = Vec::new();
+        let mut waiting = Vec::new();
+        for job in jobs.drain(..) {
+            writes.extend(job.writes);
+            waiting.push(job.done);
+        }
+        let (opener, shared) = (opener.clone(), shared.clone());
+        let written = blocking(&env, move || {
+            with(&opener, &shared, |database| write(database, &writes))
+        });
+        let result = written.await.unwrap_or(Err(DiskError::Closed));
+        if let Err(error) = &result {
+            tracing::warn!(%error, "a write was not taken");
+        }
+        for done in waiting {
+            // Whoever waited may be gone; the write stands.
+            drop(done.send(result.clone()));
+        }
+    }
+}
+
+/// Runs `work` on the database, opened first where it is closed, and closed after an error.
+fn with<R>(
+    opener: &Opener,
+    shared: &Shared,
+    work: impl FnOnce(&Database) -> Result<R, String>,
+) -> Result<R, DiskError> {
+    let database = {
+        let mut slot = shared.lock().unwrap_or_else(PoisonError::into_inner);
+        match slot.as_ref() {
+            Some(database) => database.clone(),
+            None => {
+                let opened =
+                    opener().map_err(|e| DiskError::Unavailable(OpenError::from(e).to_string()))?;
+                slot.insert(Arc::new(opened)).clone()
+            }
+        }
+    };
+    work(&database).map_err(|error| {
+        shared.lock().unwrap_or_else(PoisonError::into_inner).take();
+        DiskError::Unavailable(error)
+    })
+}
+
+fn write(database: &Database, writes: &[Write]) -> Result<(), String> {
+    let transaction = database.begin_write().map_err(|e| e.to_string())?;
+    for write in writes {
+        write_one(&transaction, write).map_err(|e| e.to_string())?;
+    }
+    transaction.commit().map_err(|e| e.to_string())
+}
+
+fn write_one(transaction: &redb::WriteTransaction, write: &Write) -> Result<(), redb::Error> {
+    let put = |table: Table, key: &[u8], value: &[u8]| -> Result<(), redb::Error> {
+        transaction.open_table(table)?.insert(key, value)?;
+        Ok(())
+    };
+    let drop_key = |table: Table, key: &[u8]| -> Result<(), redb::Error> {
+        transaction.open_table(table)?.remove(key)?;
+        Ok(())
+    };
+    match write {
+        Write::Identity(identity) => put(META, IDENTITY, &encode(identity)),
+        Write::Boot(boot) => put(META, BOOT, &encode(boot)),
+        Write::Position(position) => put(META, POSITION, &encode(position)),
+        Write::Item(key, item) => put(ITEMS, &encode_key(key), &encode(item)),
+        Write::DropItem(key) => drop_key(ITEMS, &encode_key(key)),
+        Write::Content(digest, bytes) => {
+            put(CONTENTS, &digest.0, &super::record::seal_bytes(bytes))
+        }
+        Write::DropContent(digest) => drop_key(CONTENTS, &digest.0),
+        Write::Inventory(key, inventory) => put(INVENTORY, &encode_key(key), &encode(inventory)),
+        Write::DropInventory(key) => drop_key(INVENTORY, &encode_key(key)),
+    }
+}
+
+/// Runs `job` where blocking work goes; `None` where it was dropped undone.
+async fn blocking<R: Send + 'static>(
+    env: &Env,
+    job: impl FnOnce() -> R + Send + 'static,
+) -> Option<R> {
+    let slot = Arc::new(Mutex::new(None));
+    let filled = slot.clone();
+    let run = env.blocking.run(Box::new(move || {
+        let result = job();
+        *filled.lock().unwrap_or_else(PoisonError::into_inner) = Some(result);
+    }));
+    run.await;
+    slot.lock().unwrap_or_else(PoisonError::into_inner).take()
+}

@@ -1,0 +1,120 @@
+//! Reading the whole database at the start.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use redb::{Database, ReadableDatabase, ReadableTable};
+use roadstead_protocol::wire::item::{Digest, ItemKey};
+use serde::de::DeserializeOwned;
+
+use super::disk::{BOOT, CONTENTS, IDENTITY, INVENTORY, ITEMS, META, POSITION, Table};
+use super::error::OpenError;
+use super::record::{Boot, Identity, Inventory, Item, Position, RecordError, decode, decode_key};
+
+/// What was on the disk.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Loaded {
+    /// Who the agent is; `None` before it joined.
+    pub identity: Option<Identity>,
+    /// Its latest start.
+    pub boot: Boot,
+    /// Where it is in the hub's history.
+    pub position: Position,
+    /// The desired set, tombstones included.
+    pub items: BTreeMap<ItemKey, Item>,
+    /// What it put on the member.
+    pub inventory: BTreeMap<ItemKey, Inventory>,
+    /// The contents that are here.
+    pub contents: BTreeSet<Digest>,
+}
+
+pub(super) fn load(database: &Database) -> Result<Loaded, OpenError> {
+    let mut loaded = Loaded {
+        identity: one(database, IDENTITY, "identity")?,
+        boot: one(database, BOOT, "boot")?.unwrap_or_default(),
+        position: one(database, POSITION, "position")?.unwrap_or_default(),
+        ..Loaded::default()
+    };
+    each(database, ITEMS, |key, value| {
+        loaded.items.insert(decode_key(key)?, decode(value)?);
+        Ok(())
+    })?;
+    each(database, INVENTORY, |key, value| {
+        loaded.inventory.insert(decode_key(key)?, decode(value)?);
+        Ok(())
+    })?;
+    each(database, CONTENTS, |key, _| {
+        let digest = <[u8; 32]>::try_from(key).map_err(|_| RecordError::Bytes)?;
+        loaded.contents.insert(Digest(digest));
+        Ok(())
+    })?;
+    Ok(loaded)
+}
+
+fn one<T: DeserializeOwned>(
+    database: &Database,
+    key: &[u8],
+    name: &str,
+) -> Result<Option<T>, OpenError> {
+    let mut found = None;
+    each(database, META, |at, value| {
+        if at == key {
+            found = Some(decode(value)?);
+        }
+        Ok(())
+    })
+    .map_err(|error| match error {
+        OpenError::Record { table, source, .. } => OpenError::Record {
+            table,
+            record: name.to_owned(),
+            source,
+        },
+        other => other,
+    })?;
+    Ok(found)
+}
+
+fn each(
+    database: &Database,
+    table: Table,
+    mut read: impl FnMut(&[u8], &[u8]) -> Result<(), RecordError>,
+) -> Result<(), OpenError> {
+    let transaction = database.begin_read().map_err(|e| failed(e.into()))?;
+    let opened = match transaction.open_table(table) {
+        Ok(opened) => opened,
+        Err(redb::TableError::TableDoesNotExist(_)) => return Ok(()),
+        Err(error) => return Err(failed(error.into())),
+    };
+    for entry in opened.iter()? {
+        let (key, value) = entry?;
+        read(key.value(), value.value()).map_err(|source| OpenError::Record {
+            table: table_name(table),
+            record: String::from_utf8_lossy(key.value()).replace('\0', "/"),
+            source,
+        })?;
+    }
+    Ok(())
+}
+
+fn table_name(table: Table) -> &'static str {
+    let names: [(Table, &'static str); 4] = [
+        (META, "meta"),
+        (ITEMS, "items"),
+        (CONTENTS, "contents"),
+        (INVENTORY, "inventory"),
+    ];
+    let found = names
+        .into_iter()
+        .find(|(known, _)| redb::TableHandle::name(known) == redb::TableHandle::name(&table));
+    found.map(|(_, name)| name).unwrap_or_default()
+}
+
+fn failed(error: redb::Error) -> OpenError {
+    match error {
+        redb::Error::Corrupted(detail) => OpenError::Damaged { detail },
+        redb::Error::Io(error) => OpenError::Io(error),
+        redb::Error::TableTypeMismatch { table, .. } => OpenError::Damaged {
+            detail: format!("table {table} is not ours"),
+        },
+        other => OpenError::Other(other.to_string()),
+    }
+}

@@ -1,0 +1,212 @@
+//! What the agent keeps on its disk, and how it is written.
+//!
+//! Every record begins with its version and the id of the key that it is sealed with ([`PLAIN`]: not
+//! sealed); the rest is postcard. A released struct never changes: a change is a new version beside
+//! it. Samples of every version are in `golden/`.
+
+use bytes::Bytes;
+use roadstead_protocol::wire::item::{Digest, ItemKey, Meta};
+use roadstead_protocol::wire::{Lineage, Stamp};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::plan::live::Mark;
+
+/// The id of no key: the record is not sealed.
+pub const PLAIN: u8 = 0;
+/// The present version of every record.
+pub const VERSION: u8 = 1;
+
+/// Why a record cannot be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RecordError {
+    /// It is shorter than its head.
+    #[error("it is cut short")]
+    Short,
+    /// A later release wrote it.
+    #[error(
+        "it has version {0}, which this release does not know; start the release that wrote it"
+    )]
+    Version(u8),
+    /// It is sealed.
+    #[error("it is sealed with key {0}, which this release does not have")]
+    Sealed(u8),
+    /// Its bytes make no sense.
+    #[error("its bytes make no sense")]
+    Bytes,
+}
+
+/// Who the agent is, and where its hub is to be found.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Identity {
+    /// The seed of the agent's private key. Made here, never sent.
+    pub key: Vec<u8>,
+    /// DER of the agent's certificates, its own first.
+    pub certificates: Vec<Vec<u8>>,
+    /// The hub's identity.
+    pub hub: String,
+    /// The UID of the cluster.
+    pub cluster: String,
+    /// Where the hub is to be found, as `host:port`, best first.
+    pub addresses: Vec<String>,
+    /// DER of the authorities that vouch for the hub, current ones first.
+    pub authorities: Vec<Vec<u8>>,
+}
+
+impl std::fmt::Debug for Identity {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "Identity of cluster {} at hub {}",
+            self.cluster, self.hub
+        )
+    }
+}
+
+/// A start of the agent.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Boot {
+    /// How often this identity was started.
+    pub counter: u64,
+    /// A random number of the latest start.
+    pub nonce: u64,
+    /// The UID of the member's `kube-system` namespace; empty before it was first read.
+    pub member_uid: String,
+}
+
+/// Where the agent is in its hub's history.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Position {
+    /// Up to here everything is on this disk.
+    pub stamp: Option<Stamp>,
+    /// The history, as the hub told it last.
+    pub lineage: Lineage,
+    /// Whether the hub said that the cluster was detached: nothing is applied then.
+    pub detached: bool,
+}
+
+/// One item of the desired set. A tombstone stays, for its stamp counts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Item {
+    /// Given when.
+    pub stamp: Stamp,
+    /// Its content; `None` for a tombstone.
+    pub digest: Option<Digest>,
+    /// How to treat it.
+    pub meta: Vec<Meta>,
+    /// Whether the hub names it. One that it does not name is kept as it is, and shown.
+    pub listed: bool,
+    /// What the hub offered in its place and the agent refused.
+    pub held: Option<Offer>,
+}
+
+impl Item {
+    /// Whether it is a tombstone.
+    pub fn is_tombstone(&self) -> bool {
+        self.digest.is_none()
+    }
+}
+
+/// What a hub offered and the agent refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Offer {
+    /// Its stamp.
+    pub stamp: Stamp,
+    /// Its content; `None` for a tombstone.
+    pub digest: Option<Digest>,
+    /// Whether it has the stamp of what is here and differs from it, which no hub may do.
+    pub same_stamp: bool,
+}
+
+/// An object that the agent put on the member.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Inventory {
+    /// The object's uid; empty while an apply is under way whose answer has not come.
+    pub uid: String,
+    /// The stamp of what was applied.
+    pub stamp: Stamp,
+    /// The content that was applied.
+    pub digest: Digest,
+    /// What the object looked like after that.
+    pub mark: Mark,
+    /// Which fields were the agent's after that.
+    pub fields: Mark,
+}
+
+/// Writes a record.
+pub fn encode<T: Serialize>(record: &T) -> Vec<u8> {
+    let mut bytes = vec![VERSION, PLAIN];
+    // Writing to memory fails for types that postcard cannot express, and none of ours is one: the
+    // golden samples prove it. A record that came out empty would be refused when it is read.
+    if let Ok(body) = postcard::to_allocvec(record) {
+        bytes.extend(body);
+    }
+    bytes
+}
+
+/// Reads a record.
+///
+/// # Errors
+/// Where it is not one of this release.
+pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, RecordError> {
+    let [version, key, body @ ..] = bytes else {
+        return Err(RecordError::Short);
+    };
+    if *version != VERSION {
+        return Err(RecordError::Version(*version));
+    }
+    if *key != PLAIN {
+        return Err(RecordError::Sealed(*key));
+    }
+    match postcard::take_from_bytes(body) {
+        Ok((record, [])) => Ok(record),
+        Ok(_) | Err(_) => Err(RecordError::Bytes),
+    }
+}
+
+/// A content as it is written.
+pub fn seal_bytes(content: &[u8]) -> Vec<u8> {
+    [&[VERSION, PLAIN], content].concat()
+}
+
+/// A content as it was before it was written.
+///
+/// # Errors
+/// Where it was not written by this release.
+pub fn open_bytes(bytes: &[u8]) -> Result<Bytes, RecordError> {
+    match bytes {
+        [VERSION, PLAIN, content @ ..] => Ok(Bytes::copy_from_slice(content)),
+        [VERSION, key, ..] => Err(RecordError::Sealed(*key)),
+        [version, _, ..] => Err(RecordError::Version(*version)),
+        [] | [_] => Err(RecordError::Short),
+    }
+}
+
+/// The database key of an item.
+pub fn encode_key(key: &ItemKey) -> Vec<u8> {
+    [&key.group, &key.kind, &key.namespace, &key.name]
+        .map(String::as_str)
+        .join("\0")
+        .into_bytes()
+}
+
+/// Reads a database key of an item.
+///
+/// # Errors
+/// Where it is not four parts of text.
+pub fn decode_key(bytes: &[u8]) -> Result<ItemKey, RecordError> {
+    let text = std::str::from_utf8(bytes).map_err(|_| RecordError::Bytes)?;
+    let parts: Vec<&str> = text.split('\0').collect();
+    let [group, kind, namespace, name] = parts.as_slice() else {
+        return Err(RecordError::Bytes);
+    };
+    Ok(ItemKey {
+        group: (*group).to_owned(),
+        kind: (*kind).to_owned(),
+        namespace: (*namespace).to_owned(),
+        name: (*name).to_owned(),
+    })
+}
+
+#[cfg(test)]
+mod tests;
