@@ -88,7 +88,7 @@ impl Store {
             .0
             .last()
             .map_or_else(Default::default, |r| (r.epoch, r.first));
-        let revision = last.unwrap_or(Revision(first.0.saturating_sub(1)));
+        let revision = last.unwrap_or_else(|| Revision(first.0.saturating_sub(1)));
         let head = Snapshot { revision, entries };
         let ring = Ring::new(revision, options.events_max, options.events_bytes_max);
         let inner = Inner {

@@ -43,8 +43,7 @@ impl Engine {
         let database = open().map_err(refused)?;
         let (former, last, entries) = read_all(&database)?;
         let lineage = begin(former, last);
-        write_lineage(&database, &lineage)
-            .map_err(|e| OpenError::Disk(redb::Error::from(e).to_string()))?;
+        write_lineage(&database, &lineage).map_err(|e| OpenError::Disk(e.to_string()))?;
         let epoch = lineage.0.last().map(|range| range.epoch);
         let engine = Self {
             open,
@@ -159,7 +158,9 @@ fn refused(error: redb::DatabaseError) -> OpenError {
     use redb::{DatabaseError, StorageError};
     let detail = error.to_string();
     match error {
-        DatabaseError::DatabaseAlreadyOpen => OpenError::InUse,
+        DatabaseError::DatabaseAlreadyOpen | DatabaseError::LockProtocolMismatch => {
+            OpenError::InUse
+        }
         DatabaseError::UpgradeRequired(_) => OpenError::Newer { detail },
         DatabaseError::Storage(StorageError::Io(e))
             if !matches!(
@@ -171,7 +172,9 @@ fn refused(error: redb::DatabaseError) -> OpenError {
         }
         DatabaseError::Storage(StorageError::Io(_) | StorageError::Corrupted(_))
         | DatabaseError::RepairAborted => OpenError::Damaged { detail },
-        _ => OpenError::Disk(detail),
+        DatabaseError::TransactionInProgress | DatabaseError::Storage(_) | _ => {
+            OpenError::Disk(detail)
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use redb::{Database, DatabaseError, StorageError};
 
-use super::Backend;
+use super::OpenDatabase;
 
 /// Bytes of redb's page cache. The store has its state in memory, so only writes use it.
 const CACHE_BYTES: usize = 64 * 1024 * 1024;
@@ -16,10 +16,10 @@ const CACHE_BYTES: usize = 64 * 1024 * 1024;
 ///
 /// A crash while it is created leaves no half-made file behind. A file that is there and cannot be
 /// read is never replaced. Once it was open it must not vanish: reopening does not create.
-pub fn file(path: impl Into<PathBuf>) -> Backend {
+pub fn file(path: impl Into<PathBuf>) -> OpenDatabase {
     let path = path.into();
     let opened = std::sync::atomic::AtomicBool::new(false);
-    Backend::Redb(Arc::new(move || {
+    Arc::new(move || {
         let exists = path.try_exists().map_err(storage)?;
         if !exists && opened.load(std::sync::atomic::Ordering::Acquire) {
             return Err(storage(io::Error::new(
@@ -35,7 +35,7 @@ pub fn file(path: impl Into<PathBuf>) -> Backend {
             .open(&path)?;
         opened.store(true, std::sync::atomic::Ordering::Release);
         Ok(database)
-    }))
+    })
 }
 
 /// Makes an empty database under another name and gives it its own only when it is on the disk.

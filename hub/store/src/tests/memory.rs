@@ -283,7 +283,7 @@ proptest! {
             let store = memory().await;
             let snapshots = play(&store, &txns).await;
             for (i, then) in snapshots.iter().enumerate() {
-                let before = i.checked_sub(1).map_or(then.revision().0, |i| snapshots[i].revision().0 + 1);
+                let before = i.checked_sub(1).map_or_else(|| then.revision().0, |i| snapshots[i].revision().0 + 1);
                 for revision in before..=then.revision().0 {
                     let now = store.snapshot_at(Revision(revision)).unwrap();
                     assert_eq!(now.revision(), then.revision(), "whole transactions only");
