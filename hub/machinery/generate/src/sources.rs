@@ -28,6 +28,8 @@ pub(crate) const GROUP_VERSIONS: &[&str] = &[
     "scheduling.k8s.io/v1",
     "node.k8s.io/v1",
     "certificates.k8s.io/v1",
+    "resource.k8s.io/v1",
+    "flowcontrol.apiserver.k8s.io/v1",
     "admissionregistration.k8s.io/v1",
     "apiextensions.k8s.io/v1",
     "authentication.k8s.io/v1",

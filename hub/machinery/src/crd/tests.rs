@@ -136,6 +136,12 @@ fn manifests_that_cannot_be_served_are_refused() {
         "failed to read the schema of version v1: openAPIV3Schema.properties[spec]: \
          unknown type \"strnig\"",
     );
+    check_refused(
+        "/spec/versions/1/schema/openAPIV3Schema/properties/spec",
+        json!({"type": "object", "properties": {"a": {"description": "Of what?"}}}),
+        "failed to read the schema of version v1: \
+         openAPIV3Schema.properties[spec].properties[a]: needs a type",
+    );
     let mut deep = json!({"type": "object"});
     for _ in 0..150 {
         deep = json!({"type": "object", "properties": {"a": deep}});

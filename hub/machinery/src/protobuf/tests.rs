@@ -1,5 +1,6 @@
 use std::path::PathBuf;
 
+use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
@@ -112,6 +113,20 @@ fn damaged_bodies_are_refused() {
         deep = bytes(1, deep);
     }
     drop(decode(&envelope("v1", "Pod", &deep)));
+}
+
+proptest! {
+    #[test]
+    fn no_bytes_make_it_panic(raw in prop::collection::vec(any::<u8>(), 0..100)) {
+        for (version, kind) in [
+            ("v1", "Pod"),
+            ("apiextensions.k8s.io/v1", "CustomResourceDefinition"),
+            ("authorization.k8s.io/v1", "SubjectAccessReview"),
+        ] {
+            drop(decode(&envelope(version, kind, &raw)));
+        }
+        drop(decode(&[MAGIC, &raw].concat()));
+    }
 }
 
 /// Every kind that the tables describe decodes to what Kubernetes' own fixtures say.

@@ -12,6 +12,7 @@ pub(crate) const GENERATION: &[&str] = &[
     "daemonsets.apps",
     "deployments.apps",
     "endpointslices.discovery.k8s.io",
+    "flowschemas.flowcontrol.apiserver.k8s.io",
     "ingressclasses.networking.k8s.io",
     "ingresses.networking.k8s.io",
     "jobs.batch",
@@ -23,6 +24,7 @@ pub(crate) const GENERATION: &[&str] = &[
     "pods",
     "podtemplates",
     "priorityclasses.scheduling.k8s.io",
+    "prioritylevelconfigurations.flowcontrol.apiserver.k8s.io",
     "replicasets.apps",
     "replicationcontrollers",
     "statefulsets.apps",
@@ -139,6 +141,7 @@ pub(crate) const NO_TEMPLATES: &[&str] = &[
     "events.events.k8s.io",
     "leases.coordination.k8s.io",
     "nodes",
+    "resourceslices.resource.k8s.io",
     "volumeattachments.storage.k8s.io",
 ];
 

@@ -63,6 +63,7 @@ impl<'t, 'u> Check<'t, 'u> {
             (Ref::List(item), Value::Array(items)) => return self.list(item, items, at),
             (Ref::Map(item), Value::Object(map)) => {
                 for (key, value) in map {
+                    zero(item, value);
                     let (path, shown) = (at.path.field(key), at.shown.field(key));
                     self.value(
                         item,
@@ -87,6 +88,7 @@ impl<'t, 'u> Check<'t, 'u> {
 
     fn list(&mut self, item: &Ref, items: &mut [Value], at: At<'_>) -> Result<(), Mismatch> {
         for (index, value) in items.iter_mut().enumerate() {
+            zero(item, value);
             let shown = at.shown.index(index);
             // Go's decoder names the list, not the item.
             self.value(
@@ -201,6 +203,13 @@ impl<'t, 'u> Check<'t, 'u> {
                 short.map_or(name, |(_, rest)| rest).to_owned()
             }
         }
+    }
+}
+
+/// A null text inside a list or map is an empty one to Go.
+fn zero(ty: &Ref, value: &mut Value) {
+    if *ty == Ref::String && value.is_null() {
+        *value = Value::String(String::new());
     }
 }
 

@@ -141,7 +141,7 @@ impl Structural {
     /// # Errors
     /// When it is no structural schema.
     pub fn parse(schema: &Value) -> Result<Self, Error> {
-        let root = node(schema, "openAPIV3Schema", DEPTH_MAX)?;
+        let root = node(schema, "openAPIV3Schema", DEPTH_MAX, Role::Structure)?;
         if root.kind != Some(Kind::Object) {
             return Err(wrong("openAPIV3Schema.type", "must be object at the root"));
         }
@@ -185,7 +185,16 @@ fn has_rules(schema: &Value) -> bool {
     }
 }
 
-fn node(schema: &Value, path: &str, depth: usize) -> Result<Node, Error> {
+/// What a schema is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Role {
+    /// It says what a value is made of.
+    Structure,
+    /// It narrows down what another one says.
+    Rule,
+}
+
+fn node(schema: &Value, path: &str, depth: usize, role: Role) -> Result<Node, Error> {
     let map = schema
         .as_object()
         .ok_or_else(|| wrong(path, "must be an object"))?;
@@ -205,8 +214,16 @@ fn node(schema: &Value, path: &str, depth: usize) -> Result<Node, Error> {
         ..Node::default()
     };
     rules(map, path, &mut node)?;
-    children(map, path, depth, &mut node)?;
-    Ok(node)
+    children(map, (path, depth, role), &mut node)?;
+    match node.kind {
+        None if role == Role::Structure && !node.preserve_unknown => {
+            Err(wrong(path, "needs a type"))
+        }
+        Some(Kind::Array) if role == Role::Structure && node.items.is_none() => {
+            Err(wrong(path, "needs items"))
+        }
+        _ => Ok(node),
+    }
 }
 
 fn kind(map: &Map<String, Value>, path: &str) -> Result<Option<Kind>, Error> {
@@ -287,36 +304,35 @@ fn rules(map: &Map<String, Value>, path: &str, node: &mut Node) -> Result<(), Er
 
 fn children(
     map: &Map<String, Value>,
-    path: &str,
-    depth: usize,
+    (path, depth, role): (&str, usize, Role),
     into: &mut Node,
 ) -> Result<(), Error> {
     if let Some(Value::Object(properties)) = map.get("properties") {
         for (name, schema) in properties {
-            let child = node(schema, &format!("{path}.properties[{name}]"), depth)?;
+            let child = node(schema, &format!("{path}.properties[{name}]"), depth, role)?;
             into.properties.insert(name.clone(), child);
         }
     }
-    let one = |key: &str| match map.get(key) {
+    let one = |key: &str, role| match map.get(key) {
         Some(schema @ Value::Object(_)) => {
-            let child = node(schema, &format!("{path}.{key}"), depth)?;
+            let child = node(schema, &format!("{path}.{key}"), depth, role)?;
             Ok(Some(Box::new(child)))
         }
         _ => Ok(None),
     };
-    into.items = one("items")?;
-    into.not = one("not")?;
+    into.items = one("items", role)?;
+    into.not = one("not", Role::Rule)?;
     into.additional = match map.get("additionalProperties") {
         Some(Value::Bool(true)) => Some(Box::new(Node {
             preserve_unknown: true,
             ..Node::default()
         })),
-        _ => one("additionalProperties")?,
+        _ => one("additionalProperties", role)?,
     };
     let many = |key: &str| -> Result<Vec<Node>, Error> {
         let listed = map.get(key).and_then(Value::as_array);
         let schemas = listed.into_iter().flatten().enumerate();
-        let each = schemas.map(|(i, s)| node(s, &format!("{path}.{key}[{i}]"), depth));
+        let each = schemas.map(|(i, s)| node(s, &format!("{path}.{key}[{i}]"), depth, Role::Rule));
         each.collect()
     };
     into.all_of = many("allOf")?;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
@@ -338,5 +339,59 @@ fn quantities_are_recognised() {
     }
     for bad in ["", "m", "1x", "1 Gi", "1..2"] {
         assert!(!names::is_quantity(bad), "{bad}");
+    }
+}
+
+/// Any JSON, with names that the kinds below know mixed in.
+fn any_json() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<f64>().prop_map(Value::from),
+        "[a-z0-9.]{0,4}".prop_map(Value::from),
+    ];
+    let name = prop_oneof![
+        Just("metadata"),
+        Just("labels"),
+        Just("spec"),
+        Just("containers"),
+        Just("ports"),
+        Just("other"),
+    ];
+    leaf.prop_recursive(5, 40, 4, move |inner| {
+        let pair = (name.clone(), inner.clone());
+        prop_oneof![
+            prop::collection::vec(inner, 0..3).prop_map(Value::from),
+            prop::collection::vec(pair, 0..4).prop_map(|pairs| {
+                Value::Object(pairs.into_iter().map(|(k, v)| (k.to_owned(), v)).collect())
+            }),
+        ]
+    })
+}
+
+proptest! {
+    #[test]
+    fn what_was_made_to_fit_fits(value in any_json()) {
+        let custom = custom(json!({"type": "object", "properties": {
+            "labels": {"type": "object", "additionalProperties": {"type": "string"}},
+            "ports": {"type": "array", "items": {"type": "integer", "minimum": 1}},
+            "containers": {"type": "object", "nullable": true, "default": {},
+                "properties": {"ports": {"type": "string", "default": "x"}}}
+        }}));
+        for resource in [&*builtin("", "Pod"), &custom] {
+            let mut object = value.clone();
+            if fit(resource, &mut object).is_err() {
+                continue;
+            }
+            let once = object.clone();
+            prop_assert_eq!(fit(resource, &mut object).unwrap(), Vec::<String>::new());
+            prop_assert_eq!(&object, &once);
+            defaults(resource, &mut object);
+            let once = object.clone();
+            defaults(resource, &mut object);
+            prop_assert_eq!(&object, &once);
+            super::object(resource, &object);
+        }
     }
 }
