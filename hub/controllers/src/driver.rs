@@ -57,10 +57,6 @@ pub(crate) struct Driver<R: Reconcile, S> {
     start: Instant,
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "tokio's clock, which the simulation makes virtual"
-)]
 fn now() -> Instant {
     Instant::now()
 }

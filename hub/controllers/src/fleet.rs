@@ -43,7 +43,7 @@ fn attempt(context: &Reconciler, snapshot: &Snapshot, name: &Name) -> Result<Opt
     let ready = members.iter().filter(|m| m.ready == "True").count();
     let condition = judge(&members);
     let generation = fleet.metadata.generation;
-    let mut status = fleet.status.clone();
+    let mut status = fleet.status;
     status.phase = match condition.status {
         ConditionStatus::True => "Ready",
         ConditionStatus::False => "NotReady",

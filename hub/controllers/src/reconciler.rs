@@ -39,10 +39,6 @@ struct Cache {
 }
 
 /// The time by tokio's clock.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "tokio's clock, which the simulation makes virtual"
-)]
 pub(crate) fn instant() -> Instant {
     Instant::now()
 }

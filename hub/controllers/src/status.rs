@@ -175,7 +175,7 @@ fn replicas(report: &ReportRecord) -> (Option<u64>, Option<u64>) {
     let all = number("replicas").or_else(|| number("desiredNumberScheduled"));
     let ready = number("readyReplicas").or_else(|| number("numberReady"));
     // Kubernetes leaves a zero out.
-    (all, ready.or(all.map(|_| 0)))
+    (all, ready.or_else(|| all.map(|_| 0)))
 }
 
 fn summarize(clusters: Vec<ClusterStatus>, generation: i64) -> Status {

@@ -1,0 +1,136 @@
+//! What becomes of decisions, and what policies say about themselves.
+
+use super::*;
+
+async fn seed() -> Hub {
+    let hub = Hub::new(&["prod", "dr"]).await;
+    hub.apply(deployment(20, "web:1")).await;
+    hub.apply(weighted("p", &[("prod", 90), ("dr", 10)])).await;
+    hub.settle().await;
+    hub
+}
+
+#[tokio::test(start_paused = true)]
+async fn status_comes_back_from_the_agents() {
+    let hub = seed().await;
+    assert_eq!(
+        condition(&hub.decision().unwrap(), "Applied"),
+        "False Pending"
+    );
+    let status = json!({"replicas": 18, "readyReplicas": 18});
+    hub.report("prod", ItemState::Applied, Health::Healthy, status)
+        .await;
+    hub.report(
+        "dr",
+        ItemState::Applied,
+        Health::Progressing,
+        json!({"replicas": 2}),
+    )
+    .await;
+    hub.settle().await;
+    let decision = hub.decision().unwrap();
+    assert_eq!(condition(&decision, "Applied"), "True Applied");
+    assert_eq!(condition(&decision, "Ready"), "False Progressing");
+    assert_eq!(decision["status"]["replicas"], 20);
+    assert_eq!(decision["status"]["readyReplicas"], 18);
+    assert_eq!(condition(&hub.policy("p"), "Ready"), "False NotReady");
+    hub.report(
+        "dr",
+        ItemState::Applied,
+        Health::Healthy,
+        json!({"replicas": 2, "readyReplicas": 2}),
+    )
+    .await;
+    hub.settle().await;
+    assert_eq!(condition(&hub.decision().unwrap(), "Ready"), "True Ready");
+    assert_eq!(condition(&hub.policy("p"), "Ready"), "True Ready");
+    assert_eq!(hub.policy("p")["status"]["clusters"], 2);
+    assert!(
+        hub.events("DistributionPolicy", "p")
+            .contains(&"Ready".to_owned())
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_reported_of_an_older_revision_is_pending() {
+    let hub = seed().await;
+    for cluster in ["prod", "dr"] {
+        hub.report(cluster, ItemState::Applied, Health::Healthy, json!({}))
+            .await;
+    }
+    hub.settle().await;
+    hub.apply(deployment(20, "web:2")).await;
+    hub.settle().await;
+    let decision = hub.decision().unwrap();
+    assert_eq!(condition(&decision, "Applied"), "False Pending");
+    assert_eq!(condition(&hub.policy("p"), "Ready"), "False NotReady");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_silent_cluster_makes_it_unknown() {
+    let hub = seed().await;
+    for cluster in ["prod", "dr"] {
+        hub.report(cluster, ItemState::Applied, Health::Healthy, json!({}))
+            .await;
+    }
+    hub.settle().await;
+    hub.liveness("dr", false).await;
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    assert_eq!(
+        condition(&hub.decision().unwrap(), "Ready"),
+        "Unknown Unknown"
+    );
+    assert_eq!(condition(&hub.policy("p"), "Ready"), "Unknown NoNews");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_members_refusal_is_said_in_its_own_words() {
+    let hub = seed().await;
+    hub.report("prod", ItemState::Failed, Health::Unknown, json!({}))
+        .await;
+    hub.settle().await;
+    let decision = hub.decision().unwrap();
+    assert_eq!(condition(&decision, "Applied"), "False Pending");
+    let prod = &decision["status"]["clusters"][1];
+    assert_eq!(
+        (&prod["state"], &prod["message"]),
+        (&json!("Failed"), &json!("said the member"))
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn bad_policies_say_what_is_wrong() {
+    let hub = Hub::new(&["prod"]).await;
+    hub.apply(weighted("nothing", &[("prod", 1)])).await;
+    hub.settle().await;
+    assert_eq!(
+        condition(&hub.policy("nothing"), "Placed"),
+        "False NothingSelected"
+    );
+    hub.apply(deployment(4, "web:1")).await;
+    hub.settle().await;
+    assert_eq!(condition(&hub.policy("nothing"), "Placed"), "True Placed");
+    hub.apply(weighted("nothing", &[("prod", 1), ("nowhere", 1)]))
+        .await;
+    hub.settle().await;
+    assert_eq!(
+        condition(&hub.policy("nothing"), "Placed"),
+        "False UnknownClusters"
+    );
+    hub.apply(weighted("nothing", &[("prod", 0)])).await;
+    hub.settle().await;
+    assert_eq!(
+        condition(&hub.policy("nothing"), "Placed"),
+        "False ZeroWeights"
+    );
+    assert_eq!(hub.ledger("prod").unwrap(), "4 web:1");
+    let mut broken = weighted("nothing", &[("prod", 1)]);
+    broken["spec"]["placement"]["clusterAffinity"]["clusterNames"] = json!("prod");
+    hub.apply(broken).await;
+    hub.settle().await;
+    assert_eq!(
+        condition(&hub.policy("nothing"), "Valid"),
+        "False Unreadable"
+    );
+    assert_eq!(hub.ledger("prod").unwrap(), "4 web:1");
+}
