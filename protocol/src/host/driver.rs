@@ -15,6 +15,9 @@ use crate::session::{Now, Session, Violation};
 
 pub use super::lanes::Side;
 
+#[cfg(test)]
+mod tests;
+
 /// How long the streams of a session may take to open.
 pub const OPEN_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long the last frames of an ending session may take to leave.
@@ -219,12 +222,13 @@ impl<S: Shell> Driving<'_, S> {
             return;
         }
         let last_words = async {
-            loop {
-                self.outbox.fill(self.session)?;
-                if self.outbox.is_empty() {
-                    break;
-                }
+            self.outbox.fill(self.session)?;
+            if self.outbox.is_empty() {
+                return Ok(());
+            }
+            while !self.outbox.is_empty() {
                 self.outbox.write().await?;
+                self.outbox.fill(self.session)?;
             }
             self.outbox.finish();
             match side {

@@ -1,1 +1,180 @@
+//! Keys and certificates: what they say, that they repeat, and what is refused.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use super::*;
+use crate::env::{Blocking, BoxFuture, Entropy};
+
+struct Noon;
+impl WallClock for Noon {
+    fn now(&self) -> jiff::Timestamp {
+        "2026-06-01T12:00:00Z".parse().unwrap()
+    }
+}
+
+/// Every draw is filled with the next number.
+#[derive(Default)]
+struct Counting(AtomicU8);
+impl Entropy for Counting {
+    fn fill(&self, buf: &mut [u8]) {
+        buf.fill(self.0.fetch_add(1, Ordering::Relaxed).wrapping_add(1));
+    }
+}
+
+struct Inline;
+impl Blocking for Inline {
+    fn run(&self, job: Box<dyn FnOnce() + Send>) -> BoxFuture<()> {
+        job();
+        Box::pin(std::future::ready(()))
+    }
+}
+
+pub(crate) fn env() -> Env {
+    Env {
+        clock: Arc::new(Noon),
+        entropy: Arc::new(Counting::default()),
+        blocking: Arc::new(Inline),
+    }
+}
+
+const UID: &str = "0a1b2c3d-0000-4000-8000-000000000001";
+
+fn agent() -> Profile {
+    Profile::Agent {
+        cluster_uid: UID.to_owned(),
+    }
+}
+
+#[test]
+fn one_entropy_gives_one_certificate() {
+    let make = || {
+        let env = env();
+        let authority = make_authority(&env, "agents").unwrap();
+        sign(&env, &authority, &agent()).unwrap().chain
+    };
+    assert_eq!(make(), make());
+}
+
+#[test]
+fn a_key_survives_its_text() {
+    let key = SecretKey::generate(&env());
+    let pem = key.to_pem().unwrap();
+    assert!(pem.starts_with("-----BEGIN PRIVATE KEY-----"));
+    assert_eq!(SecretKey::from_pem(&pem).unwrap(), key);
+    assert_eq!(format!("{key:?}"), "SecretKey(..)");
+    assert!(
+        SecretKey::from_pem("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n")
+            .is_err()
+    );
+}
+
+#[test]
+fn certificates_survive_their_text() {
+    let env = env();
+    let authority = make_authority(&env, "agents").unwrap();
+    let chain = sign(&env, &authority, &Profile::Hub).unwrap().chain;
+    assert_eq!(
+        certificates_from_pem(&certificates_to_pem(&chain)).unwrap(),
+        chain
+    );
+    assert!(certificates_from_pem("").is_err());
+}
+
+#[test]
+fn an_agents_certificate_names_its_cluster_and_ends_after_ninety_days() {
+    let env = env();
+    let authority = make_authority(&env, "agents").unwrap();
+    let identity = sign(&env, &authority, &agent()).unwrap();
+    assert_eq!(cluster_uid(&identity.chain[0]).unwrap(), UID);
+    let expected: jiff::Timestamp = "2026-08-30T12:00:00Z".parse().unwrap();
+    assert_eq!(not_after(&identity.chain[0]).unwrap(), expected);
+}
+
+#[test]
+fn only_an_agents_certificate_names_a_cluster() {
+    let env = env();
+    let authority = make_authority(&env, "agents").unwrap();
+    let odd = |uid: &str| Profile::Agent {
+        cluster_uid: uid.to_owned(),
+    };
+    let user = Profile::User {
+        name: "roadstead://cluster/1".to_owned(),
+        group: String::new(),
+    };
+    for profile in [
+        Profile::Hub,
+        user,
+        odd(""),
+        odd("a/../b"),
+        odd("a%20b"),
+        odd("x"),
+    ] {
+        let identity = sign(&env, &authority, &profile).unwrap();
+        assert!(
+            matches!(cluster_uid(&identity.chain[0]), Err(TlsError::NoCluster)),
+            "{profile:?}"
+        );
+    }
+}
+
+#[test]
+fn a_users_certificate_names_the_user_and_the_group() {
+    let env = env();
+    let authority = make_authority(&env, "rest").unwrap();
+    let profile = Profile::User {
+        name: "admin".to_owned(),
+        group: "system:masters".to_owned(),
+    };
+    let identity = sign(&env, &authority, &profile).unwrap();
+    let expected = ("admin".to_owned(), vec!["system:masters".to_owned()]);
+    assert_eq!(user(&identity.chain[0]).unwrap(), expected);
+}
+
+#[test]
+fn a_request_decides_nothing_but_its_key() {
+    let env = env();
+    let authority = make_authority(&env, "agents").unwrap();
+    let key = SecretKey::generate(&env);
+    // It asks to be an authority and the hub.
+    let mut params = rcgen::CertificateParams::new(vec![HUB_NAME.to_owned()]).unwrap();
+    params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let request = params.serialize_request(&key.pair().unwrap()).unwrap();
+    let issued = sign_request(&env, &authority, request.der(), &agent()).unwrap();
+    let same = sign_request(&env, &authority, &make_request(&key).unwrap(), &agent()).unwrap();
+    assert_eq!(cluster_uid(&issued.chain[0]).unwrap(), UID);
+    let (_, parsed) = x509_parser::parse_x509_certificate(&issued.chain[0]).unwrap();
+    let (_, plain) = x509_parser::parse_x509_certificate(&same.chain[0]).unwrap();
+    assert!(!parsed.is_ca());
+    assert_eq!(parsed.public_key(), plain.public_key());
+    assert_eq!(parsed.subject(), plain.subject());
+}
+
+#[test]
+fn a_malformed_request_is_refused() {
+    let env = env();
+    let authority = make_authority(&env, "agents").unwrap();
+    let good = make_request(&SecretKey::generate(&env)).unwrap();
+    let mut tampered = good.clone();
+    let last = tampered.len() - 1;
+    tampered[last] ^= 1;
+    for bad in [
+        &b""[..],
+        b"\x30\x03\x02\x01\x01",
+        &good[..good.len() - 1],
+        &tampered,
+        &[0x30; 9000],
+    ] {
+        let refused = sign_request(&env, &authority, bad, &agent());
+        assert!(matches!(refused, Err(TlsError::Request(_))), "{bad:?}");
+    }
+}
+
+#[test]
+fn a_pin_is_the_sha256_of_the_certificate() {
+    let pin = Pin::of(&CertificateDer::from(b"abc".to_vec()));
+    assert_eq!(
+        pin.to_string(),
+        "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    );
+}

@@ -1,0 +1,144 @@
+//! A small agent.
+
+use std::ops::ControlFlow;
+use std::sync::{Arc, Mutex};
+
+use bytes::Bytes;
+use roadstead_protocol::host::driver::{Shell, Side, drive};
+use roadstead_protocol::session::{
+    AgentConfig, AgentEvent, AgentSession, Delivered, Ending, Now, What,
+};
+use roadstead_protocol::wire::frame::{Hello, RefusalCode};
+use roadstead_protocol::wire::report::ItemReport;
+use roadstead_protocol::wire::{Digest, Stamp};
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+use crate::world::SOON;
+
+/// An agent that commits at once and tells what it saw.
+pub(crate) struct Agent {
+    pub(crate) events: mpsc::Receiver<AgentEvent>,
+    pub(crate) reports: mpsc::Sender<Say>,
+}
+
+pub(crate) enum Say {
+    Report(ItemReport),
+    Facts(Bytes),
+    Leave,
+}
+
+struct TestShell {
+    events: mpsc::Sender<AgentEvent>,
+    say: mpsc::Receiver<Say>,
+    held: Arc<Mutex<Vec<Digest>>>,
+}
+
+impl Shell for TestShell {
+    type Session = AgentSession;
+    type Input = Say;
+
+    async fn next(&mut self) -> Say {
+        match self.say.recv().await {
+            Some(say) => say,
+            None => std::future::pending().await,
+        }
+    }
+
+    fn input(&mut self, now: Now, session: &mut AgentSession, input: Say) -> ControlFlow<()> {
+        match input {
+            Say::Report(report) => session.report(now, report).unwrap(),
+            Say::Facts(json) => assert!(session.facts(now, json)),
+            Say::Leave => return ControlFlow::Break(()),
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn event(
+        &mut self,
+        now: Now,
+        session: &mut AgentSession,
+        event: AgentEvent,
+    ) -> ControlFlow<()> {
+        let over = matches!(event, AgentEvent::Closed(_));
+        if let AgentEvent::Commit(batch) = &event {
+            let digests = batch
+                .changes
+                .iter()
+                .filter_map(|delivered| delivered.change.digest());
+            self.held.lock().unwrap().extend(digests);
+            session.committed(now, batch.upto);
+        }
+        self.events.try_send(event).unwrap();
+        if over {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
+    }
+}
+
+impl Agent {
+    pub(crate) fn start(connection: quinn::Connection, hello: Hello) -> Self {
+        let (events, heard) = mpsc::channel(4096);
+        let (reports, say) = mpsc::channel(64);
+        let held: Arc<Mutex<Vec<Digest>>> = Arc::default();
+        let holds = held.clone();
+        let config = AgentConfig {
+            hello,
+            holds: Arc::new(move |digest| holds.lock().unwrap().contains(digest)),
+        };
+        tokio::spawn(async move {
+            let started = Instant::now();
+            let mut session = AgentSession::new(config, started.elapsed());
+            let mut shell = TestShell { events, say, held };
+            drive(&connection, Side::Agent, &mut session, &mut shell, started).await
+        });
+        Self {
+            events: heard,
+            reports,
+        }
+    }
+
+    pub(crate) async fn event(&mut self) -> AgentEvent {
+        let event = tokio::time::timeout(SOON, self.events.recv()).await;
+        event.expect("no event came").expect("the session ended")
+    }
+
+    /// The changes that come, until `count` did.
+    pub(crate) async fn changes(&mut self, count: usize) -> Vec<Delivered> {
+        let mut changes = Vec::new();
+        while changes.len() < count {
+            if let AgentEvent::Commit(batch) = self.event().await {
+                changes.extend(batch.changes);
+            }
+        }
+        changes
+    }
+
+    /// Why the hub ends the session.
+    pub(crate) async fn refusal(&mut self) -> (RefusalCode, String) {
+        loop {
+            if let AgentEvent::Closed(ending) = self.event().await {
+                let Ending::Refused(refused) = ending else {
+                    panic!("ended by {ending:?}")
+                };
+                return (refused.code, refused.message);
+            }
+        }
+    }
+}
+
+pub(crate) fn names(changes: &[Delivered]) -> Vec<(String, bool)> {
+    let name = |d: &Delivered| {
+        (
+            d.change.key.name.clone(),
+            matches!(d.change.what, What::Put { .. }),
+        )
+    };
+    changes.iter().map(name).collect()
+}
+
+pub(crate) fn stamp_of(delivered: &Delivered) -> Stamp {
+    delivered.change.stamp
+}

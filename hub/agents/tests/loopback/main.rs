@@ -1,0 +1,10 @@
+//! The agents' port over real UDP on loopback.
+
+#[cfg(test)]
+mod agent;
+#[cfg(test)]
+mod enrolment;
+#[cfg(test)]
+mod sessions;
+#[cfg(test)]
+mod world;
