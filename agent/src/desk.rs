@@ -4,17 +4,19 @@
 //! wait; nothing here does I/O or decides anything: durable changes are written by the caller first
 //! and entered here afterwards.
 
+mod known;
+mod news;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use bytes::Bytes;
 use roadstead_protocol::wire::Lineage;
 use roadstead_protocol::wire::item::{Digest, ItemKey};
-use roadstead_protocol::wire::report::{ItemReport, ItemState};
 use tokio::sync::Notify;
 
+pub(crate) use known::Known;
+
 use crate::member::Error as MemberError;
-use crate::plan::report::{Outcome, report};
 use crate::plan::{Live, Mark, Owner};
 use crate::store::Loaded;
 use crate::store::record::{Inventory, Item, Position};
@@ -81,28 +83,6 @@ pub struct Entered {
     pub contents: BTreeMap<Digest, bool>,
     /// Where the agent is now.
     pub position: Option<Position>,
-}
-
-#[derive(Default)]
-pub(crate) struct Known {
-    pub(crate) items: BTreeMap<ItemKey, Item>,
-    pub(crate) inventory: BTreeMap<ItemKey, Inventory>,
-    pub(crate) contents: BTreeSet<Digest>,
-    /// How many items name a content.
-    pub(crate) named: BTreeMap<Digest, u32>,
-    pub(crate) position: Position,
-    lineage: Arc<Lineage>,
-    owner: Option<Owner>,
-    live: BTreeMap<ItemKey, Live>,
-    accepted: BTreeMap<ItemKey, Mark>,
-    kinds: BTreeMap<Kind, Watching>,
-    dirty: BTreeSet<ItemKey>,
-    reports: BTreeMap<ItemKey, ItemReport>,
-    unsent: BTreeSet<ItemKey>,
-    facts: Bytes,
-    facts_unsent: bool,
-    anchored: bool,
-    rewound: bool,
 }
 
 /// See the module.
@@ -354,20 +334,6 @@ impl Desk {
         };
     }
 
-    /// How the latest attempt at `key` ended, as a report for the hub; returns whether it is news.
-    pub fn told(&self, key: &ItemKey, outcome: &Outcome) -> bool {
-        let mut known = self.lock();
-        let report = report(key, known.items.get(key), known.live.get(key), outcome);
-        if known.reports.get(key) == Some(&report) {
-            return false;
-        }
-        known.reports.insert(key.clone(), report);
-        known.unsent.insert(key.clone());
-        drop(known);
-        self.news.notify_one();
-        true
-    }
-
     /// The kinds of `group` may be served now.
     pub fn served(&self, group: &str) {
         let mut known = self.lock();
@@ -383,61 +349,6 @@ impl Desk {
         drop(known);
         self.definitions.notify_waiters();
         self.work.notify_one();
-    }
-
-    /// Nothing is to be said about `key` any more.
-    pub fn untold(&self, key: &ItemKey) {
-        let mut known = self.lock();
-        known.reports.remove(key);
-        known.unsent.remove(key);
-    }
-
-    /// Takes at most `most` reports that were not sent yet.
-    pub fn take_reports(&self, most: usize) -> Vec<ItemReport> {
-        let mut known = self.lock();
-        let keys: Vec<ItemKey> = known.unsent.iter().take(most).cloned().collect();
-        keys.iter()
-            .filter_map(|key| {
-                known.unsent.remove(key);
-                known.reports.get(key).cloned()
-            })
-            .collect()
-    }
-
-    /// A report was not taken after all.
-    pub fn put_back(&self, key: ItemKey) {
-        self.lock().unsent.insert(key);
-    }
-
-    /// A new session has begun: everything is to be said again, as the hub keeps it in memory only.
-    pub fn say_all(&self) {
-        let mut known = self.lock();
-        // What was removed has been said in the session before, or is no longer asked about.
-        known
-            .reports
-            .retain(|_, report| report.state != ItemState::Removed);
-        known.unsent = known.reports.keys().cloned().collect();
-        known.facts_unsent = !known.facts.is_empty();
-        drop(known);
-        self.news.notify_one();
-    }
-
-    /// What the cluster is like, as JSON.
-    pub fn facts(&self, facts: Bytes) {
-        let mut known = self.lock();
-        if known.facts == facts {
-            return;
-        }
-        known.facts = facts;
-        known.facts_unsent = true;
-        drop(known);
-        self.news.notify_one();
-    }
-
-    /// Takes the facts if they were not sent yet.
-    pub fn take_facts(&self) -> Option<Bytes> {
-        let mut known = self.lock();
-        std::mem::take(&mut known.facts_unsent).then(|| known.facts.clone())
     }
 
     /// Why nothing is applied, or that it is.
@@ -463,53 +374,6 @@ impl Desk {
     pub fn compared(&self) {
         self.lock().rewound = false;
         self.work.notify_one();
-    }
-}
-
-impl Known {
-    fn enter_item(&mut self, key: ItemKey, item: Option<Item>) {
-        if let Some(digest) = item.as_ref().and_then(|i| i.digest) {
-            *self.named.entry(digest).or_default() += 1;
-        }
-        let before = match item {
-            Some(item) => {
-                self.kinds.entry(kind_of(&key)).or_insert(Watching::Pending);
-                self.items.insert(key, item)
-            }
-            None => self.items.remove(&key),
-        };
-        if let Some(digest) = before.and_then(|i| i.digest) {
-            let count = self.named.entry(digest).or_default();
-            *count = count.saturating_sub(1);
-            if *count == 0 {
-                self.named.remove(&digest);
-            }
-        }
-    }
-
-    fn kind_dirty(&mut self, kind: &Kind) {
-        let keys: Vec<ItemKey> = self
-            .items
-            .keys()
-            .chain(self.inventory.keys())
-            .chain(self.live.keys())
-            .filter(|key| is_kind(key, kind))
-            .cloned()
-            .collect();
-        self.dirty.extend(keys);
-    }
-
-    /// Enters what a watch saw; says whether that is news.
-    fn see(&mut self, key: ItemKey, live: Option<Live>) -> bool {
-        if self.live.get(&key) == live.as_ref() {
-            return false;
-        }
-        match live {
-            Some(live) => self.live.insert(key.clone(), live),
-            None => self.live.remove(&key),
-        };
-        self.dirty.insert(key);
-        true
     }
 }
 

@@ -14,7 +14,7 @@ use crate::store::Write;
 use crate::store::record::{Item, Offer, Position};
 
 /// Carried-out tombstones whose stamps are remembered; the oldest go first.
-pub const TOMBSTONES_MAX: usize = 20_000;
+const TOMBSTONES_MAX: usize = 20_000;
 
 /// Judges `batch` over what is `known`, in the history `lineage` of its hub. `named` are the keys that
 /// the hub has named since its session began, those of this batch included.

@@ -157,8 +157,6 @@ pub async fn run(parts: Parts, shutdown: impl Future<Output = ()>) -> Result<(),
     let member = Member::new(member);
     let (start, started) = watch::channel(None);
     let mut tasks = JoinSet::new();
-    let seed = || u64::from_be_bytes(env.random());
-
     let watchman = Watchman {
         disk: disk.clone(),
         desk: desk.clone(),
@@ -166,7 +164,7 @@ pub async fn run(parts: Parts, shutdown: impl Future<Output = ()>) -> Result<(),
         boot,
         start,
     };
-    tasks.spawn(watchman.run(seed()));
+    tasks.spawn(watchman.run(seed(&env)));
     let link = Link {
         env: env.clone(),
         network,
@@ -178,23 +176,8 @@ pub async fn run(parts: Parts, shutdown: impl Future<Output = ()>) -> Result<(),
         identity: loaded.identity,
         start: started,
     };
-    tasks.spawn(link.run(seed()));
-    tasks.spawn(endless(member::watch::run(
-        member.clone(),
-        desk.clone(),
-        seed(),
-    )));
-    tasks.spawn(endless(member::facts::run(
-        member.clone(),
-        desk.clone(),
-        options.facts_every,
-    )));
-    let pace = Pace {
-        workers: options.workers,
-        resync_every: options.resync_every,
-        seed: seed(),
-    };
-    tasks.spawn(endless(worker::run(Workshop { desk, disk, member }, pace)));
+    tasks.spawn(link.run(seed(&env)));
+    work(&mut tasks, &env, &options, Workshop { desk, disk, member });
 
     let ended = tokio::select! {
         biased;
@@ -207,6 +190,40 @@ pub async fn run(parts: Parts, shutdown: impl Future<Output = ()>) -> Result<(),
         tracing::error!("the task that writes ended before its time");
     }
     ended
+}
+
+/// Starts what looks at the member and works on it.
+fn work(tasks: &mut JoinSet<Error>, env: &Env, options: &Options, shop: Workshop) {
+    let Workshop {
+        desk,
+        disk: _,
+        member,
+    } = shop.clone();
+    tasks.spawn(endless(member::watch::run(
+        member.clone(),
+        desk.clone(),
+        seed(env),
+    )));
+    tasks.spawn(endless(member::facts::run(
+        member,
+        desk,
+        options.facts_every,
+    )));
+    let Options {
+        workers,
+        resync_every,
+        ..
+    } = *options;
+    let pace = Pace {
+        workers,
+        resync_every,
+        seed: seed(env),
+    };
+    tasks.spawn(endless(worker::run(shop, pace)));
+}
+
+fn seed(env: &Env) -> u64 {
+    u64::from_be_bytes(env.random())
 }
 
 async fn endless(part: impl Future<Output = ()>) -> Error {

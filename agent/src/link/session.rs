@@ -51,6 +51,9 @@ pub(super) enum Input {
     StartChanged,
 }
 
+/// A batch that is being written: what to acknowledge, and where to hear that it is durable.
+type Writing = (Option<Stamp>, oneshot::Receiver<Result<(), DiskError>>);
+
 /// A session's shell.
 pub(super) struct Conversation {
     desk: Arc<Desk>,
@@ -61,7 +64,7 @@ pub(super) struct Conversation {
     lineage: Option<Lineage>,
     /// What the hub has named since the session began.
     named: BTreeSet<ItemKey>,
-    writing: Option<(Option<Stamp>, oneshot::Receiver<Result<(), DiskError>>)>,
+    writing: Option<Writing>,
     crowded: bool,
     ended: Option<Ended>,
 }
@@ -301,7 +304,7 @@ impl Shell for Conversation {
                 return ControlFlow::Break(());
             }
             AgentEvent::Closed(ending) => {
-                self.ended.get_or_insert(match ending {
+                self.ended.get_or_insert_with(|| match ending {
                     Ending::Refused(refused) => Ended::Refused(refused),
                     Ending::Late(what) => {
                         Ended::Lost(format!("the hub said nothing in time ({what})"))
@@ -315,9 +318,7 @@ impl Shell for Conversation {
 }
 
 /// What became of the write under way; pends while there is none.
-async fn written(
-    writing: &mut Option<(Option<Stamp>, oneshot::Receiver<Result<(), DiskError>>)>,
-) -> (Option<Stamp>, Result<(), DiskError>) {
+async fn written(writing: &mut Option<Writing>) -> (Option<Stamp>, Result<(), DiskError>) {
     match writing {
         Some((upto, answer)) => {
             let upto = *upto;

@@ -1,7 +1,5 @@
 //! What is said to the hub about an item.
 
-use bytes::Bytes;
-use roadstead_protocol::wire::Stamp;
 use roadstead_protocol::wire::item::ItemKey;
 use roadstead_protocol::wire::limits::MESSAGE_BYTES_MAX;
 use roadstead_protocol::wire::report::{Health, ItemReport, ItemState};
@@ -50,13 +48,13 @@ pub fn report(
     };
     ItemReport {
         key: key.clone(),
-        stamp: stamp.unwrap_or(Stamp::default()),
+        stamp: stamp.unwrap_or_default(),
         state: outcome.state,
         reason: outcome.reason,
         message: cut(message, MESSAGE_BYTES_MAX),
         generation: live.map(|l| l.generation).unwrap_or_default(),
         health: live.map_or(Health::Unknown, |l| l.health),
-        status: live.map(|l| l.status.clone()).unwrap_or_else(Bytes::new),
+        status: live.map(|l| l.status.clone()).unwrap_or_default(),
     }
 }
 
@@ -104,7 +102,7 @@ pub fn cut(mut text: String, bytes: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use roadstead_protocol::wire::{Epoch, Revision};
+    use roadstead_protocol::wire::{Epoch, Revision, Stamp};
 
     #[test]
     fn a_message_is_cut_between_characters() {

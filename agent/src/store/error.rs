@@ -55,6 +55,7 @@ pub enum OpenError {
     Other(String),
 }
 
+#[expect(clippy::wildcard_enum_match_arm, reason = "redb's enum grows")]
 impl From<DatabaseError> for OpenError {
     fn from(error: DatabaseError) -> Self {
         match error {
@@ -69,6 +70,7 @@ impl From<DatabaseError> for OpenError {
     }
 }
 
+#[expect(clippy::wildcard_enum_match_arm, reason = "redb's enum grows")]
 impl From<StorageError> for OpenError {
     fn from(error: StorageError) -> Self {
         match error {

@@ -53,24 +53,21 @@ pub(super) fn load(database: &Database) -> Result<Loaded, OpenError> {
 fn one<T: DeserializeOwned>(
     database: &Database,
     key: &[u8],
-    name: &str,
+    name: &'static str,
 ) -> Result<Option<T>, OpenError> {
     let mut found = None;
     each(database, META, |at, value| {
         if at == key {
-            found = Some(decode(value)?);
+            found = Some(value.to_vec());
         }
         Ok(())
-    })
-    .map_err(|error| match error {
-        OpenError::Record { table, source, .. } => OpenError::Record {
-            table,
-            record: name.to_owned(),
-            source,
-        },
-        other => other,
     })?;
-    Ok(found)
+    let read = found.map(|bytes| decode(&bytes)).transpose();
+    read.map_err(|source| OpenError::Record {
+        table: "meta",
+        record: name.to_owned(),
+        source,
+    })
 }
 
 fn each(
@@ -108,6 +105,7 @@ fn table_name(table: Table) -> &'static str {
     found.map(|(_, name)| name).unwrap_or_default()
 }
 
+#[expect(clippy::wildcard_enum_match_arm, reason = "redb's enum grows")]
 fn failed(error: redb::Error) -> OpenError {
     match error {
         redb::Error::Corrupted(detail) => OpenError::Damaged { detail },

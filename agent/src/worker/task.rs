@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use roadstead_protocol::wire::item::{Digest, ItemKey, Propagation};
+use roadstead_protocol::wire::item::ItemKey;
 use roadstead_protocol::wire::report::ItemState;
 use serde_json::{Value, json};
 use tokio::time::Instant;
@@ -13,12 +13,13 @@ use super::queue::Next;
 use crate::desk::{View, Watching, kind_of};
 use crate::member::client::REQUEST_TIMEOUT;
 use crate::member::{Class, Error, Resource};
-use crate::plan::content::{self, CREATED_ANNOTATION, Content, FIELD_MANAGER};
+use crate::plan::content::{self, CREATED_ANNOTATION, Content};
 use crate::plan::report::Outcome;
 use crate::plan::{Action, Depth, Input, Live, Mark, Seen, diff, drift, live};
 use crate::store::record::{Inventory, Item};
 use crate::store::{DiskError, Write};
-use roadstead_protocol::api::names::{OWNER_LABEL, STAMP_ANNOTATION};
+
+mod remove;
 
 /// Most steps about one key before others have their turn.
 const STEPS_MAX: usize = 12;
@@ -81,7 +82,7 @@ enum Step {
 enum Read {
     Not,
     Absent,
-    Present(Live, Value),
+    Present(Box<Live>, Value),
 }
 
 struct Failure {
@@ -245,7 +246,7 @@ impl Task<'_> {
             self.resource(None).await?
         };
         self.read = match self.shop.member.get(&resource, self.key).await? {
-            Some(object) => Read::Present(self.reduce(view, &object), object),
+            Some(object) => Read::Present(Box::new(self.reduce(view, &object)), object),
             None => Read::Absent,
         };
         if let Read::Absent = self.read {
@@ -326,7 +327,7 @@ impl Task<'_> {
         }
         self.shop.desk.enter_inventory(self.key, Some(inventory));
         tracing::debug!(key = %self.key, stamp = %item.stamp, force, "applied");
-        self.read = Read::Present(live, object);
+        self.read = Read::Present(Box::new(live), object);
         Ok(Step::Again)
     }
 
@@ -347,111 +348,6 @@ impl Task<'_> {
             Err(error) if error.class == Class::AlreadyExists => {}
             Err(error) => return Err(error.into()),
         }
-        Ok(Step::Again)
-    }
-
-    /// Notes what was read as ours, so that its deletion can name it.
-    async fn claim(&mut self) -> Result<Step, Failure> {
-        let Read::Present(live, _) = &self.read else {
-            return Ok(Step::Again);
-        };
-        let inventory = Inventory {
-            uid: live.uid.clone(),
-            stamp: live.stamp.unwrap_or_default(),
-            digest: Digest([0; 32]),
-            mark: live.mark,
-            fields: live.fields,
-        };
-        self.shop
-            .disk
-            .commit(vec![Write::Inventory(self.key.clone(), inventory.clone())])
-            .await?;
-        self.shop.desk.enter_inventory(self.key, Some(inventory));
-        Ok(Step::Again)
-    }
-
-    async fn delete(&mut self, propagation: Propagation) -> Result<Step, Failure> {
-        let Read::Present(live, _) = &self.read else {
-            return Ok(Step::Again);
-        };
-        let resource = self.resource(None).await?;
-        let sent = Instant::now();
-        let uid = live.uid.clone();
-        match self
-            .shop
-            .member
-            .delete(&resource, self.key, &uid, propagation)
-            .await
-        {
-            Ok(()) => tracing::info!(key = %self.key, %uid, "deleted as a tombstone says"),
-            Err(error) if error.class == Class::Conflict => {}
-            Err(error) => return Err(maybe_done(error, sent)),
-        }
-        self.read = Read::Not;
-        self.shop.desk.answered(self.key, None);
-        self.look_after_delete().await
-    }
-
-    async fn look_after_delete(&mut self) -> Result<Step, Failure> {
-        let view = self.shop.desk.view(self.key);
-        let Some(view) = view else {
-            return Ok(Step::Wait);
-        };
-        self.look(&view).await
-    }
-
-    /// Takes label, stamp and field ownership off the object and leaves it as it is.
-    async fn release(&mut self, view: &View) -> Result<Step, Failure> {
-        let Read::Present(live, object) = &self.read else {
-            return Ok(Step::Again);
-        };
-        let entries = object
-            .pointer("/metadata/managedFields")
-            .and_then(Value::as_array);
-        let others: Vec<Value> = entries
-            .into_iter()
-            .flatten()
-            .filter(|entry| entry.get("manager").and_then(Value::as_str) != Some(FIELD_MANAGER))
-            .cloned()
-            .collect();
-        // A list with one empty entry is how the API is told to forget all managers.
-        let managers = if others.is_empty() {
-            json!([{}])
-        } else {
-            Value::Array(others)
-        };
-        let patch = json!({ "metadata": {
-            "uid": live.uid,
-            "resourceVersion": live.version,
-            "labels": { OWNER_LABEL: null },
-            "annotations": { STAMP_ANNOTATION: null },
-            "managedFields": managers,
-        }});
-        let resource = self.resource(None).await?;
-        let sent = Instant::now();
-        match self.shop.member.merge(&resource, self.key, &patch).await {
-            Ok(object) => {
-                tracing::info!(key = %self.key, "let go as a tombstone says");
-                self.shop.desk.answered(self.key, None);
-                self.read = Read::Present(self.reduce(view, &object), object);
-            }
-            Err(error) if error.class == Class::Conflict || error.class == Class::NotFound => {
-                self.read = Read::Not
-            }
-            Err(error) => return Err(maybe_done(error, sent)),
-        }
-        if let Read::Not = self.read {
-            return self.look(view).await;
-        }
-        Ok(Step::Again)
-    }
-
-    async fn forget(&mut self) -> Result<Step, Failure> {
-        self.shop
-            .disk
-            .commit(vec![Write::DropInventory(self.key.clone())])
-            .await?;
-        self.shop.desk.enter_inventory(self.key, None);
         Ok(Step::Again)
     }
 

@@ -1,0 +1,79 @@
+//! What is to be said to the hub: reports, newest wins, and facts.
+
+use bytes::Bytes;
+use roadstead_protocol::wire::item::ItemKey;
+use roadstead_protocol::wire::report::{ItemReport, ItemState};
+
+use super::Desk;
+use crate::plan::report::{Outcome, report};
+
+impl Desk {
+    /// How the latest attempt at `key` ended, as a report for the hub; returns whether it is news.
+    pub fn told(&self, key: &ItemKey, outcome: &Outcome) -> bool {
+        let mut known = self.lock();
+        let report = report(key, known.items.get(key), known.live.get(key), outcome);
+        if known.reports.get(key) == Some(&report) {
+            return false;
+        }
+        known.reports.insert(key.clone(), report);
+        known.unsent.insert(key.clone());
+        drop(known);
+        self.news.notify_one();
+        true
+    }
+
+    /// Nothing is to be said about `key` any more.
+    pub fn untold(&self, key: &ItemKey) {
+        let mut known = self.lock();
+        known.reports.remove(key);
+        known.unsent.remove(key);
+    }
+
+    /// Takes at most `most` reports that were not sent yet.
+    pub fn take_reports(&self, most: usize) -> Vec<ItemReport> {
+        let mut known = self.lock();
+        let keys: Vec<ItemKey> = known.unsent.iter().take(most).cloned().collect();
+        keys.iter()
+            .filter_map(|key| {
+                known.unsent.remove(key);
+                known.reports.get(key).cloned()
+            })
+            .collect()
+    }
+
+    /// A report was not taken after all.
+    pub fn put_back(&self, key: ItemKey) {
+        self.lock().unsent.insert(key);
+    }
+
+    /// A new session has begun: everything is to be said again, as the hub keeps it in memory only.
+    pub fn say_all(&self) {
+        let mut known = self.lock();
+        // What was removed has been said in the session before, or is no longer asked about.
+        known
+            .reports
+            .retain(|_, report| report.state != ItemState::Removed);
+        known.unsent = known.reports.keys().cloned().collect();
+        known.facts_unsent = !known.facts.is_empty();
+        drop(known);
+        self.news.notify_one();
+    }
+
+    /// What the cluster is like, as JSON.
+    pub fn facts(&self, facts: Bytes) {
+        let mut known = self.lock();
+        if known.facts == facts {
+            return;
+        }
+        known.facts = facts;
+        known.facts_unsent = true;
+        drop(known);
+        self.news.notify_one();
+    }
+
+    /// Takes the facts if they were not sent yet.
+    pub fn take_facts(&self) -> Option<Bytes> {
+        let mut known = self.lock();
+        std::mem::take(&mut known.facts_unsent).then(|| known.facts.clone())
+    }
+}

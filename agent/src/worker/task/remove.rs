@@ -1,0 +1,120 @@
+//! What a tombstone leads to: noting an object as ours, deleting it, letting it go, forgetting it.
+
+use roadstead_protocol::api::names::{OWNER_LABEL, STAMP_ANNOTATION};
+use roadstead_protocol::wire::item::{Digest, Propagation};
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+use super::{Failure, Read, Step, Task, maybe_done};
+use crate::desk::View;
+use crate::member::Class;
+use crate::plan::content::FIELD_MANAGER;
+use crate::store::Write;
+use crate::store::record::Inventory;
+
+impl Task<'_> {
+    /// Notes what was read as ours, so that its deletion can name it.
+    pub(super) async fn claim(&mut self) -> Result<Step, Failure> {
+        let Read::Present(live, _) = &self.read else {
+            return Ok(Step::Again);
+        };
+        let inventory = Inventory {
+            uid: live.uid.clone(),
+            stamp: live.stamp.unwrap_or_default(),
+            digest: Digest([0; 32]),
+            mark: live.mark,
+            fields: live.fields,
+        };
+        self.shop
+            .disk
+            .commit(vec![Write::Inventory(self.key.clone(), inventory.clone())])
+            .await?;
+        self.shop.desk.enter_inventory(self.key, Some(inventory));
+        Ok(Step::Again)
+    }
+
+    pub(super) async fn delete(&mut self, propagation: Propagation) -> Result<Step, Failure> {
+        let Read::Present(live, _) = &self.read else {
+            return Ok(Step::Again);
+        };
+        let resource = self.resource(None).await?;
+        let sent = Instant::now();
+        let uid = live.uid.clone();
+        match self
+            .shop
+            .member
+            .delete(&resource, self.key, &uid, propagation)
+            .await
+        {
+            Ok(()) => tracing::info!(key = %self.key, %uid, "deleted as a tombstone says"),
+            Err(error) if error.class == Class::Conflict => {}
+            Err(error) => return Err(maybe_done(error, sent)),
+        }
+        self.read = Read::Not;
+        self.shop.desk.answered(self.key, None);
+        self.look_after_delete().await
+    }
+
+    pub(super) async fn look_after_delete(&mut self) -> Result<Step, Failure> {
+        let view = self.shop.desk.view(self.key);
+        let Some(view) = view else {
+            return Ok(Step::Wait);
+        };
+        self.look(&view).await
+    }
+
+    /// Takes label, stamp and field ownership off the object and leaves it as it is.
+    pub(super) async fn release(&mut self, view: &View) -> Result<Step, Failure> {
+        let Read::Present(live, object) = &self.read else {
+            return Ok(Step::Again);
+        };
+        let entries = object
+            .pointer("/metadata/managedFields")
+            .and_then(Value::as_array);
+        let others: Vec<Value> = entries
+            .into_iter()
+            .flatten()
+            .filter(|entry| entry.get("manager").and_then(Value::as_str) != Some(FIELD_MANAGER))
+            .cloned()
+            .collect();
+        // A list with one empty entry is how the API is told to forget all managers.
+        let managers = if others.is_empty() {
+            json!([{}])
+        } else {
+            Value::Array(others)
+        };
+        let patch = json!({ "metadata": {
+            "uid": live.uid,
+            "resourceVersion": live.version,
+            "labels": { OWNER_LABEL: null },
+            "annotations": { STAMP_ANNOTATION: null },
+            "managedFields": managers,
+        }});
+        let resource = self.resource(None).await?;
+        let sent = Instant::now();
+        match self.shop.member.merge(&resource, self.key, &patch).await {
+            Ok(object) => {
+                tracing::info!(key = %self.key, "let go as a tombstone says");
+                self.shop.desk.answered(self.key, None);
+                self.read = Read::Present(Box::new(self.reduce(view, &object)), object);
+            }
+            Err(error) if error.class == Class::Conflict || error.class == Class::NotFound => {
+                self.read = Read::Not
+            }
+            Err(error) => return Err(maybe_done(error, sent)),
+        }
+        if let Read::Not = self.read {
+            return self.look(view).await;
+        }
+        Ok(Step::Again)
+    }
+
+    pub(super) async fn forget(&mut self) -> Result<Step, Failure> {
+        self.shop
+            .disk
+            .commit(vec![Write::DropInventory(self.key.clone())])
+            .await?;
+        self.shop.desk.enter_inventory(self.key, None);
+        Ok(Step::Again)
+    }
+}
