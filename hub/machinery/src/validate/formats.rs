@@ -1,6 +1,6 @@
 //! Formats of texts. A format that is not known accepts everything, as in Kubernetes.
 
-use std::net::{Ipv4Addr, Ipv6Addr};
+use core::net::{Ipv4Addr, Ipv6Addr};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;

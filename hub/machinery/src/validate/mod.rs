@@ -15,7 +15,7 @@ pub mod names;
 mod numbers;
 mod path;
 #[cfg(test)]
-mod recorded;
+mod recorded_tests;
 mod structural;
 #[cfg(test)]
 mod tests;
