@@ -23,6 +23,12 @@ const DOCUMENTS_MAX: usize = 1024;
 /// How many hexadecimal digits of a hash are shown.
 const HASH_CHARS: usize = 32;
 
+/// An OpenAPI document of version 2 without paths, as JSON.
+const OPENAPI_V2_JSON: &[u8] =
+    br#"{"swagger":"2.0","info":{"title":"Kubernetes","version":"v1"},"paths":{}}"#;
+/// The same in the form that Go clients ask for: swagger (1), info (2), paths (8).
+const OPENAPI_V2_PROTOBUF: &[u8] = b"\x0a\x032.0\x12\x10\x0a\x0aKubernetes\x12\x02v1\x42\x00";
+
 /// A document and its hash.
 #[derive(Clone)]
 struct Document {
@@ -100,8 +106,8 @@ pub(crate) fn answer(inner: &Inner, head: &Head, target: &Target) -> Option<Resp
         Target::Openapi(group, version) => {
             (openapi_document(inner, group, version)?, json.to_owned())
         }
-        Target::OpenapiV2
-        | Target::Version
+        Target::OpenapiV2 => return Some(openapi_v2(head)),
+        Target::Version
         | Target::Health { .. }
         | Target::Metrics
         | Target::Objects(_)
@@ -152,6 +158,19 @@ fn openapi_document(inner: &Inner, group: &str, version: &str) -> Option<Documen
         }
     };
     inner.documents.get(&name, make)
+}
+
+/// What the second version of OpenAPI says: nothing. Clients read the third, but some ask here about
+/// kinds that they did not find there, and take a missing document for a failure.
+fn openapi_v2(head: &Head) -> Response<RestBody> {
+    let protobuf = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf";
+    let (body, media) = if head.accept().contains(protobuf) {
+        (Bytes::from_static(OPENAPI_V2_PROTOBUF), protobuf)
+    } else {
+        (Bytes::from_static(OPENAPI_V2_JSON), "application/json")
+    };
+    let hash = blake3::hash(&body).to_hex().to_string();
+    send(head, &Document { body, hash }, media)
 }
 
 /// The paths that there are, for people who look around.

@@ -8,6 +8,11 @@
 //!
 //! Reads never write.
 
+#![expect(
+    clippy::result_large_err,
+    reason = "a status is the answer, made once per failed request"
+)]
+
 mod accept;
 mod auth;
 mod body;

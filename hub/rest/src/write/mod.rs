@@ -6,11 +6,13 @@
 
 mod checked;
 mod collection;
+mod commit;
 mod create;
 mod delete;
 mod update;
 
 pub(crate) use collection::delete_collection;
+pub(crate) use commit::write;
 pub(crate) use create::create;
 pub(crate) use delete::{DeleteOptions, delete, gone};
 pub(crate) use update::{Patch, patch, patched, replace, update_with};
@@ -19,17 +21,15 @@ use std::sync::Arc;
 
 use roadstead_machinery::resource::Resource;
 use roadstead_machinery::status::Status;
-use roadstead_protocol::wire::Revision;
-use roadstead_store::{Check, CommitError, Key, Op, Snapshot, Txn};
+use roadstead_store::Check;
 use serde_json::Value;
 
-use crate::hooks::{Verb, Write};
+use crate::Identity;
 use crate::query::WriteParams;
 use crate::rest::Inner;
-use crate::{Identity, meta, storage};
 
 /// How often a write is tried again because others wrote in between.
-const ATTEMPTS_MAX: usize = 64;
+pub(crate) const ATTEMPTS_MAX: usize = 64;
 
 /// One request to write.
 pub(crate) struct Context {
@@ -109,169 +109,4 @@ pub(crate) struct Outcome {
     pub(crate) created: bool,
     /// Whether the object is gone.
     pub(crate) removed: bool,
-}
-
-/// Lets `decide` say what becomes of `name`, and does it.
-///
-/// # Errors
-/// What `decide` or a hook refuses; 409 where others win too often; 503 where nothing can be
-/// written.
-pub(crate) async fn write<F>(
-    ctx: &mut Context,
-    name: &str,
-    mut decide: F,
-) -> Result<Outcome, Status>
-where
-    F: FnMut(&mut Context, &Snapshot, Option<&Value>) -> Result<Change, Status> + Send,
-{
-    let key = storage::key(&ctx.resource, ctx.namespace.as_deref(), name)?;
-    for _ in 0..ATTEMPTS_MAX {
-        let snapshot = ctx.inner.store.snapshot();
-        let live = storage::read(&snapshot, &ctx.resource, &key)?;
-        let (live, revision) = live.unzip();
-        let change = decide(ctx, &snapshot, live.as_ref())?;
-        let prepared = prepare(
-            ctx,
-            name,
-            &key,
-            &snapshot,
-            live.as_ref().zip(revision),
-            change,
-        )?;
-        let Prepared {
-            txn,
-            mut outcome,
-            versioned,
-        } = prepared;
-        let Some(txn) = txn.filter(|_| !ctx.params.dry_run) else {
-            return Ok(outcome);
-        };
-        match ctx.inner.store.commit(txn).await {
-            Ok(committed) => {
-                if versioned {
-                    meta::set_revision(&mut outcome.object, committed.first);
-                }
-                return Ok(outcome);
-            }
-            Err(CommitError::Conflict { key, .. }) => {
-                tracing::debug!(%key, "write lost a race, trying again");
-            }
-            Err(error) => return Err(commit_failed(&error)),
-        }
-    }
-    Err(ctx.modified(name))
-}
-
-struct Prepared {
-    txn: Option<Txn>,
-    outcome: Outcome,
-    /// Whether the answer gets the revision of the commit.
-    versioned: bool,
-}
-
-fn prepare(
-    ctx: &Context,
-    name: &str,
-    key: &Key,
-    snapshot: &Snapshot,
-    live: Option<(&Value, Revision)>,
-    change: Change,
-) -> Result<Prepared, Status> {
-    let at = match live {
-        Some((_, revision)) => Check::At(key.clone(), revision),
-        None => Check::Absent(key.clone()),
-    };
-    let old = live.map(|(object, _)| object);
-    let admit = |verb, new: Option<&mut Value>| {
-        ctx.inner.hooks.admit(&mut Write {
-            verb,
-            resource: &ctx.resource,
-            namespace: ctx.namespace.as_deref(),
-            name,
-            subresource: ctx.subresource.as_deref(),
-            old,
-            new,
-            user: &ctx.who,
-            dry_run: ctx.params.dry_run,
-            snapshot,
-        })
-    };
-    let mut txn = Txn::new().check(at);
-    let put = |object: &Value| Op::Put {
-        key: key.clone(),
-        value: storage::encode(&ctx.resource, object),
-    };
-    let (mut extra, outcome) = match change {
-        Change::Nothing { answer } => {
-            let outcome = Outcome {
-                object: answer,
-                created: false,
-                removed: false,
-            };
-            return Ok(Prepared {
-                txn: None,
-                outcome,
-                versioned: false,
-            });
-        }
-        Change::Create { mut object, check } => {
-            meta::set(&mut object, "resourceVersion", None);
-            let extra = admit(Verb::Create, Some(&mut object))?;
-            txn.checks.extend(check);
-            txn.ops.push(put(&object));
-            (
-                extra,
-                Outcome {
-                    object,
-                    created: true,
-                    removed: false,
-                },
-            )
-        }
-        Change::Update(mut object) => {
-            meta::set(&mut object, "resourceVersion", None);
-            let extra = admit(Verb::Update, Some(&mut object))?;
-            txn.ops.push(put(&object));
-            if let Some((_, revision)) = live {
-                meta::set_revision(&mut object, revision);
-            }
-            (
-                extra,
-                Outcome {
-                    object,
-                    created: false,
-                    removed: false,
-                },
-            )
-        }
-        Change::Remove { answer } => {
-            let extra = admit(Verb::Delete, None)?;
-            txn.ops.push(Op::Delete { key: key.clone() });
-            txn.ops.extend(extra);
-            let outcome = Outcome {
-                object: answer,
-                created: false,
-                removed: true,
-            };
-            return Ok(Prepared {
-                txn: Some(txn),
-                outcome,
-                versioned: false,
-            });
-        }
-    };
-    txn.ops.append(&mut extra);
-    Ok(Prepared {
-        txn: Some(txn),
-        outcome,
-        versioned: true,
-    })
-}
-
-fn commit_failed(error: &CommitError) -> Status {
-    match error {
-        CommitError::TooLarge { limit, .. } => Status::too_large(*limit),
-        CommitError::Unavailable(_) | CommitError::Closed => Status::unavailable(error.to_string()),
-        CommitError::Conflict { .. } => Status::internal(error),
-    }
 }

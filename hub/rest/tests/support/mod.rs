@@ -48,7 +48,7 @@ impl Blocking for InLine {
     }
 }
 
-pub fn env() -> Env {
+pub(crate) fn env() -> Env {
     Env {
         clock: Arc::new(Clock),
         entropy: Arc::new(Counter::default()),
@@ -57,28 +57,28 @@ pub fn env() -> Env {
 }
 
 /// What came back.
-pub struct Answer {
-    pub code: u16,
-    pub headers: HeaderMap,
-    pub body: Value,
+pub(crate) struct Answer {
+    pub(crate) code: u16,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Value,
 }
 
 impl Answer {
     /// The body, which must come with this code.
     #[track_caller]
-    pub fn expect(self, code: u16) -> Value {
+    pub(crate) fn expect(self, code: u16) -> Value {
         assert_eq!(self.code, code, "{}", self.body);
         self.body
     }
 
     /// The message of a failure, which must come with this code.
     #[track_caller]
-    pub fn fails(self, code: u16) -> String {
+    pub(crate) fn fails(self, code: u16) -> String {
         assert_eq!(self.code, code, "{}", self.body);
         self.body["message"].as_str().unwrap_or_default().to_owned()
     }
 
-    pub fn warnings(&self) -> Vec<&str> {
+    pub(crate) fn warnings(&self) -> Vec<&str> {
         self.headers
             .get_all("warning")
             .iter()
@@ -88,13 +88,14 @@ impl Answer {
 }
 
 /// An API and who uses it.
-pub struct Client {
-    pub rest: Rest,
-    pub who: Identity,
+pub(crate) struct Client {
+    pub(crate) rest: Rest,
+    pub(crate) store: Store,
+    pub(crate) who: Identity,
 }
 
 impl Client {
-    pub async fn member() -> Self {
+    pub(crate) async fn member() -> Self {
         Self::over(
             Registry::member().expect("tables"),
             Options::default(),
@@ -103,7 +104,7 @@ impl Client {
         .await
     }
 
-    pub async fn over(registry: Registry, options: Options, hooks: Arc<dyn Hooks>) -> Self {
+    pub(crate) async fn over(registry: Registry, options: Options, hooks: Arc<dyn Hooks>) -> Self {
         let env = env();
         let store = Store::open(
             env.clone(),
@@ -113,7 +114,7 @@ impl Client {
         let store = store.await.expect("a store in memory");
         let rest = Rest::new(Parts {
             env,
-            store,
+            store: store.clone(),
             registry: Arc::new(registry),
             hooks,
             options,
@@ -121,15 +122,16 @@ impl Client {
         rest.bootstrap().await.expect("namespaces");
         Self {
             rest,
+            store,
             who: Identity::admin(),
         }
     }
 
-    pub async fn raw(&self, request: Request<Full<Bytes>>) -> http::Response<RestBody> {
+    pub(crate) async fn raw(&self, request: Request<Full<Bytes>>) -> http::Response<RestBody> {
         self.rest.handle(request, self.who.clone()).await
     }
 
-    pub async fn send(
+    pub(crate) async fn send(
         &self,
         method: &str,
         path: &str,
@@ -155,41 +157,41 @@ impl Client {
         }
     }
 
-    pub async fn get(&self, path: &str) -> Answer {
+    pub(crate) async fn get(&self, path: &str) -> Answer {
         self.send("GET", path, &[], b"").await
     }
 
-    pub async fn post(&self, path: &str, body: &Value) -> Answer {
+    pub(crate) async fn post(&self, path: &str, body: &Value) -> Answer {
         self.json("POST", path, "application/json", body).await
     }
 
-    pub async fn put(&self, path: &str, body: &Value) -> Answer {
+    pub(crate) async fn put(&self, path: &str, body: &Value) -> Answer {
         self.json("PUT", path, "application/json", body).await
     }
 
-    pub async fn delete(&self, path: &str) -> Answer {
+    pub(crate) async fn delete(&self, path: &str) -> Answer {
         self.send("DELETE", path, &[], b"").await
     }
 
-    pub async fn merge(&self, path: &str, body: &Value) -> Answer {
+    pub(crate) async fn merge(&self, path: &str, body: &Value) -> Answer {
         self.json("PATCH", path, "application/merge-patch+json", body)
             .await
     }
 
-    pub async fn apply(&self, path: &str, manager: &str, body: &Value) -> Answer {
+    pub(crate) async fn apply(&self, path: &str, manager: &str, body: &Value) -> Answer {
         let path = format!("{path}?fieldManager={manager}");
         self.json("PATCH", &path, "application/apply-patch+yaml", body)
             .await
     }
 
-    pub async fn json(&self, method: &str, path: &str, media: &str, body: &Value) -> Answer {
+    pub(crate) async fn json(&self, method: &str, path: &str, media: &str, body: &Value) -> Answer {
         let body = serde_json::to_vec(body).expect("a value");
         self.send(method, path, &[("content-type", media)], &body)
             .await
     }
 
     /// Opens a watch.
-    pub async fn watch(&self, path: &str, accept: &str) -> (u16, Lines) {
+    pub(crate) async fn watch(&self, path: &str, accept: &str) -> (u16, Lines) {
         let request = Request::builder()
             .uri(encoded(path))
             .header("accept", accept);
@@ -215,14 +217,14 @@ fn encoded(path: &str) -> String {
 }
 
 /// The lines of a watch.
-pub struct Lines {
+pub(crate) struct Lines {
     body: RestBody,
     rest: Vec<u8>,
 }
 
 impl Lines {
     /// The next line, or `None` at the end.
-    pub async fn next(&mut self) -> Option<Value> {
+    pub(crate) async fn next(&mut self) -> Option<Value> {
         loop {
             if let Some(at) = self.rest.iter().position(|b| *b == b'\n') {
                 let line: Vec<u8> = self.rest.drain(..=at).collect();
