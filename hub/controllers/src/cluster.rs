@@ -9,7 +9,7 @@ use roadstead_store::records::{Liveness, decode, facts_key, liveness_key, object
 use roadstead_store::{Snapshot, Txn};
 
 use crate::error::Error;
-use crate::events::{self, Event};
+use crate::events;
 use crate::objects;
 use crate::reconciler::Reconciler;
 use crate::work::Name;
@@ -71,19 +71,8 @@ fn attempt(
     status.ready = now_ready.is_some_and(|c| c.status == ConditionStatus::True);
     let mut txn = objects::status_txn(entry, &status)?;
     if let Some(txn) = &mut txn {
-        let told = turned.iter().map(|c| match c.status {
-            ConditionStatus::True => Event::normal(&c.reason, &c.message),
-            ConditionStatus::False | ConditionStatus::Unknown => {
-                Event::warning(&c.reason, &c.message)
-            }
-        });
-        events::add(
-            context,
-            snapshot,
-            &objects::object(entry)?,
-            told.collect(),
-            txn,
-        )?;
+        let told = events::of_turns(&turned);
+        events::add(context, snapshot, &objects::object(entry)?, told, txn)?;
     }
     Ok((txn, again))
 }

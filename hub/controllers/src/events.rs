@@ -1,12 +1,12 @@
 //! Events (core/v1) on what people wrote: few, each told once and counted when it comes again.
 
-use roadstead_protocol::api::meta;
+use roadstead_protocol::api::{ConditionStatus, meta};
 use roadstead_store::records::object_key;
 use roadstead_store::{Op, Snapshot, Txn};
 use serde_json::{Value, json};
 
 use crate::error::Error;
-use crate::objects::{self, text};
+use crate::objects::{self, Turn, text};
 use crate::placement::cut;
 use crate::reconciler::Reconciler;
 
@@ -41,6 +41,25 @@ impl Event {
             message: cut(message),
         }
     }
+}
+
+/// The events that tell how conditions turned. That something is not Ready yet is no news; that it
+/// is no longer, is.
+pub(crate) fn of_turns(turned: &[Turn]) -> Vec<Event> {
+    let worth = |turn: &&Turn| match turn.now.kind.as_str() {
+        "Ready" => {
+            turn.now.status == ConditionStatus::True || turn.was == Some(ConditionStatus::True)
+        }
+        "Valid" => turn.now.status != ConditionStatus::True,
+        _ => true,
+    };
+    let event = |turn: &Turn| match turn.now.status {
+        ConditionStatus::True => Event::normal(&turn.now.reason, &turn.now.message),
+        ConditionStatus::False | ConditionStatus::Unknown => {
+            Event::warning(&turn.now.reason, &turn.now.message)
+        }
+    };
+    turned.iter().filter(worth).map(event).collect()
 }
 
 /// Adds events about `object` to `txn`. One of the same object and reason is counted up instead, so

@@ -10,7 +10,7 @@ use roadstead_store::records::object_key;
 use roadstead_store::{Snapshot, Txn};
 
 use crate::error::Error;
-use crate::events::{self, Event};
+use crate::events;
 use crate::objects;
 use crate::reconciler::Reconciler;
 use crate::work::Name;
@@ -58,19 +58,8 @@ fn attempt(context: &Reconciler, snapshot: &Snapshot, name: &Name) -> Result<Opt
     let turned = objects::set_all(&mut status.conditions, vec![condition], context.now());
     let mut txn = objects::status_txn(entry, &status)?;
     if let Some(txn) = &mut txn {
-        let told = turned.iter().map(|c| match c.status {
-            ConditionStatus::True => Event::normal(&c.reason, &c.message),
-            ConditionStatus::False | ConditionStatus::Unknown => {
-                Event::warning(&c.reason, &c.message)
-            }
-        });
-        events::add(
-            context,
-            snapshot,
-            &objects::object(entry)?,
-            told.collect(),
-            txn,
-        )?;
+        let told = events::of_turns(&turned);
+        events::add(context, snapshot, &objects::object(entry)?, told, txn)?;
     }
     Ok(txn)
 }

@@ -35,10 +35,18 @@ struct Needed {
 }
 
 pub(crate) async fn reconcile(context: &Reconciler) -> Result<Option<Duration>, Error> {
-    context
-        .commit(|snapshot| Ok((Some(sweep(context, snapshot)?), ())))
+    let more = context
+        .commit(|snapshot| {
+            let txn = sweep(context, snapshot)?;
+            let more = txn.ops.len() == BATCH_MAX;
+            Ok((Some(txn), more))
+        })
         .await?;
-    Ok(Some(INTERVAL))
+    Ok(Some(if more {
+        Duration::from_millis(1)
+    } else {
+        INTERVAL
+    }))
 }
 
 fn sweep(context: &Reconciler, snapshot: &Snapshot) -> Result<Txn, Error> {

@@ -78,12 +78,11 @@ pub(crate) struct Writing<'a> {
     pub(crate) decision: ObjectRef,
     pub(crate) template_uid: String,
     pub(crate) ledger: &'a Ledger,
-    pub(crate) snapshot: &'a Snapshot,
 }
 
 /// Adds to `txn` what takes the ledgers from what they are to what `placement` says: contents, then
 /// puts, then tombstones. Entries that say it already are left alone. Every entry that is changed
-/// is asserted to be as it was read, and so are contents that are relied on.
+/// is asserted to be as it was read.
 pub(crate) fn write(
     writing: &Writing<'_>,
     placement: &Placement,
@@ -105,15 +104,12 @@ pub(crate) fn write(
         puts.push(change(writing, &target.cluster, &record, txn)?);
     }
     for (digest, target) in contents {
-        let key = content_key(&digest)?;
-        if writing.snapshot.get(key.as_str()).is_some() {
-            txn.checks.push(Check::Exists(key));
-        } else {
-            txn.ops.push(Op::Put {
-                key,
-                value: target.content.bytes.clone(),
-            });
-        }
+        // Also where it is there already: that it was written again is what tells the sweep, which
+        // asserts the revision it saw, that somebody needs it now.
+        txn.ops.push(Op::Put {
+            key: content_key(&digest)?,
+            value: target.content.bytes.clone(),
+        });
     }
     txn.ops.append(&mut puts);
     for removal in &placement.removals {

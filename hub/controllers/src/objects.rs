@@ -1,7 +1,7 @@
 //! Kubernetes objects in the store: reading them, and writing a status beside what people wrote.
 
 use bytes::Bytes;
-use roadstead_protocol::api::condition::{self, Condition};
+use roadstead_protocol::api::condition::{self, Condition, ConditionStatus};
 use roadstead_store::records::{Unreadable, decode, encode};
 use roadstead_store::{Check, Entry, Txn};
 use serde::Serialize;
@@ -56,19 +56,32 @@ pub(crate) fn status_txn<T: Serialize>(entry: &Entry, status: &T) -> Result<Opti
     Ok(Some(txn))
 }
 
-/// Sets each of `new` among `conditions`, and names those whose status or reason changed.
+/// A condition whose status or reason changed.
+#[derive(Clone, Debug)]
+pub(crate) struct Turn {
+    /// What its status was, if it was there.
+    pub(crate) was: Option<ConditionStatus>,
+    /// What it is now.
+    pub(crate) now: Condition,
+}
+
+/// Sets each of `new` among `conditions`, and says whose status or reason changed.
 pub(crate) fn set_all(
     conditions: &mut Vec<Condition>,
     new: Vec<Condition>,
     now: jiff::Timestamp,
-) -> Vec<Condition> {
+) -> Vec<Turn> {
     let mut turned = Vec::new();
     for condition in new {
-        let was = condition::find(conditions, &condition.kind);
+        let former = condition::find(conditions, &condition.kind);
+        let was = former.map(|former| former.status);
         let turns =
-            was.is_none_or(|was| was.status != condition.status || was.reason != condition.reason);
+            former.is_none_or(|f| f.status != condition.status || f.reason != condition.reason);
         if turns {
-            turned.push(condition.clone());
+            turned.push(Turn {
+                was,
+                now: condition.clone(),
+            });
         }
         condition::set(conditions, condition, now);
     }

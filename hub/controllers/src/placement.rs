@@ -18,8 +18,9 @@ use serde_json::{Value, json};
 use crate::error::Error;
 use crate::events::{self, Event};
 use crate::ledger::{self, Ledger, Writing};
+use crate::objects::{self, Turn};
 use crate::reconciler::Reconciler;
-use crate::{decision, objects, world};
+use crate::{decision, world};
 
 /// Longest message of a condition, in characters.
 const MESSAGE_CHARS_MAX: usize = 2048;
@@ -77,7 +78,6 @@ fn attempt(
         decision: decision::decision_ref(item),
         template_uid: template.metadata().uid,
         ledger: &read.ledger,
-        snapshot,
     };
     ledger::write(&writing, &placement, &mut txn)?;
     write_decision(context, snapshot, &read, &template, &placement, &mut txn)?;
@@ -321,11 +321,11 @@ pub(crate) fn cut(text: &str) -> String {
 }
 
 /// The events that tell of a new decision.
-fn told(read: &Read, placement: &Placement, turned: &[Condition]) -> Vec<Event> {
+fn told(read: &Read, placement: &Placement, turned: &[Turn]) -> Vec<Event> {
     let mut told: Vec<Event> = turned
         .iter()
-        .filter(|c| c.status != ConditionStatus::True)
-        .map(|c| Event::warning(&c.reason, &c.message))
+        .filter(|turn| turn.now.status != ConditionStatus::True)
+        .map(|turn| Event::warning(&turn.now.reason, &turn.now.message))
         .collect();
     let before = |uid: &str| read.decision.spec.clusters.iter().find(|t| t.uid == uid);
     let moved: Vec<String> = placement

@@ -25,11 +25,12 @@ use serde_json::Value;
 
 use crate::decision::decision_key;
 use crate::error::Error;
-use crate::events::{self, Event};
+use crate::events;
+use crate::objects::{self, Turn};
 use crate::placement::{cut, placed_of};
 use crate::reconciler::Reconciler;
 use crate::work::Name;
-use crate::{objects, world};
+use crate::world;
 
 pub(crate) async fn reconcile(
     context: &Reconciler,
@@ -91,20 +92,12 @@ fn finish(
     snapshot: &Snapshot,
     entry: &Entry,
     object: &Value,
-    (status, turned): (&PolicyStatus, Vec<Condition>),
+    (status, turned): (&PolicyStatus, Vec<Turn>),
 ) -> Result<Option<Txn>, Error> {
     let mut txn = objects::status_txn(entry, status)?;
     if let Some(txn) = &mut txn {
-        let told = turned
-            .iter()
-            .filter(|c| c.kind != "Valid" || c.status != ConditionStatus::True);
-        let told = told.map(|c| match c.status {
-            ConditionStatus::True => Event::normal(&c.reason, &c.message),
-            ConditionStatus::False | ConditionStatus::Unknown => {
-                Event::warning(&c.reason, &c.message)
-            }
-        });
-        events::add(context, snapshot, object, told.collect(), txn)?;
+        let told = events::of_turns(&turned);
+        events::add(context, snapshot, object, told, txn)?;
     }
     Ok(txn)
 }

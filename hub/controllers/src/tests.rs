@@ -1,6 +1,7 @@
 //! The controllers over stores in memory: users' writes go in, ledgers and conditions come out.
 
 mod clusters;
+mod kinds;
 mod placing;
 mod policies;
 
@@ -230,27 +231,29 @@ impl Hub {
             .unwrap();
     }
 
-    /// What a cluster's ledger says about the Deployment `web`: `replicas image`, or `gone`.
-    pub(super) fn ledger(&self, cluster: &str) -> Option<String> {
-        let (_, record) = self.entry(cluster)?;
+    /// What a cluster's ledger says about the Deployment `web`: `replicas image`, `gone`, or `-`.
+    pub(super) fn ledger(&self, cluster: &str) -> String {
+        let Some((_, record)) = self.entry(cluster) else {
+            return "-".to_owned();
+        };
         let LedgerState::Put { digest, .. } = record.state else {
-            return Some("gone".to_owned());
+            return "gone".to_owned();
         };
         let content = self.get(content_key(&digest).unwrap().as_str()).unwrap();
         let image = &content["spec"]["template"]["spec"]["containers"][0]["image"];
-        Some(format!(
+        format!(
             "{} {}",
             content["spec"]["replicas"],
             image.as_str().unwrap()
-        ))
+        )
     }
 
     fn entry(&self, cluster: &str) -> Option<(roadstead_store::Revision, LedgerEntry)> {
-        let key = ledger_key(&format!("attachedcluster-{cluster}"), &web()).unwrap();
         let snapshot = self.store.snapshot();
+        let key = ledger_key(&format!("attachedcluster-{cluster}"), &web()).ok()?;
         snapshot
             .get(key.as_str())
-            .map(|entry| (entry.revision, decode(entry).unwrap()))
+            .and_then(|entry| Some((entry.revision, decode(entry).ok()?)))
     }
 
     /// The agent of a cluster reports what it was given, or has carried out a tombstone.
