@@ -88,6 +88,7 @@ pub(crate) async fn serve(
         advertise,
         options,
     });
+    let crowded = hub.options.handshakes_max / 2;
     let mut tasks = JoinSet::new();
     tasks
         .spawn(Arc::clone(&hub.directory).follow(Arc::clone(&hub.sessions), hub.authority.clone()));
@@ -106,7 +107,7 @@ pub(crate) async fn serve(
                 endpoint.set_server_config(Some(renewed));
             }
             Some(_) = tasks.join_next() => {}
-            next = incoming(&endpoint, &handshakes) => {
+            next = incoming(&endpoint, &handshakes, crowded) => {
                 let Some((incoming, permit)) = next else { break };
                 tasks.spawn(connection(Arc::clone(&hub), incoming, permit));
             }
@@ -116,13 +117,23 @@ pub(crate) async fn serve(
     Ok(())
 }
 
-/// The next connection attempt, once there is room for its handshake. Cancel safe.
+/// The next connection attempt, once there is room for its handshake. When many are under way, a
+/// newcomer has to show first that it receives at the address it claims. Cancel safe.
 async fn incoming(
     endpoint: &quinn::Endpoint,
     handshakes: &Arc<Semaphore>,
+    crowded: usize,
 ) -> Option<(quinn::Incoming, OwnedSemaphorePermit)> {
-    let permit = Arc::clone(handshakes).acquire_owned().await.ok()?;
-    Some((endpoint.accept().await?, permit))
+    loop {
+        let permit = Arc::clone(handshakes).acquire_owned().await.ok()?;
+        let incoming = endpoint.accept().await?;
+        if incoming.remote_address_validated() || handshakes.available_permits() > crowded {
+            return Some((incoming, permit));
+        }
+        if incoming.retry().is_err() {
+            tracing::debug!("a connection attempt could not be asked to prove its address");
+        }
+    }
 }
 
 /// Tells every agent when to come back, then closes everything within bounds.

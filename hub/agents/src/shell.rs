@@ -71,13 +71,15 @@ impl HubShell {
             let written = self.writing.result().await;
             self.written(written);
         }
-        if self.hub.sessions.leave(&self.uid, id) {
-            let now = self.hub.env.clock.now();
-            let silent =
-                jiff::SignedDuration::try_from(silent).unwrap_or(jiff::SignedDuration::ZERO);
-            self.note_liveness(false, now.saturating_sub(silent).unwrap_or(now));
-        }
+        let current = self.hub.sessions.leave(&self.uid, id);
         self.hub.metrics.sessions.set(self.hub.sessions.len());
+        if !current {
+            // What is left is older than what the session that took over says.
+            return;
+        }
+        let now = self.hub.env.clock.now();
+        let silent = jiff::SignedDuration::try_from(silent).unwrap_or(jiff::SignedDuration::ZERO);
+        self.note_liveness(false, now.saturating_sub(silent).unwrap_or(now));
         while !self.outbox.is_empty() {
             let txn = self.outbox.take(
                 &self.uid,

@@ -2,11 +2,11 @@
 
 use roadstead_protocol::api::names;
 use roadstead_protocol::host::enrol::{EnrolRequest, Granted, Refusal, RefusalCode, Registrar};
-use roadstead_protocol::host::tls::{self, Profile};
+use roadstead_protocol::host::tls::{self, Issued, Profile};
 use roadstead_store::records::{self, JoinTokenRecord, SeenRecord};
 use roadstead_store::{Check, CommitError, Entry, Key, Snapshot, Txn};
 
-use crate::{Authority, AuthorityError};
+use crate::{Authority, AuthorityError, tokens};
 
 /// Attempts to redeem a token when something else is written at the same time.
 const ATTEMPTS_MAX: usize = 4;
@@ -22,6 +22,10 @@ pub struct HubRegistrar {
 struct Redeemable {
     entry: Entry,
     record: JoinTokenRecord,
+    /// The hash of the key that it is, or was, redeemed for.
+    key: String,
+    /// It was redeemed for this very key before, and the answer may not have arrived.
+    again: bool,
 }
 
 impl HubRegistrar {
@@ -32,61 +36,51 @@ impl HubRegistrar {
         }
     }
 
-    /// The request's token, if it is good.
+    /// The request's token, if it is good for the request's key.
     fn redeemable(
         &self,
         snapshot: &Snapshot,
         request: &EnrolRequest,
     ) -> Result<Redeemable, Refusal> {
-        let unknown = || {
+        let (entry, record) = known(snapshot, request).ok_or_else(|| {
             Refusal::new(
                 RefusalCode::Unknown,
                 "this hub knows no such join token, or its secret is another; \
                  make a new one with `roadstead join NAME` on this hub",
             )
-        };
-        if request.token.is_empty() || !request.token.bytes().all(|b| b.is_ascii_hexdigit()) {
-            return Err(unknown());
-        }
-        let key = records::token_key(&request.token).map_err(|_| unknown())?;
-        let entry = snapshot.get(key.as_str()).ok_or_else(unknown)?;
-        let record: JoinTokenRecord = records::decode(entry).map_err(|_| unknown())?;
-        let (given, kept) = (request.secret.hash(), &record.secret_hash);
-        // Hashes of secrets with 256 bits: how far they agree tells nothing about the secret.
-        if given != *kept {
-            return Err(unknown());
-        }
+        })?;
         let of = format!("{}/{}", record.namespace, record.name);
-        if let Some(used_at) = record.used_at {
-            return Err(Refusal::new(
-                RefusalCode::Used,
-                format!(
-                    "this join token was used already, at {used_at}, and each is good for one agent; \
-                     make another with `roadstead join` for {of}"
-                ),
-            ));
+        // Read before the token is spent: a malformed request costs nobody a token.
+        let key = tls::request_key(&request.request)
+            .map_err(|error| Refusal::new(RefusalCode::Malformed, error.to_string()))?;
+        let again = record.used_at.is_some()
+            && redeemed_for(snapshot, &request.token).as_ref() == Some(&key);
+        if let Some(used_at) = record.used_at.filter(|_| !again) {
+            let message = format!(
+                "this join token was used already, at {used_at}, and each is good for one agent; \
+                 make another with `roadstead join` for {of}"
+            );
+            return Err(Refusal::new(RefusalCode::Used, message));
         }
         if self.authority.env().clock.now() >= record.expires_at {
-            return Err(Refusal::new(
-                RefusalCode::Expired,
-                format!(
-                    "this join token expired at {}; make another with `roadstead join` for {of}",
-                    record.expires_at
-                ),
-            ));
+            let message = format!(
+                "this join token expired at {}; make another with `roadstead join` for {of}",
+                record.expires_at
+            );
+            return Err(Refusal::new(RefusalCode::Expired, message));
         }
         if !cluster_exists(snapshot, &record) {
-            return Err(Refusal::new(
-                RefusalCode::Detached,
-                format!(
-                    "the cluster {of} that this join token was made for is no longer at this hub; \
-                     join it anew with `roadstead join`"
-                ),
-            ));
+            let message = format!(
+                "the cluster {of} that this join token was made for is no longer at this hub; \
+                 join it anew with `roadstead join`"
+            );
+            return Err(Refusal::new(RefusalCode::Detached, message));
         }
         Ok(Redeemable {
-            entry: entry.clone(),
+            entry,
             record,
+            key,
+            again,
         })
     }
 
@@ -107,7 +101,9 @@ impl HubRegistrar {
             member_uid: member_uid.to_owned(),
             ..SeenRecord::default()
         };
+        let redeemed = tokens::redemption_key(good.entry.key.as_str()).map_err(record)?;
         Ok(Txn::new()
+            .put(redeemed, good.key.clone())
             .check(Check::At(good.entry.key.clone(), good.entry.revision))
             .check(Check::Exists(object))
             .check(unchanged(snapshot, &seen_key))
@@ -117,6 +113,35 @@ impl HubRegistrar {
             )
             .put(seen_key, records::encode(&fresh).map_err(record)?))
     }
+
+    fn grant(&self, cluster_uid: &str, issued: &Issued) -> Granted {
+        let authorities = self.authority.agents_authorities();
+        Granted {
+            hub: self.authority.hub_id().to_owned(),
+            cluster: cluster_uid.to_owned(),
+            chain: issued.chain.iter().map(|c| c.to_vec()).collect(),
+            authorities: authorities.iter().map(|c| c.to_vec()).collect(),
+            addresses: self.addresses.clone(),
+        }
+    }
+}
+
+/// The token that a request names, if its secret is the true one.
+fn known(snapshot: &Snapshot, request: &EnrolRequest) -> Option<(Entry, JoinTokenRecord)> {
+    if request.token.is_empty() || !request.token.bytes().all(|b| b.is_ascii_hexdigit()) {
+        return None;
+    }
+    let key = records::token_key(&request.token).ok()?;
+    let entry = snapshot.get(key.as_str())?;
+    let record: JoinTokenRecord = records::decode(entry).ok()?;
+    // Hashes of secrets with 256 bits: how far they agree tells nothing about the secret.
+    (request.secret.hash() == record.secret_hash).then(|| (entry.clone(), record))
+}
+
+/// The hash of the key that a token was redeemed for.
+fn redeemed_for(snapshot: &Snapshot, token: &str) -> Option<String> {
+    let key = tokens::redemption_key(records::token_key(token).ok()?.as_str()).ok()?;
+    String::from_utf8(snapshot.get(key.as_str())?.value.to_vec()).ok()
 }
 
 impl Registrar for HubRegistrar {
@@ -128,24 +153,18 @@ impl Registrar for HubRegistrar {
                 cluster_uid: good.record.cluster_uid.clone(),
             };
             let env = self.authority.env();
-            // Signed before the token is spent: a malformed request costs nobody a token.
             let issued =
                 tls::sign_request(env, self.authority.agents(), &request.request, &profile);
             let issued =
                 issued.map_err(|error| Refusal::new(RefusalCode::Malformed, error.to_string()))?;
+            let granted = self.grant(&good.record.cluster_uid, &issued);
+            if good.again {
+                return Ok(granted);
+            }
             let redemption = self.redemption(&snapshot, &good, &request.member_uid);
             let redemption = redemption.map_err(|error| unavailable(&error.to_string()))?;
             match self.authority.store().commit(redemption).await {
-                Ok(_) => {
-                    let authorities = self.authority.agents_authorities();
-                    return Ok(Granted {
-                        hub: self.authority.hub_id().to_owned(),
-                        cluster: good.record.cluster_uid,
-                        chain: issued.chain.iter().map(|c| c.to_vec()).collect(),
-                        authorities: authorities.iter().map(|c| c.to_vec()).collect(),
-                        addresses: self.addresses.clone(),
-                    });
-                }
+                Ok(_) => return Ok(granted),
                 // Someone was faster: read again, and find the token used.
                 Err(CommitError::Conflict { .. }) => {}
                 Err(

@@ -190,6 +190,74 @@ async fn the_kubeconfig_holds_what_kubectl_needs() {
 }
 
 #[tokio::test]
+async fn a_malformed_request_spends_no_token() {
+    use roadstead_protocol::host::SecretKey;
+    use roadstead_protocol::host::enrol::{EnrolRequest, RefusalCode, Registrar as _};
+    let (env, authority) = authority().await;
+    let cluster = r#"{"metadata":{"name":"prod","namespace":"default","uid":"a1"}}"#;
+    let key = roadstead_store::records::object_key(
+        "cluster.kurator.dev",
+        "attachedclusters",
+        "default",
+        "prod",
+    );
+    authority
+        .store()
+        .commit(Txn::new().put(key.unwrap(), cluster))
+        .await
+        .unwrap();
+    let issue = Issue {
+        cluster_uid: "a1".to_owned(),
+        namespace: "default".to_owned(),
+        name: "prod".to_owned(),
+        addresses: vec!["127.0.0.1:7443".to_owned()],
+        life: TOKEN_LIFE_DEFAULT,
+    };
+    let token = authority.issue_token(issue).await.unwrap();
+    let registrar = authority.registrar(vec!["127.0.0.1:7443".to_owned()]);
+    let request = |request| EnrolRequest {
+        release: "test".to_owned(),
+        token: token.id.clone(),
+        secret: token.secret,
+        request,
+        member_uid: "m".to_owned(),
+    };
+    let refused = registrar.enrol(request(vec![1, 2, 3])).await.unwrap_err();
+    assert_eq!(refused.code, RefusalCode::Malformed);
+    let good = tls::make_request(&SecretKey::generate(&env)).unwrap();
+    assert_eq!(registrar.enrol(request(good)).await.unwrap().cluster, "a1");
+}
+
+#[tokio::test]
+async fn tokens_long_past_are_forgotten() {
+    let (env, authority) = authority().await;
+    let old = roadstead_store::records::JoinTokenRecord {
+        cluster_uid: "u".to_owned(),
+        namespace: "default".to_owned(),
+        name: "prod".to_owned(),
+        secret_hash: String::new(),
+        expires_at: env.clock.now() - jiff::SignedDuration::from_hours(31 * 24),
+        used_at: None,
+    };
+    let key = roadstead_store::records::token_key("00").unwrap();
+    let value = roadstead_store::records::encode(&old).unwrap();
+    authority
+        .store()
+        .commit(Txn::new().put(key.clone(), value))
+        .await
+        .unwrap();
+    let issue = Issue {
+        cluster_uid: "u".to_owned(),
+        namespace: "default".to_owned(),
+        name: "prod".to_owned(),
+        addresses: vec!["127.0.0.1:7443".to_owned()],
+        life: TOKEN_LIFE_DEFAULT,
+    };
+    authority.issue_token(issue).await.unwrap();
+    assert!(authority.store().snapshot().get(key.as_str()).is_none());
+}
+
+#[tokio::test]
 async fn a_token_lives_within_its_bounds() {
     let (env, authority) = authority().await;
     let issue = |life| Issue {

@@ -6,7 +6,7 @@ use roadstead_protocol::api::token;
 use roadstead_protocol::host::JoinToken;
 use roadstead_protocol::host::enrol::TokenSecret;
 use roadstead_store::records::{self, JoinTokenRecord};
-use roadstead_store::{Check, Txn};
+use roadstead_store::{Check, CommitError, InvalidKey, Key, Snapshot, Txn};
 
 use crate::{Authority, AuthorityError};
 
@@ -39,6 +39,15 @@ pub struct Issue {
     pub addresses: Vec<String>,
     /// How long the token is good.
     pub life: Duration,
+}
+
+/// Where it is kept for which public key a token was redeemed (the blake3 hash in hexadecimal), so
+/// that an agent whose answer was lost may ask again: `/redemptions/<token-id>`.
+pub(crate) fn redemption_key(token_key: &str) -> Result<Key, InvalidKey> {
+    let id = token_key
+        .strip_prefix(records::TOKENS_PREFIX)
+        .unwrap_or(token_key);
+    Key::parse(&format!("/redemptions/{id}"))
 }
 
 impl Authority {
@@ -75,26 +84,38 @@ impl Authority {
         token.encode()?;
         let key = records::token_key(&id).map_err(|e| AuthorityError::Record(e.to_string()))?;
         let value = records::encode(&record).map_err(|e| AuthorityError::Record(e.to_string()))?;
-        let mut txn = Txn::new().check(Check::Absent(key.clone())).put(key, value);
-        for forgotten in self.forgotten(now) {
-            txn = txn.delete(forgotten);
-        }
-        self.store()
-            .commit(txn)
-            .await
-            .map_err(AuthorityError::Write)?;
+        let made = Txn::new().check(Check::Absent(key.clone())).put(key, value);
+        let tidied = self.without_forgotten(made.clone(), now);
+        let committed = match self.store().commit(tidied).await {
+            // Someone else forgot the same tokens a moment earlier.
+            Err(CommitError::Conflict { .. }) => self.store().commit(made).await,
+            settled => settled,
+        };
+        committed.map_err(AuthorityError::Write)?;
         Ok(token)
     }
 
-    /// Tokens that are remembered no longer, at most [`FORGOTTEN_MAX`].
-    fn forgotten(&self, now: jiff::Timestamp) -> Vec<roadstead_store::Key> {
+    /// Adds to a transaction that tokens which are remembered no longer go.
+    fn without_forgotten(&self, mut txn: Txn, now: jiff::Timestamp) -> Txn {
         let snapshot = self.store().snapshot();
-        let old = snapshot.range(records::TOKENS_PREFIX).filter(|entry| {
-            let record = records::decode::<JoinTokenRecord>(entry);
-            record.is_ok_and(|r| now.as_second() - r.expires_at.as_second() > REMEMBERED_SECONDS)
-        });
-        old.take(FORGOTTEN_MAX)
-            .map(|entry| entry.key.clone())
-            .collect()
+        for token in forgotten(&snapshot, now) {
+            let redemption = redemption_key(token.as_str()).ok();
+            if let Some(key) = redemption.filter(|key| snapshot.get(key.as_str()).is_some()) {
+                txn = txn.delete(key);
+            }
+            txn = txn.delete(token);
+        }
+        txn
     }
+}
+
+/// Tokens that are remembered no longer, at most [`FORGOTTEN_MAX`].
+fn forgotten(snapshot: &Snapshot, now: jiff::Timestamp) -> Vec<Key> {
+    let old = snapshot.range(records::TOKENS_PREFIX).filter(|entry| {
+        let record = records::decode::<JoinTokenRecord>(entry);
+        record.is_ok_and(|r| now.as_second() - r.expires_at.as_second() > REMEMBERED_SECONDS)
+    });
+    old.take(FORGOTTEN_MAX)
+        .map(|entry| entry.key.clone())
+        .collect()
 }

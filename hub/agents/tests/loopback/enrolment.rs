@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::world::{Joined, SOON, UID, World};
 use roadstead_protocol::host::enrol::{EnrolError, RefusalCode, TokenSecret};
-use roadstead_protocol::host::{JoinToken, tls};
+use roadstead_protocol::host::{JoinToken, SecretKey, tls};
 
 #[track_caller]
 fn check(refused: Result<Joined, EnrolError>, code: RefusalCode, says: &str) {
@@ -28,6 +28,25 @@ async fn a_token_lets_in_one_agent_once() {
     assert_eq!(tls::cluster_uid(&joined.identity.chain[0]).unwrap(), UID);
     assert_eq!(joined.granted.hub, world.authority.hub_id());
     check(world.enrol(&token).await, RefusalCode::Used, "used already");
+}
+
+#[tokio::test]
+async fn an_agent_whose_answer_was_lost_may_ask_again_with_its_key() {
+    let world = World::start(29).await;
+    let token = world.token("prod", UID).await;
+    let key = SecretKey::generate(&world.env);
+    world.enrol_with(&token, &key).await.unwrap();
+    let seen = world.store.revision();
+    let again = world.enrol_with(&token, &key).await.unwrap();
+    assert_eq!(tls::cluster_uid(&again.identity.chain[0]).unwrap(), UID);
+    assert_eq!(world.store.revision(), seen);
+    check(world.enrol(&token).await, RefusalCode::Used, "used already");
+    world.later(Duration::from_secs(3601));
+    check(
+        world.enrol_with(&token, &key).await,
+        RefusalCode::Expired,
+        "expired at",
+    );
 }
 
 #[tokio::test]

@@ -373,3 +373,23 @@ async fn a_certificate_of_another_authority_or_none_is_refused() {
     assert!(tls::cluster_uid(&hub.chain[0]).is_err());
     assert_eq!(world.metrics.admitted.get(), 0);
 }
+
+#[tokio::test]
+async fn a_crowd_proves_its_addresses_and_finds_as_much_room_as_there_is() {
+    let options = roadstead_agents::Options {
+        sessions_max: 1,
+        handshakes_max: 1,
+        ..Default::default()
+    };
+    let world = World::start_with(13, options).await;
+    let other_uid = "33333333-3333-4333-8333-333333333333";
+    world.attach("edge", other_uid).await;
+    let (one, two) = (
+        world.join("prod", UID).await,
+        world.join("edge", other_uid).await,
+    );
+    let mut first = world.agent(&one, hello(1, 1)).await;
+    assert!(matches!(first.event().await, AgentEvent::Welcomed(_)));
+    let mut second = world.agent(&two, hello(1, 1)).await;
+    assert_eq!(second.refusal().await.0, RefusalCode::Busy);
+}

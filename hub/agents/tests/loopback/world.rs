@@ -65,6 +65,10 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) async fn start(seed: u64) -> Self {
+        Self::start_with(seed, Options::default()).await
+    }
+
+    pub(crate) async fn start_with(seed: u64, options: Options) -> Self {
         let clock = Arc::new(Shifted::default());
         let entropy = Arc::new(Counted(AtomicU64::new(seed << 32)));
         let env = Env {
@@ -92,7 +96,7 @@ impl World {
             volatile: volatile.clone(),
             authority: authority.clone(),
             advertise: vec![address.clone()],
-            options: Options::default(),
+            options,
             metrics: metrics.clone(),
         };
         let (stop, stopped) = oneshot::channel::<()>();
@@ -161,6 +165,15 @@ impl World {
     }
 
     pub(crate) async fn enrol(&self, token: &JoinToken) -> Result<Joined, EnrolError> {
+        self.enrol_with(token, &SecretKey::generate(&self.env))
+            .await
+    }
+
+    pub(crate) async fn enrol_with(
+        &self,
+        token: &JoinToken,
+        key: &SecretKey,
+    ) -> Result<Joined, EnrolError> {
         let with = Enrolling {
             env: self.env.clone(),
             crypto: Crypto::ring(&self.env),
@@ -168,10 +181,9 @@ impl World {
             endpoint: self.endpoint(),
             release: "test".to_owned(),
         };
-        let key = SecretKey::generate(&self.env);
-        let granted = enrol(&with, token, &key, MEMBER).await?;
+        let granted = enrol(&with, token, key, MEMBER).await?;
         Ok(Joined {
-            identity: identity(&granted, key),
+            identity: identity(&granted, key.clone()),
             granted,
         })
     }

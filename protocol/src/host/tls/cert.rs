@@ -10,7 +10,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use rcgen::{
     BasicConstraints, CertificateParams, CertificateSigningRequestParams, DistinguishedName,
-    DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose, SanType, SerialNumber,
+    DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose, PublicKeyData as _,
+    SanType, SerialNumber,
 };
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, CertificateSigningRequestDer};
@@ -108,6 +109,15 @@ pub fn make_request(key: &SecretKey) -> Result<Vec<u8>, TlsError> {
     Ok(request.der().to_vec())
 }
 
+/// The blake3 hash, in hexadecimal, of the public key that a request (DER) is for.
+///
+/// # Errors
+/// As [`sign_request`].
+pub fn request_key(request: &[u8]) -> Result<String, TlsError> {
+    let key = read_request(request)?.public_key.subject_public_key_info();
+    Ok(blake3::hash(&key).to_hex().to_string())
+}
+
 /// Has `authority` sign a certificate for the key of a request (DER) from elsewhere.
 ///
 /// # Errors
@@ -118,23 +128,25 @@ pub fn sign_request(
     request: &[u8],
     profile: &Profile,
 ) -> Result<Issued, TlsError> {
+    let asked = read_request(request)?;
+    let (issuer, root) = issuer(authority)?;
+    let certificate = params(env, profile)?.signed_by(&asked.public_key, &issuer);
+    let leaf = certificate.map_err(TlsError::Make)?.der().clone();
+    let until = not_after(&leaf)?;
+    Ok(Issued {
+        chain: vec![leaf, root],
+        not_after: until,
+    })
+}
+
+fn read_request(request: &[u8]) -> Result<CertificateSigningRequestParams, TlsError> {
     if request.len() > REQUEST_BYTES_MAX {
         return Err(TlsError::Request(
             rcgen::Error::CouldNotParseCertificationRequest,
         ));
     }
     let request = CertificateSigningRequestDer::from(request);
-    let asked = CertificateSigningRequestParams::from_der(&request).map_err(TlsError::Request)?;
-    let (issuer, root) = issuer(authority)?;
-    let certificate = params(env, profile)?
-        .signed_by(&asked.public_key, &issuer)
-        .map_err(TlsError::Make)?;
-    let leaf = certificate.der().clone();
-    let until = not_after(&leaf)?;
-    Ok(Issued {
-        chain: vec![leaf, root],
-        not_after: until,
-    })
+    CertificateSigningRequestParams::from_der(&request).map_err(TlsError::Request)
 }
 
 /// The URI that names a cluster in its agent's certificate.

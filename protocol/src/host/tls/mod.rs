@@ -19,7 +19,7 @@ use rustls_pki_types::{CertificateDer, UnixTime};
 
 pub use cert::{
     Issued, Profile, certificates_from_pem, certificates_to_pem, cluster_uid, cluster_uri,
-    make_authority, make_request, not_after, sign, sign_request, user,
+    make_authority, make_request, not_after, request_key, sign, sign_request, user,
 };
 pub use config::{enrol_client, hub_server, rest_server, session_client};
 pub use key::{Pin, SECRET_KEY_BYTES, SecretKey};
