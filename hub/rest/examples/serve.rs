@@ -40,7 +40,11 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         store,
         registry: Arc::new(registry),
         hooks: Arc::new(NoHooks),
-        options: Options::default(),
+        options: if member {
+            Options::member()
+        } else {
+            Options::default()
+        },
     });
     rest.bootstrap().await?;
     let listener = tokio::net::TcpListener::bind(&address).await?;

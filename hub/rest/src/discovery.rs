@@ -163,8 +163,10 @@ fn openapi_document(inner: &Inner, group: &str, version: &str) -> Option<Documen
 /// What the second version of OpenAPI says: nothing. Clients read the third, but some ask here about
 /// kinds that they did not find there, and take a missing document for a failure.
 fn openapi_v2(head: &Head) -> Response<RestBody> {
-    let protobuf = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf";
-    let (body, media) = if head.accept().contains(protobuf) {
+    // What is asked for is no valid media type, so the answer has another name.
+    let asked = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf";
+    let protobuf = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf";
+    let (body, media) = if head.accept().contains(asked) {
         (Bytes::from_static(OPENAPI_V2_PROTOBUF), protobuf)
     } else {
         (Bytes::from_static(OPENAPI_V2_JSON), "application/json")

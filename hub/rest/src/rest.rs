@@ -85,6 +85,17 @@ impl Default for Options {
     }
 }
 
+impl Options {
+    /// How an API behaves that stands for a whole cluster, with controllers and all.
+    pub fn member() -> Self {
+        Self {
+            defaulted: true,
+            garbage_collected: true,
+            ..Self::default()
+        }
+    }
+}
+
 /// The Kubernetes API over a store. Cheap to clone; the last clone that goes away ends the tasks.
 #[derive(Clone)]
 pub struct Rest(pub(crate) Arc<Inner>);

@@ -56,7 +56,7 @@ where
 {
     let (parts, body) = request.into_parts();
     let target = Target::parse(parts.uri.path());
-    let (verb, label) = label(&parts.method, &target);
+    let (verb, label) = label(inner, &parts.method, &target);
     let path = parts.uri.path().to_owned();
     let query = Query::parse(parts.uri.query().unwrap_or_default());
     let who = auth::impersonate(who, &parts.headers);
@@ -85,18 +85,19 @@ where
 }
 
 /// How metrics name a request.
-fn label(method: &Method, target: &Target) -> (&'static str, String) {
+fn label(inner: &Inner, method: &Method, target: &Target) -> (&'static str, String) {
     match target {
         Target::Objects(at) => {
-            let sub = at
-                .subresource
-                .as_deref()
-                .map(|s| format!("/{s}"))
-                .unwrap_or_default();
-            (
-                auth::verb(method, at, false),
-                format!("{}{sub}.{}", at.plural, at.group),
-            )
+            // Only names that are known here become labels: anybody can ask for anything.
+            let resource = inner.registry.lookup(&at.group, &at.version, &at.plural);
+            let sub = match at.subresource.as_deref() {
+                None => "",
+                Some("status") => "/status",
+                Some("scale") => "/scale",
+                Some(_) => "/other",
+            };
+            let name = resource.map_or_else(|| "unknown".to_owned(), |r| r.qualified());
+            (auth::verb(method, at, false), format!("{name}{sub}"))
         }
         Target::Version
         | Target::Health { .. }

@@ -68,6 +68,18 @@ pub(crate) fn begin(resource: &Resource, object: &mut Value) {
     root.insert("status".to_owned(), json!({"phase": "Active"}));
 }
 
+/// Puts the status into a new object that a cluster begins with.
+pub(crate) fn observe(resource: &Resource, object: &mut Value) {
+    if !resource.status || resource.origin != Origin::BuiltIn {
+        return;
+    }
+    let status = meta::map(meta::root(object), "status");
+    if resource.kind == "Pod" {
+        status.insert("phase".to_owned(), "Pending".into());
+        status.insert("qosClass".to_owned(), "BestEffort".into());
+    }
+}
+
 /// Completes a changed object.
 pub(crate) fn update(
     resource: &Resource,

@@ -76,10 +76,8 @@ async fn client() -> Client {
         .with_crd(&crd)
         .expect("a custom kind");
     let options = Options {
-        defaulted: true,
-        garbage_collected: true,
         namespaces_emptied: false,
-        ..Options::default()
+        ..Options::member()
     };
     let client = Client::over(registry, options, Arc::new(NoHooks)).await;
     let namespace = serde_json::json!({"metadata": {"name": "g"}});

@@ -1,6 +1,5 @@
 //! POST: a new object.
 
-use roadstead_machinery::resource::Origin;
 use roadstead_machinery::status::{Cause, Status};
 use roadstead_store::{Check, Snapshot};
 use serde_json::Value;
@@ -126,9 +125,8 @@ pub(super) fn new_object(
         object = checked::record(ctx, None, object);
     }
     strategy::begin(&ctx.resource, &mut object);
-    if ctx.inner.options.defaulted && ctx.resource.status && ctx.resource.origin == Origin::BuiltIn
-    {
-        meta::map(meta::root(&mut object), "status");
+    if ctx.inner.options.defaulted {
+        strategy::observe(&ctx.resource, &mut object);
     }
     meta::set(&mut object, "uid", Some(ctx.inner.env.uid().into()));
     if ctx.resource.generation {
