@@ -23,12 +23,12 @@ const ROOTS: &[&str] = &[
 const SHAPES: &[(&str, &str)] = &[
     ("meta.v1.Time", "time"),
     ("meta.v1.MicroTime", "microtime"),
-    ("meta.v1.FieldsV1", "raw"),
+    ("meta.v1.FieldsV1", "fields"),
     ("meta.v1.Verbs", "strings"),
     ("resource.Quantity", "quantity"),
     ("intstr.IntOrString", "intstr"),
-    ("runtime.RawExtension", "raw"),
-    ("apiextensions.v1.JSON", "raw"),
+    ("runtime.RawExtension", "extension"),
+    ("apiextensions.v1.JSON", "json"),
     ("apiextensions.v1.JSONSchemaPropsOrArray", "schema-or-array"),
     ("apiextensions.v1.JSONSchemaPropsOrBool", "schema-or-bool"),
     (

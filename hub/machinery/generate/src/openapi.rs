@@ -138,10 +138,10 @@ fn attributes(field: &Value) -> Vec<String> {
         let key = text("x-kubernetes-patch-merge-key").unwrap_or_default();
         out.push(format!("patch={strategy}:{key}"));
     }
-    // Zero values are Go's way to say "no default".
-    let zero = ["{}", "0", "\"\"", "false", "[]"];
-    let default = field["default"].to_string();
-    if !field["default"].is_null() && !zero.contains(&default.as_str()) {
+    // Zero values count too where the field is the key of a list's items. An empty struct is no
+    // default of anything.
+    let default = &field["default"];
+    if !default.is_null() && !default.is_object() {
         out.push(format!("default={default}"));
     }
     out

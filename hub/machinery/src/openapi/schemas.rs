@@ -108,9 +108,11 @@ impl<'t> Schemas<'t> {
             Shape::IntOrString => json!({
                 "format": "int-or-string", "oneOf": [{"type": "integer"}, {"type": "string"}]
             }),
-            Shape::Raw | Shape::Free => json!({"type": "object"}),
+            Shape::Fields | Shape::Extension | Shape::Free => json!({"type": "object"}),
             Shape::Strings => json!({"type": "array", "items": {"type": "string"}}),
-            Shape::SchemaOrArray | Shape::SchemaOrBool | Shape::SchemaOrStrings => json!({}),
+            Shape::Json | Shape::SchemaOrArray | Shape::SchemaOrBool | Shape::SchemaOrStrings => {
+                json!({})
+            }
         }
     }
 

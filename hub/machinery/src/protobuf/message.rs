@@ -167,7 +167,7 @@ impl Decoder<'_> {
                 Ok(Some(Value::from(text)))
             }
             Shape::IntOrString => int_or_string(bytes),
-            Shape::Raw => {
+            Shape::Fields | Shape::Extension | Shape::Json => {
                 let mut text = &[][..];
                 each(bytes, |tag, raw| {
                     text = raw.bytes(tag)?;

@@ -4,6 +4,8 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
+use crate::resource::Registry;
+use crate::validate::fit;
 
 /// A field of a hand-written message: tag and length-delimited value.
 fn bytes(tag: u8, value: impl AsRef<[u8]>) -> Vec<u8> {
@@ -129,13 +131,15 @@ proptest! {
     }
 }
 
-/// Every kind that the tables describe decodes to what Kubernetes' own fixtures say.
+/// Every kind that the tables describe decodes to what Kubernetes' own fixtures say, and has every
+/// field that they have.
 #[test]
 fn the_fixtures_of_kubernetes_decode_to_their_json() {
     let Some(folder) = fixtures() else {
         println!("skipped: k8s.io/api is not in the Go module cache");
         return;
     };
+    let registry = Registry::member().unwrap();
     let mut seen = 0;
     for row in tables::get().unwrap().rows() {
         let group = if row.group.is_empty() {
@@ -151,6 +155,11 @@ fn the_fixtures_of_kubernetes_decode_to_their_json() {
         let json = std::fs::read(stem.with_added_extension("json")).unwrap();
         let expected: Value = serde_json::from_slice(&json).unwrap();
         assert_eq!(decode(&body).unwrap(), expected, "{stem:?}");
+        if let Some(resource) = registry.by_gvk(row.group, row.version, row.kind) {
+            let mut object = expected.clone();
+            assert_eq!(fit(resource, &mut object).unwrap(), Vec::<String>::new());
+            assert_eq!(object, expected, "{stem:?}");
+        }
         seen += 1;
     }
     assert!(seen > 50, "only {seen} fixtures");

@@ -10,6 +10,8 @@ pub(crate) mod extras;
 mod parse;
 mod schema;
 #[cfg(test)]
+mod smd_tests;
+#[cfg(test)]
 mod tests;
 
 use std::collections::BTreeMap;
@@ -72,8 +74,12 @@ pub enum Shape {
     Quantity,
     /// An integer or a string.
     IntOrString,
-    /// Free JSON, carried as text in protobuf.
-    Raw,
+    /// A set of fields; JSON text in protobuf.
+    Fields,
+    /// An object of some other kind, owned as a whole; JSON text in protobuf.
+    Extension,
+    /// Any JSON; JSON text in protobuf.
+    Json,
     /// An object with any fields.
     Free,
     /// A list of strings, which protobuf wraps in a message.

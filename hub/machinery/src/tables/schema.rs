@@ -88,22 +88,18 @@ impl<'b> Making<'b> {
                 let fields = ty.fields.iter().map(|f| self.field(f)).collect();
                 Atom::map(Map::new(fields, None, relation))
             }
-            Shape::Time | Shape::MicroTime => Atom::scalar(Scalar::String),
-            Shape::Quantity => Atom::scalar(Scalar::Untyped),
+            Shape::Time | Shape::MicroTime | Shape::Quantity => Atom::scalar(Scalar::Untyped),
             Shape::IntOrString => Atom::scalar(Scalar::IntOrString),
-            Shape::Free | Shape::Raw => Atom::map(Map::new(
+            Shape::Free | Shape::Fields => Atom::map(Map::new(
                 Vec::new(),
                 Some(TypeId::UNTYPED_DEDUCED),
                 relation,
             )),
             Shape::Strings => Atom::list(self.scalars.string, ListRel::Atomic),
-            Shape::SchemaOrArray | Shape::SchemaOrBool | Shape::SchemaOrStrings => untyped(),
-        };
-        // A raw value of a CRD's default may be a scalar or a list as well.
-        let atom = if ty.name == "apiextensions.v1.JSON" {
-            untyped()
-        } else {
-            atom
+            Shape::Extension => untyped(TypeId::UNTYPED_ATOMIC, MapRel::Atomic),
+            Shape::Json | Shape::SchemaOrArray | Shape::SchemaOrBool | Shape::SchemaOrStrings => {
+                untyped(TypeId::UNTYPED_DEDUCED, MapRel::Separable)
+            }
         };
         self.builder.define(ty.name, atom);
     }
@@ -183,14 +179,13 @@ fn relation(field: &Field, item: &Ref) -> ListRel {
     }
 }
 
-fn untyped() -> Atom {
-    let any = Some(TypeId::UNTYPED_DEDUCED);
+fn untyped(values: TypeId, relation: MapRel) -> Atom {
     Atom {
         scalar: Some(Scalar::Untyped),
         list: Some(List {
             element: TypeId::UNTYPED_ATOMIC,
             relation: ListRel::Atomic,
         }),
-        map: Some(Map::new(Vec::new(), any, MapRel::Separable)),
+        map: Some(Map::new(Vec::new(), Some(values), relation)),
     }
 }

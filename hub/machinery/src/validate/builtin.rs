@@ -111,7 +111,7 @@ impl<'t, 'u> Check<'t, 'u> {
             (Shape::Quantity, Value::String(text)) => return quantity(text),
             (Shape::Quantity, Value::Number(_))
             | (Shape::IntOrString, Value::String(_))
-            | (Shape::Raw, _)
+            | (Shape::Fields | Shape::Extension | Shape::Json, _)
             | (Shape::Free, Value::Object(_))
             | (Shape::Strings, Value::Array(_)) => true,
             (Shape::IntOrString, Value::Number(n)) => super::numbers::whole(n).is_some(),
