@@ -32,8 +32,8 @@ fn of(tables: &Tables, row: &Row, side: Side) -> Resource {
     let name = name.as_str();
     let owned = |words: &[&'static str]| words.iter().map(|&w| w.to_owned()).collect();
     let selectable = extras::SELECTABLE.iter().find(|(of, _)| *of == name);
-    let stored_as = extras::stored_as(name);
-    let (group, plural) = stored_as.map_or((row.group, row.plural), |s| s.store);
+    let stored_as = extras::STORED_AS.iter().find(|(of, _)| *of == name);
+    let (group, plural) = stored_as.map_or((row.group, row.plural), |(_, store)| *store);
     let schema = Arc::clone(tables.schema());
     let ty = schema.named(tables.ty(row.ty).name);
     let [spec_replicas, status_replicas, selector] = extras::SCALE.map(str::to_owned);

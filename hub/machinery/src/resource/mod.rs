@@ -5,7 +5,6 @@
 //! reads or writes objects.
 
 mod build;
-mod convert;
 mod registry;
 
 use std::sync::Arc;

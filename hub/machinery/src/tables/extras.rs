@@ -93,34 +93,8 @@ pub(crate) const SELECTABLE: &[(&str, &[&str])] = &[
 /// Kinds with a scale subresource. All of them read and write the same paths.
 pub(crate) const SCALE: [&str; 3] = [".spec.replicas", ".status.replicas", ".spec.selector"];
 
-const STORED_AS: &[StoredAs] = &[StoredAs {
-    name: "events.events.k8s.io",
-    store: ("", "events"),
-    renamed: &[
-        ("note", "message"),
-        ("regarding", "involvedObject"),
-        ("reportingController", "reportingComponent"),
-        ("deprecatedSource", "source"),
-        ("deprecatedFirstTimestamp", "firstTimestamp"),
-        ("deprecatedLastTimestamp", "lastTimestamp"),
-        ("deprecatedCount", "count"),
-    ],
-}];
-
-/// A kind whose objects are stored as those of another kind.
-pub(crate) struct StoredAs {
-    /// The kind.
-    pub(crate) name: &'static str,
-    /// Group and plural of the other kind.
-    pub(crate) store: (&'static str, &'static str),
-    /// Fields that have another name there: name here, name in the store.
-    pub(crate) renamed: &'static [(&'static str, &'static str)],
-}
-
-/// How the kind is stored, if as another one.
-pub(crate) fn stored_as(name: &str) -> Option<&'static StoredAs> {
-    STORED_AS.iter().find(|s| s.name == name)
-}
+/// Kinds whose objects are stored as those of another kind: group and plural there.
+pub(crate) const STORED_AS: &[(&str, (&str, &str))] = &[("events.events.k8s.io", ("", "events"))];
 
 /// Kinds that are described and not served: each is an action on other objects, or has a newer
 /// version that does not convert field by field.
