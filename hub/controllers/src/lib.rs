@@ -25,6 +25,7 @@ mod policy;
 mod queue;
 mod reconciler;
 mod status;
+mod tally;
 mod wake;
 mod work;
 mod world;

@@ -1,11 +1,10 @@
 //! A policy's conditions: what it selects, what of that it has its way with, and how that is.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use roadstead_plan::affinity::{Reading, select};
 use roadstead_plan::claim::claim;
-use roadstead_plan::finding::listed;
 use roadstead_plan::policy::{Overrides, Policy};
 use roadstead_plan::template::{is_template, selected};
 use roadstead_plan::{Finding, World};
@@ -29,6 +28,7 @@ use crate::events;
 use crate::objects::{self, Turn};
 use crate::placement::{cut, placed_of};
 use crate::reconciler::Reconciler;
+use crate::tally::Tally;
 use crate::work::Name;
 use crate::world;
 
@@ -117,17 +117,6 @@ struct Looked<'a> {
     context: &'a Reconciler,
     snapshot: &'a Snapshot,
     world: &'a World,
-}
-
-/// What a policy's templates come to.
-#[derive(Default)]
-struct Tally {
-    claimed: u32,
-    clusters: BTreeSet<String>,
-    findings: Vec<Finding>,
-    /// Templates whose decision says that not all is placed: name, reason, message.
-    unplaced: Vec<(String, String, String)>,
-    unready: Vec<(String, ConditionStatus, String)>,
 }
 
 impl Looked<'_> {
@@ -339,94 +328,4 @@ impl Looked<'_> {
 
 fn valid() -> Condition {
     Condition::new("Valid", ConditionStatus::True, "Valid", "it was understood")
-}
-
-impl Tally {
-    /// Condition Placed.
-    fn placed(&self) -> Condition {
-        let outranked = |f: &&Finding| matches!(f, Finding::Outranked { .. });
-        let contested = self.findings.iter().filter(outranked).count();
-        let mut said: Vec<(String, String)> = self
-            .findings
-            .iter()
-            .filter(|f| !outranked(f))
-            .map(|f| (f.reason().to_owned(), f.to_string()))
-            .collect();
-        if let Some(first) = self.findings.iter().find(outranked) {
-            let more = match contested {
-                1 => String::new(),
-                n => format!(", and so for {} others", n - 1),
-            };
-            said.push((first.reason().to_owned(), format!("{first}{more}")));
-        }
-        let unplaced = self.unplaced.iter().take(SAMPLES_MAX);
-        said.extend(
-            unplaced.map(|(item, reason, message)| (reason.clone(), format!("{item}: {message}"))),
-        );
-        let Some((reason, _)) = said.first().cloned() else {
-            let names: Vec<String> = Vec::new();
-            let count = u32::try_from(self.clusters.len()).unwrap_or(u32::MAX);
-            let clusters = listed(count, &names);
-            let clusters = clusters.split(" (").next().unwrap_or_default().to_owned();
-            let objects = if self.claimed == 1 {
-                "object"
-            } else {
-                "objects"
-            };
-            let message = format!("{} {objects} decided for {clusters}", self.claimed);
-            return Condition::new("Placed", ConditionStatus::True, "Placed", message);
-        };
-        let message = said
-            .into_iter()
-            .map(|(_, message)| message)
-            .collect::<Vec<_>>()
-            .join("; ");
-        Condition::new("Placed", ConditionStatus::False, reason, cut(&message))
-    }
-
-    /// Condition Ready.
-    fn ready(&self) -> Condition {
-        let worst =
-            self.unready
-                .iter()
-                .map(|(_, status, _)| *status)
-                .fold(None, |worst, status| {
-                    if worst == Some(ConditionStatus::False) {
-                        worst
-                    } else {
-                        Some(status)
-                    }
-                });
-        let Some(worst) = worst else {
-            return match self.claimed {
-                0 => {
-                    let message = "it has its way with no object";
-                    Condition::new("Ready", ConditionStatus::False, "NothingPlaced", message)
-                }
-                n => {
-                    let message = format!("all {n} objects are ready on all their clusters");
-                    Condition::new("Ready", ConditionStatus::True, "Ready", message)
-                }
-            };
-        };
-        let named: Vec<String> = self
-            .unready
-            .iter()
-            .filter(|(_, status, _)| *status == worst)
-            .take(SAMPLES_MAX)
-            .map(|(item, _, message)| format!("{item}: {message}"))
-            .collect();
-        let reason = if worst == ConditionStatus::Unknown {
-            "NoNews"
-        } else {
-            "NotReady"
-        };
-        let count = self.unready.len();
-        let message = format!(
-            "{count} of {} not ready: {}",
-            self.claimed,
-            named.join("; ")
-        );
-        Condition::new("Ready", worst, reason, cut(&message))
-    }
 }

@@ -86,7 +86,7 @@ fn reports(
     Ok(reports)
 }
 
-/// Whether there is recent news of a cluster: its condition Ready is not Unknown.
+/// Whether what a cluster's agent reports is news: it is there, and reaches the cluster's API.
 fn has_news(snapshot: &Snapshot, namespace: &str, name: &str) -> Result<bool, Error> {
     if name.is_empty() {
         return Ok(false);
@@ -97,7 +97,7 @@ fn has_news(snapshot: &Snapshot, namespace: &str, name: &str) -> Result<bool, Er
     };
     let cluster: AttachedCluster = objects::typed(entry).unwrap_or_default();
     let ready = condition::find(&cluster.status.conditions, "Ready");
-    Ok(ready.is_some_and(|ready| ready.status != ConditionStatus::Unknown))
+    Ok(ready.is_some_and(|ready| ready.status == ConditionStatus::True))
 }
 
 /// What is so on one cluster.
@@ -111,6 +111,7 @@ fn one(held: &Held, report: Option<&ReportRecord>, news: bool) -> ClusterStatus 
     status.health = "Unknown".to_owned();
     if !news {
         status.state = if put { "Unknown" } else { "Removing" }.to_owned();
+        status.message = "there is no recent news of the cluster".to_owned();
         return status;
     }
     if !put {

@@ -51,6 +51,8 @@ pub enum Finding {
         cause: Cause,
         /// How many.
         count: u32,
+        /// How many the edits of the policy would cause altogether, this template's included.
+        of_policy: u32,
         /// Some of the clusters, as `namespace/name`.
         samples: Vec<String>,
     },
@@ -178,6 +180,7 @@ impl std::fmt::Display for Finding {
             Self::Held {
                 cause,
                 count,
+                of_policy,
                 samples,
             } => {
                 write!(
@@ -189,7 +192,12 @@ impl std::fmt::Display for Finding {
                 if cause.confirmable() {
                     write!(
                         f,
-                        "; to remove it there, annotate the object or its policy with {CONFIRM_REMOVAL_ANNOTATION}: \"{count}\""
+                        "; to remove it there, annotate it with {CONFIRM_REMOVAL_ANNOTATION}: \"{count}\""
+                    )?;
+                    let all = of_policy.max(count);
+                    write!(
+                        f,
+                        ", or for all that its policy would remove, the policy with \"{all}\""
                     )?;
                 }
                 Ok(())

@@ -114,8 +114,18 @@ pub fn place(world: &World, template: &Template<'_>, review: Option<&Review>) ->
         &mut placement,
     );
     placement.refused = summarize(&intent.refused);
-    placement.findings.extend(intent.findings);
-    placement.findings.extend(held(&placement.kept));
+    placement
+        .findings
+        .extend(std::mem::take(&mut intent.findings));
+    let pending = |uid: &str| review.map_or(0, |review| review.pending(uid));
+    let policies = template
+        .former
+        .iter()
+        .flat_map(|f| &f.policies)
+        .map(String::as_str);
+    let policies = policies.chain(intent.winner.map(|w| w.identity.uid.as_str()));
+    let of_policy = policies.map(pending).max().unwrap_or(0);
+    placement.findings.extend(held(&placement.kept, of_policy));
     placement
 }
 
@@ -193,7 +203,7 @@ fn summarize(refused: &[(&Cluster, Refused)]) -> Vec<Refusal> {
     by_reason.into_iter().map(refusal).collect()
 }
 
-fn held(kept: &[Kept]) -> Vec<Finding> {
+fn held(kept: &[Kept], of_policy: u32) -> Vec<Finding> {
     let mut by_cause: BTreeMap<Cause, Vec<String>> = BTreeMap::new();
     for kept in kept {
         let path = format!("{}/{}", kept.path.0, kept.path.1);
@@ -205,6 +215,7 @@ fn held(kept: &[Kept]) -> Vec<Finding> {
         Finding::Held {
             cause,
             count,
+            of_policy,
             samples,
         }
     };
