@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use crate::merge::{FieldsError, Managers, Owned, Set, equal};
+use crate::merge::{Datum, FieldsError, Managers, Owned, Set};
 
 /// What tells entries apart. As JSON it is the manager's id, and ids sort as Kubernetes sorts
 /// them.
@@ -189,23 +189,19 @@ fn to_json(id: &Id, owned: &Owned, time: Option<&Timestamp>) -> Value {
     Value::Object(entry)
 }
 
-/// Whether two lists of entries differ in nothing but times.
+/// Whether two lists of entries differ in nothing but times and order.
 pub(super) fn same_but_for_times(a: &[Value], b: &[Value]) -> bool {
-    let timeless = |entry: &Value| {
-        let mut entry = entry.clone();
-        if let Value::Object(fields) = &mut entry {
-            fields.remove("time");
-        }
-        entry
-    };
-    let mut rest: Vec<_> = b.iter().map(timeless).collect();
-    for entry in a.iter().map(timeless) {
-        match rest.iter().position(|other| equal(&entry, other)) {
-            Some(at) => {
-                rest.swap_remove(at);
+    let timeless = |entries: &[Value]| {
+        let entry = |entry: &Value| {
+            let mut entry = entry.clone();
+            if let Value::Object(fields) = &mut entry {
+                fields.remove("time");
             }
-            None => return false,
-        }
-    }
-    rest.is_empty()
+            Datum::new(entry)
+        };
+        let mut entries: Vec<_> = entries.iter().map(entry).collect();
+        entries.sort();
+        entries
+    };
+    a.len() == b.len() && timeless(a) == timeless(b)
 }

@@ -1,9 +1,10 @@
-//! RFC 6902, with bounds: a few copies of copies would fill the memory.
+//! RFC 6902.
 
 use json_patch::PatchOperation;
 use serde_json::Value;
 
-use super::{Error, MAX_COPIED_BYTES, MAX_OPERATIONS};
+use super::bounds::Budget;
+use super::{Error, MAX_OPERATIONS};
 
 pub(super) fn apply(object: &Value, patch: &Value) -> Result<Value, Error> {
     let Value::Array(operations) = patch else {
@@ -19,14 +20,9 @@ pub(super) fn apply(object: &Value, patch: &Value) -> Result<Value, Error> {
     let operations = operations.iter().map(parse);
     let operations = operations.collect::<Result<Vec<_>, _>>()?;
     let mut object = object.clone();
-    let mut budget = MAX_COPIED_BYTES;
+    let mut budget = Budget::new();
     for operation in &operations {
-        if let PatchOperation::Copy(copy) = operation
-            && let Ok(source) = copy.from.resolve(&object)
-            && !spend(source, &mut budget)
-        {
-            return Err(Error::TooMuchCopied);
-        }
+        budget.spend(&object, operation)?;
         json_patch::patch_unsafe(&mut object, std::slice::from_ref(operation)).map_err(|e| {
             Error::Failed(format!(
                 "{} operation does not apply: {}",
@@ -56,27 +52,6 @@ fn name(operation: &PatchOperation) -> &'static str {
         PatchOperation::Move(_) => "move",
         PatchOperation::Copy(_) => "copy",
         PatchOperation::Test(_) => "test",
-    }
-}
-
-/// Takes the size of `value` off the budget; `false` once it is used up.
-fn spend(value: &Value, budget: &mut usize) -> bool {
-    let own = match value {
-        Value::Null | Value::Bool(_) | Value::Number(_) => 8,
-        Value::String(text) => text.len() + 2,
-        Value::Array(_) | Value::Object(_) => 2,
-    };
-    let Some(rest) = budget.checked_sub(own) else {
-        return false;
-    };
-    *budget = rest;
-    match value {
-        Value::Array(items) => items.iter().all(|item| spend(item, budget)),
-        Value::Object(fields) => fields.iter().all(|(name, value)| {
-            *budget = budget.saturating_sub(name.len() + 3);
-            spend(value, budget)
-        }),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => true,
     }
 }
 

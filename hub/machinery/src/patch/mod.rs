@@ -2,6 +2,7 @@
 //!
 //! They change objects and know nothing of managed fields, defaults or validation.
 
+mod bounds;
 mod json;
 mod order;
 mod strategic;
@@ -24,7 +25,7 @@ pub enum Error {
     /// There are more operations than [`MAX_OPERATIONS`] (status 413).
     #[error("The allowed maximum operations in a JSON patch is {MAX_OPERATIONS}, got {0}")]
     TooManyOperations(usize),
-    /// The `copy` operations would copy more than [`MAX_COPIED_BYTES`] (status 413).
+    /// More than [`MAX_COPIED_BYTES`] would be copied, or moved deeper (status 413).
     #[error("the copies of a JSON patch may have {MAX_COPIED_BYTES} bytes in all")]
     TooMuchCopied,
 }
@@ -32,7 +33,7 @@ pub enum Error {
 /// The most operations that a JSON patch may have.
 pub const MAX_OPERATIONS: usize = 10_000;
 
-/// The most bytes that the `copy` operations of one JSON patch may add, about as JSON counts them.
+/// The most bytes that one JSON patch may copy, or move deeper, about as JSON counts them.
 pub const MAX_COPIED_BYTES: usize = 3 * 1024 * 1024;
 
 /// Applies the RFC 6902 operations `patch` to `object`.

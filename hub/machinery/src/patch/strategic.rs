@@ -258,6 +258,7 @@ fn special_items(
         }
     }
     if replace {
+        let plain = plain.iter().filter_map(without_directives).collect();
         return Ok((plain, Vec::new()));
     }
     let by = By(Some(key));

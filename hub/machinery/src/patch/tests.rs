@@ -78,6 +78,41 @@ fn json_patches_are_bounded() {
 }
 
 #[test]
+fn json_patches_do_not_nest_without_end() {
+    let mut patch = Vec::new();
+    for _ in 0..30 {
+        patch.push(json!({"op": "add", "path": "/b", "value": {"x": {"x": {"x": {}}}}}));
+        patch.push(json!({"op": "move", "from": "/a", "path": "/b/x/x/x/x"}));
+        patch.push(json!({"op": "move", "from": "/b", "path": "/a"}));
+    }
+    let result = json(&json!({"a": {}}), &patch.iter().take(60).cloned().collect());
+    assert!(result.is_ok(), "{result:?}");
+    let result = json(&json!({"a": {}}), &Value::Array(patch));
+    assert_eq!(
+        result,
+        Err(Error::Failed("a value is nested deeper than 120".into()))
+    );
+    let deep = "/a".repeat(119);
+    let result = json(
+        &json!({}),
+        &json!([{"op": "add", "path": deep, "value": [[[]]]}]),
+    );
+    assert!(matches!(result, Err(Error::Failed(_))));
+}
+
+#[test]
+fn json_patches_do_not_shift_lists_without_end() {
+    let many: Value = std::iter::repeat_n(json!(0), 10_000).collect();
+    let first = json!({"op": "add", "path": "/0", "value": 0});
+    let patch: Value = std::iter::repeat_n(first, 6_000).collect();
+    let result = json(&many, &patch);
+    assert_eq!(
+        result,
+        Err(Error::Failed("too many items are shifted".into()))
+    );
+}
+
+#[test]
 fn merge_patches_set_and_remove() {
     let object = json!({"a": {"b": 1, "c": [1]}, "d": 2});
     let patch = json!({"a": {"b": null, "c": [2], "e": {"f": null}}, "d": {"g": 1}});
