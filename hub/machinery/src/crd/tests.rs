@@ -99,6 +99,14 @@ fn a_registry_takes_a_kind_in_and_lets_it_go() {
             .is_some()
     );
     assert!(before.by_kind("harbour.example.io", "Boat").is_none());
+    assert!(!boat.template, "on a member nothing is a template");
+    let hub = Registry::hub(&[]).unwrap().with_crd(&manifest()).unwrap();
+    assert!(hub.by_kind("harbour.example.io", "Boat").unwrap().template);
+    let own = Registry::hub(&[MANIFEST]).unwrap();
+    assert!(
+        own.with_crd(&manifest()).is_err(),
+        "what is ours is not replaced"
+    );
     let twice = with.with_crd(&manifest()).unwrap();
     assert_eq!(twice.iter().count(), with.iter().count());
     let without = twice.without_crd("harbour.example.io", "boats");

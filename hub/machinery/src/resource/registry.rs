@@ -17,6 +17,9 @@ pub enum Error {
     /// A CRD manifest cannot be served.
     #[error("failed to read a custom resource definition")]
     Crd(#[from] crd::Error),
+    /// A user's CRD names a kind that is always served.
+    #[error("{0} is already served")]
+    Taken(String),
 }
 
 /// Every resource that is served, in discovery order: the core group first, then the groups in the
@@ -25,6 +28,8 @@ pub enum Error {
 pub struct Registry {
     resources: Vec<Arc<Resource>>,
     by_plural: BTreeMap<(String, String, String), usize>,
+    /// Whether custom kinds are templates here, as they are on the hub.
+    templates: bool,
 }
 
 impl Registry {
@@ -40,7 +45,7 @@ impl Registry {
                 resources.extend(crd::resources(&manifest, Origin::Own)?);
             }
         }
-        Ok(Self::of(resources))
+        Ok(Self::index(arcs(resources), true))
     }
 
     /// What a simulated member cluster serves: Kubernetes' kinds, and none of ours.
@@ -48,27 +53,39 @@ impl Registry {
     /// # Errors
     /// When the generated tables cannot be read.
     pub fn member() -> Result<Self, Error> {
-        Ok(Self::of(build::builtin(build::Side::Member)?))
+        let resources = build::builtin(build::Side::Member)?;
+        Ok(Self::index(arcs(resources), false))
     }
 
     /// This registry with the kind of one more CRD object, replacing what it served before under
     /// that group and plural.
     ///
     /// # Errors
-    /// When the manifest is not a CRD that can be served.
+    /// When the manifest is not a CRD that can be served, or names a kind that is no user's.
     pub fn with_crd(&self, manifest: &Value) -> Result<Self, Error> {
-        let added = crd::resources(manifest, Origin::Custom)?;
-        let mut resources = match added.first() {
-            Some(first) => self.without(&first.group, &first.plural),
-            None => self.resources.clone(),
+        let mut added = crd::resources(manifest, Origin::Custom)?;
+        let text = |pointer: &str| {
+            let found = manifest.pointer(pointer).and_then(Value::as_str);
+            found.unwrap_or_default()
         };
-        resources.extend(added.into_iter().map(Arc::new));
-        Ok(Self::index(resources))
+        let (group, plural) = (text("/spec/group"), text("/spec/names/plural"));
+        let mut resources = self.without(group, plural);
+        if resources
+            .iter()
+            .any(|r| r.group == group && r.plural == plural)
+        {
+            return Err(Error::Taken(format!("{plural}.{group}")));
+        }
+        for resource in &mut added {
+            resource.template = self.templates;
+        }
+        resources.extend(arcs(added));
+        Ok(Self::index(resources, self.templates))
     }
 
     /// This registry without the custom kind `plural` of `group`.
     pub fn without_crd(&self, group: &str, plural: &str) -> Self {
-        Self::index(self.without(group, plural))
+        Self::index(self.without(group, plural), self.templates)
     }
 
     /// The resource at `/apis/group/version/plural`.
@@ -131,10 +148,6 @@ impl Registry {
             .any(|r| r.group == group && r.version == version)
     }
 
-    fn of(resources: Vec<Resource>) -> Self {
-        Self::index(resources.into_iter().map(Arc::new).collect())
-    }
-
     fn without(&self, group: &str, plural: &str) -> Vec<Arc<Resource>> {
         let keep = |r: &&Arc<Resource>| {
             r.origin != Origin::Custom || r.group != group || r.plural != plural
@@ -142,7 +155,7 @@ impl Registry {
         self.resources.iter().filter(keep).cloned().collect()
     }
 
-    fn index(mut resources: Vec<Arc<Resource>>) -> Self {
+    fn index(mut resources: Vec<Arc<Resource>>, templates: bool) -> Self {
         build::order(&mut resources);
         let key = |r: &Resource| (r.group.clone(), r.version.clone(), r.plural.clone());
         let by_plural = resources
@@ -153,6 +166,11 @@ impl Registry {
         Self {
             resources,
             by_plural,
+            templates,
         }
     }
+}
+
+fn arcs(resources: Vec<Resource>) -> Vec<Arc<Resource>> {
+    resources.into_iter().map(Arc::new).collect()
 }
