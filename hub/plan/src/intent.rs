@@ -1,6 +1,8 @@
 //! What the policies want for a template, before it is rendered and before anything is known about
 //! removals: which policy, which clusters, how many replicas.
 
+use std::collections::BTreeMap;
+
 use roadstead_protocol::api::decision::SAMPLES_MAX;
 use serde_json::Value;
 
@@ -151,14 +153,12 @@ fn share<'a>(
         none.into_iter()
             .map(|(w, _)| (w.cluster, Refused::ZeroWeight)),
     );
-    let former = |uid: &str| {
-        template
-            .former
-            .iter()
-            .find(|f| f.cluster == uid)
-            .and_then(|f| f.replicas)
-            .unwrap_or(0)
-    };
+    let former: BTreeMap<&str, u32> = template
+        .former
+        .iter()
+        .map(|f| (f.cluster.as_str(), f.replicas.unwrap_or(0)))
+        .collect();
+    let former = |uid: &str| former.get(uid).copied().unwrap_or(0);
     let claimants: Vec<Claimant> = some
         .iter()
         .map(|(w, weight)| Claimant {

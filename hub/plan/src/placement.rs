@@ -1,6 +1,6 @@
 //! The decision about one template: who gets what, who keeps what, who loses it, and why.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use roadstead_protocol::api::decision::{PolicyRef, Refusal, SAMPLES_MAX};
 use roadstead_protocol::wire::Digest;
@@ -9,7 +9,7 @@ use crate::affinity::{Chosen, Refused};
 use crate::cluster::Cluster;
 use crate::finding::{Cause, Finding};
 use crate::intent::{Intent, intend};
-use crate::removal::{self, Fate, Reason};
+use crate::removal::{self, Fate, Judge, Reason};
 use crate::render::Content;
 use crate::rendering::render_all;
 use crate::review::Review;
@@ -134,19 +134,18 @@ fn settle_former(
     world: &World,
     template: &Template<'_>,
     intent: &Intent<'_>,
-    failed: &[String],
+    failed: &BTreeSet<String>,
     review: Option<&Review>,
     placement: &mut Placement,
 ) {
-    let gets = |uid: &str| placement.targets.iter().any(|t| t.cluster == uid);
+    let judge = Judge::new(world, template, intent);
     let mut fates: BTreeMap<&Former, Fate> = BTreeMap::new();
-    for former in template.former.iter().filter(|f| !gets(&f.cluster)) {
-        let fate = if failed.contains(&former.cluster) {
-            Fate::Keep(Cause::NotRendered)
-        } else {
-            removal::fate(world, template, intent, former)
-        };
-        fates.insert(former, fate);
+    for former in &template.former {
+        if failed.contains(&former.cluster) {
+            fates.insert(former, Fate::Keep(Cause::NotRendered));
+        } else if let Some(fate) = judge.fate(former) {
+            fates.insert(former, fate);
+        }
     }
     placement.needs_review = review.is_none()
         && fates

@@ -4,7 +4,7 @@
 //! was edited so that the cluster is no longer chosen. Edits that would leave the object with no
 //! cluster, or that take away a large share of the fleet's objects, wait to be confirmed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use roadstead_protocol::api::names::CONFIRM_REMOVAL_ANNOTATION;
 use roadstead_protocol::wire::ItemKey;
@@ -52,39 +52,68 @@ pub enum Fate {
     Forget,
 }
 
-/// What becomes of `former`, which is not among the targets, before it is known how much else an
-/// edit would remove.
-pub(crate) fn fate(
-    world: &World,
-    template: &Template<'_>,
-    intent: &Intent<'_>,
-    former: &Former,
-) -> Fate {
-    let Some(cluster) = world.cluster(&former.cluster) else {
-        return if world.deleted.contains(&former.cluster) {
-            Fate::Forget
-        } else {
-            Fate::Keep(Cause::ClusterMissing)
+/// Judges one former assignment after another, before it is known how much else an edit removes.
+pub(crate) struct Judge<'a> {
+    world: &'a World,
+    /// UID of the template, where it is there.
+    template: Option<String>,
+    blocked: Option<Cause>,
+    ambiguous: BTreeSet<&'a str>,
+    targets: BTreeSet<&'a str>,
+}
+
+impl<'a> Judge<'a> {
+    pub(crate) fn new(world: &'a World, template: &Template<'_>, intent: &Intent<'a>) -> Self {
+        let ambiguous = intent
+            .refused
+            .iter()
+            .filter(|(_, why)| *why == Refused::Ambiguous);
+        Self {
+            world,
+            template: template.object.is_some().then(|| template.metadata().uid),
+            blocked: intent.blocked,
+            ambiguous: ambiguous.map(|(cluster, _)| cluster.uid.as_str()).collect(),
+            targets: intent
+                .targets
+                .iter()
+                .map(|t| t.cluster.uid.as_str())
+                .collect(),
+        }
+    }
+
+    /// What becomes of what a cluster was given; `None` where it is given it again.
+    pub(crate) fn fate(&self, former: &Former) -> Option<Fate> {
+        let uid = former.cluster.as_str();
+        (!self.targets.contains(uid)).then(|| self.fate_of_left(former))
+    }
+
+    fn fate_of_left(&self, former: &Former) -> Fate {
+        let world = self.world;
+        let Some(cluster) = world.cluster(&former.cluster) else {
+            return if world.deleted.contains(&former.cluster) {
+                Fate::Forget
+            } else {
+                Fate::Keep(Cause::ClusterMissing)
+            };
         };
-    };
-    let there = template.object.is_some() && template.metadata().uid == former.template;
-    if !there && world.deleted.contains(&former.template) {
-        return Fate::Remove(Reason::TemplateDeleted);
+        let there = self.template.as_deref() == Some(former.template.as_str());
+        if !there && world.deleted.contains(&former.template) {
+            return Fate::Remove(Reason::TemplateDeleted);
+        }
+        if self.template.is_none() {
+            return Fate::Keep(Cause::TemplateMissing);
+        }
+        if let Some(cause) = self.blocked {
+            return Fate::Keep(cause);
+        }
+        if cluster.allowed.is_err() {
+            return Fate::Keep(Cause::ClusterUnreadable);
+        }
+        if self.ambiguous.contains(former.cluster.as_str()) {
+            return Fate::Keep(Cause::AmbiguousName);
+        }
+        by_policies(world, former)
     }
-    if template.object.is_none() {
-        return Fate::Keep(Cause::TemplateMissing);
-    }
-    if let Some(cause) = intent.blocked {
-        return Fate::Keep(cause);
-    }
-    if cluster.allowed.is_err() {
-        return Fate::Keep(Cause::ClusterUnreadable);
-    }
-    let refused = intent.refused.iter().find(|(c, _)| c.uid == former.cluster);
-    if refused.is_some_and(|(_, why)| *why == Refused::Ambiguous) {
-        return Fate::Keep(Cause::AmbiguousName);
-    }
-    by_policies(world, former)
 }
 
 fn by_policies(world: &World, former: &Former) -> Fate {
@@ -114,8 +143,8 @@ pub(crate) fn settle(
     fates: &mut BTreeMap<&Former, Fate>,
     review: Option<&Review>,
 ) {
-    let kept = fates.values().any(|fate| matches!(fate, Fate::Keep(_)));
-    let leaves_none = intent.targets.is_empty() && !kept;
+    let runs = |fate: &Fate| matches!(fate, Fate::Keep(cause) if *cause != Cause::ClusterMissing);
+    let leaves_none = intent.targets.is_empty() && !fates.values().any(runs);
     for (former, fate) in fates.iter_mut() {
         if *fate != Fate::Remove(Reason::NotChosen) {
             continue;
@@ -126,22 +155,13 @@ pub(crate) fn settle(
             *fate = Fate::Keep(Cause::LargeShare);
         }
     }
-    let waiting: Vec<Former> = fates
-        .iter()
-        .filter(|(_, fate)| matches!(fate, Fate::Keep(cause) if cause.confirmable()))
-        .map(|(former, _)| (*former).clone())
-        .collect();
-    let count = u32::try_from(waiting.len()).unwrap_or(u32::MAX);
+    let waits = |fate: &Fate| matches!(fate, Fate::Keep(cause) if cause.confirmable());
+    let waiting = fates.values().filter(|fate| waits(fate)).count();
+    let count = u32::try_from(waiting).unwrap_or(u32::MAX);
     let asked = confirmed(&template.metadata().annotations);
-    for (former, fate) in fates
-        .iter_mut()
-        .filter(|(former, _)| waiting.contains(former))
-    {
-        let by_policy = intent
-            .winner
-            .map(|w| &w.identity.uid)
-            .into_iter()
-            .chain(&former.policies);
+    for (former, fate) in fates.iter_mut().filter(|(_, fate)| waits(fate)) {
+        let winner = intent.winner.map(|w| &w.identity.uid);
+        let by_policy = winner.into_iter().chain(&former.policies);
         let confirmed = asked >= count
             || by_policy.filter_map(|uid| world.policy(uid)).any(|policy| {
                 let pending = review.map_or(count, |r| r.pending(&policy.identity.uid));

@@ -1,6 +1,6 @@
 //! Renders a template for every cluster that is to get it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use roadstead_protocol::api::decision::PolicyRef;
 use serde_json::Value;
@@ -22,7 +22,7 @@ pub(crate) struct Rendered {
     /// Who had a part in it on some cluster.
     pub(crate) overrides: Vec<PolicyRef>,
     /// UIDs of clusters for which it cannot be made.
-    pub(crate) failed: Vec<String>,
+    pub(crate) failed: BTreeSet<String>,
 }
 
 /// Renders for every cluster that is to get it.
@@ -34,7 +34,7 @@ pub(crate) fn render_all(
     let mut out = Rendered {
         targets: Vec::new(),
         overrides: Vec::new(),
-        failed: Vec::new(),
+        failed: BTreeSet::new(),
     };
     let Some(object) = template.object else {
         return out;
@@ -42,7 +42,7 @@ pub(crate) fn render_all(
     let base = render::strip(object);
     let overriding = Overriding::new(world, &intent.overrides);
     let mut plain: BTreeMap<Option<u32>, Content> = BTreeMap::new();
-    let mut had_part: Vec<PolicyRef> = Vec::new();
+    let mut had_part: BTreeSet<PolicyRef> = BTreeSet::new();
     for wanted in std::mem::take(&mut intent.targets) {
         match render_one(template, &base, &overriding, &wanted, &mut plain) {
             Ok((content, policies)) => {
@@ -56,7 +56,7 @@ pub(crate) fn render_all(
                     .findings
                     .push(Finding::NotRendered { cluster, problem });
                 intent.refused.push((wanted.cluster, Refused::NotRendered));
-                out.failed.push(wanted.cluster.uid.clone());
+                out.failed.insert(wanted.cluster.uid.clone());
             }
         }
     }

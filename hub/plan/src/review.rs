@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::intent::intend;
-use crate::removal::{Fate, Reason, fate, responsible};
+use crate::removal::{Fate, Judge, Reason, responsible};
 use crate::template::Template;
 use crate::world::{Limits, World};
 
@@ -18,16 +18,10 @@ impl Review {
     /// Counts one more template.
     pub fn add(&mut self, world: &World, template: &Template<'_>) {
         let intent = intend(world, template);
+        let judge = Judge::new(world, template, &intent);
         for former in &template.former {
             self.runs = self.runs.saturating_add(1);
-            if intent
-                .targets
-                .iter()
-                .any(|t| t.cluster.uid == former.cluster)
-            {
-                continue;
-            }
-            if fate(world, template, &intent, former) == Fate::Remove(Reason::NotChosen) {
+            if judge.fate(former) == Some(Fate::Remove(Reason::NotChosen)) {
                 for uid in responsible(&intent, former) {
                     let count = self.removals.entry(uid.to_owned()).or_default();
                     *count = count.saturating_add(1);

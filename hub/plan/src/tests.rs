@@ -3,6 +3,7 @@
 mod division;
 mod place;
 mod pointer;
+mod random;
 mod removal;
 mod render;
 
