@@ -26,7 +26,7 @@ pub use disk::{Backend, OpenDatabase, file};
 pub use error::{CommitError, Compacted, OpenError, WatchEnd};
 pub use key::{InvalidKey, Key};
 pub use snapshot::Snapshot;
-pub use store::{Options, Store};
+pub use store::{Options, Stats, Store};
 pub use txn::{Check, Committed, Entry, Event, Op, Txn};
 pub use watch::Watch;
 

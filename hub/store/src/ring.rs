@@ -46,6 +46,11 @@ impl Ring {
         }
     }
 
+    /// How many events there are, and their bytes.
+    pub(crate) fn size(&self) -> (usize, usize) {
+        (self.slots.len(), self.bytes)
+    }
+
     pub(crate) fn floor(&self) -> Revision {
         self.floor
     }

@@ -29,6 +29,26 @@ pub(crate) struct Inner {
     pub(crate) ring: Ring,
     pub(crate) subscribers: Subscribers,
     pub(crate) closed: bool,
+    /// Since the store opened.
+    pub(crate) transactions: u64,
+    pub(crate) syncs: u64,
+    /// Why nothing can be written now.
+    pub(crate) outage: Option<String>,
+}
+
+impl Inner {
+    pub(crate) fn new(head: Snapshot, ring: Ring) -> Self {
+        let subscribers = Subscribers::default();
+        Self {
+            head,
+            ring,
+            subscribers,
+            closed: false,
+            transactions: 0,
+            syncs: 0,
+            outage: None,
+        }
+    }
 }
 
 impl Shared {
@@ -52,7 +72,15 @@ impl Shared {
         let mut inner = self.lock();
         inner.ring.push(events, &head);
         inner.head = head;
+        inner.transactions += 1;
         inner.subscribers.offer(events);
+    }
+
+    /// Notes how the disk does.
+    pub(crate) fn note(&self, outage: Option<&str>) {
+        let mut inner = self.lock();
+        inner.syncs += u64::from(outage.is_none());
+        inner.outage = outage.map(str::to_owned);
     }
 
     /// Ends all watches.

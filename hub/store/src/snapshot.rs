@@ -12,6 +12,8 @@ use crate::{Entry, Event, Key};
 pub struct Snapshot {
     pub(crate) revision: Revision,
     pub(crate) entries: OrdMap<Key, Entry>,
+    /// Of all keys and values.
+    bytes: usize,
 }
 
 impl Snapshot {
@@ -57,13 +59,47 @@ impl Snapshot {
         self.entries.is_empty()
     }
 
+    /// Bytes of all keys and values.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    pub(crate) fn new(revision: Revision, entries: OrdMap<Key, Entry>) -> Self {
+        let bytes = entries.values().map(weight).sum();
+        Self {
+            revision,
+            entries,
+            bytes,
+        }
+    }
+
+    /// Puts an entry; returns the one before.
+    pub(crate) fn insert(&mut self, entry: Entry) -> Option<Entry> {
+        self.bytes += weight(&entry);
+        let previous = self.entries.insert(entry.key.clone(), entry);
+        self.bytes -= previous.as_ref().map_or(0, weight);
+        previous
+    }
+
+    /// Removes an entry, if there is one.
+    pub(crate) fn remove(&mut self, key: &str) -> Option<Entry> {
+        let previous = self.entries.remove(key);
+        self.bytes -= previous.as_ref().map_or(0, weight);
+        previous
+    }
+
     /// Takes `event` back.
     pub(crate) fn undo(&mut self, event: &Event) {
         match &event.previous {
-            Some(previous) => self.entries.insert(event.key.clone(), previous.clone()),
-            None => self.entries.remove(event.key.as_str()),
+            Some(previous) => self.insert(previous.clone()),
+            None => self.remove(event.key.as_str()),
         };
     }
+}
+
+/// What an entry counts for, in bytes.
+fn weight(entry: &Entry) -> usize {
+    entry.key.as_str().len() + entry.value.len()
 }
 
 impl std::fmt::Debug for Snapshot {

@@ -9,7 +9,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::disk::{self, Backend, Durable, Loaded};
 use crate::ring::Ring;
-use crate::shared::{Inner, Shared, Subscribers};
+use crate::shared::{Inner, Shared};
 use crate::writer::{Request, Writer};
 use crate::{
     CommitError, Committed, Compacted, Entry, Key, OpenError, Snapshot, Txn, Watch, epoch,
@@ -18,9 +18,11 @@ use crate::{
 /// Most transactions that wait for the writer; who comes then waits.
 const QUEUE_MAX: usize = 1024;
 
-/// How much history a store keeps.
+/// How much a store keeps.
 #[derive(Clone, Debug)]
 pub struct Options {
+    /// Most bytes of keys and values. Beyond them, a transaction that adds to them is refused.
+    pub bytes_max: usize,
     /// Most events that watches and older snapshots can go back.
     pub events_max: usize,
     /// Most bytes that these events may take.
@@ -30,10 +32,32 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         Self {
+            bytes_max: 2 * 1024 * 1024 * 1024,
             events_max: 100_000,
             events_bytes_max: 128 * 1024 * 1024,
         }
     }
+}
+
+/// How much there is in a store, and how it does.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// Current entries.
+    pub entries: usize,
+    /// Bytes of their keys and values.
+    pub bytes: usize,
+    /// Events that are kept.
+    pub events: usize,
+    /// What these take, in bytes.
+    pub events_bytes: usize,
+    /// Open watches.
+    pub watches: usize,
+    /// Transactions that changed something, since the store opened.
+    pub transactions: u64,
+    /// Commits of the disk that carried them.
+    pub syncs: u64,
+    /// Why nothing can be written now; reads go on.
+    pub outage: Option<String>,
 }
 
 /// A store. Cheap to clone; the store ends when it is closed or its last handle is dropped.
@@ -89,17 +113,13 @@ impl Store {
             .last()
             .map_or_else(Default::default, |r| (r.epoch, r.first));
         let revision = last.unwrap_or_else(|| Revision(first.0.saturating_sub(1)));
-        let head = Snapshot { revision, entries };
+        let head = Snapshot::new(revision, entries);
         let ring = Ring::new(revision, options.events_max, options.events_bytes_max);
-        let inner = Inner {
-            head: head.clone(),
-            ring,
-            subscribers: Subscribers::default(),
-            closed: false,
-        };
+        let inner = Inner::new(head.clone(), ring);
         let shared = Arc::new(Shared::new(lineage, epoch, first, inner));
         let (queue, requests) = mpsc::channel(QUEUE_MAX);
-        tokio::spawn(Writer::new(env, Arc::clone(&shared), requests, durable, head).run());
+        let writer = Writer::new(env, Arc::clone(&shared), requests, durable, head);
+        tokio::spawn(writer.bounded(options.bytes_max).run());
         Self { shared, queue }
     }
 
@@ -162,9 +182,20 @@ impl Store {
         self.shared.lock().head.revision
     }
 
-    /// How many watches there are.
-    pub fn watches(&self) -> usize {
-        self.shared.lock().subscribers.len()
+    /// How much there is, and how it does.
+    pub fn stats(&self) -> Stats {
+        let inner = self.shared.lock();
+        let (events, events_bytes) = inner.ring.size();
+        Stats {
+            entries: inner.head.len(),
+            bytes: inner.head.bytes(),
+            events,
+            events_bytes,
+            watches: inner.subscribers.len(),
+            transactions: inner.transactions,
+            syncs: inner.syncs,
+            outage: inner.outage.clone(),
+        }
     }
 
     /// Ends the store: what waits is still committed, then the file is closed and watches end.

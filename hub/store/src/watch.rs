@@ -95,6 +95,7 @@ impl Watch {
             ring,
             subscribers,
             closed,
+            ..
         } = &mut *inner;
         let Some(subscriber) = subscribers.get_mut(self.id) else {
             return Err(WatchEnd::Closed);

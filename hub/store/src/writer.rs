@@ -64,6 +64,7 @@ pub(crate) struct Writer {
     durable: Durable,
     /// The newest durable state.
     head: Snapshot,
+    bytes_max: usize,
     outage: Option<Outage>,
 }
 
@@ -81,8 +82,14 @@ impl Writer {
             requests,
             durable,
             head,
+            bytes_max: usize::MAX,
             outage: None,
         }
+    }
+
+    /// Refuses what would make the store larger than this, in bytes of keys and values.
+    pub(crate) fn bounded(self, bytes_max: usize) -> Self {
+        Self { bytes_max, ..self }
     }
 
     /// Works until the store is closed or its last handle is gone.
@@ -128,10 +135,13 @@ impl Writer {
                     Some(outage) => {
                         drop(reply.send(Err(CommitError::Unavailable(outage.text.clone()))));
                     }
-                    None => group.stage(&mut state, self.shared.first, txn, reply),
+                    None => {
+                        let limits = (self.shared.first, self.bytes_max);
+                        group.stage(&mut state, limits, txn, reply);
+                    }
                 },
             }
-            if !group.full() {
+            if self.outage.is_none() && !group.full() {
                 next = self.requests.try_recv().ok();
             }
         }
@@ -152,6 +162,7 @@ impl Writer {
         };
         match self.durable.commit(&self.env, events, last).await {
             Ok(()) => {
+                self.shared.note(None);
                 self.publish(staged);
                 answer(answers);
             }
@@ -161,6 +172,7 @@ impl Writer {
                     drop(reply.send(Err(CommitError::Unavailable(text.clone()))));
                 }
                 if in_doubt {
+                    self.shared.note(Some(&text));
                     let retry_at = Instant::now() + REOPEN_AFTER_MIN;
                     self.outage = Some(Outage {
                         text,
@@ -188,6 +200,7 @@ impl Writer {
         match self.durable.heal(&self.env).await {
             Ok(healed) => {
                 tracing::info!(?healed, "the store writes again");
+                self.shared.note(None);
                 match healed {
                     Healed::Landed => self.publish(outage.doubt),
                     Healed::NotLanded => {}
@@ -196,6 +209,7 @@ impl Writer {
             Err(text) => {
                 outage.pause = (outage.pause * 2).min(REOPEN_AFTER_MAX);
                 outage.retry_at = Instant::now() + outage.pause;
+                self.shared.note(Some(&text));
                 outage.text = text;
                 self.outage = Some(outage);
             }
@@ -223,11 +237,11 @@ impl Group {
     }
 
     /// Does `txn` on `state`, or leaves `state` as it is and notes the refusal.
-    fn stage(&mut self, state: &mut Snapshot, first: Revision, txn: Txn, reply: Reply) {
+    fn stage(&mut self, state: &mut Snapshot, limits: (Revision, usize), txn: Txn, reply: Reply) {
         self.bytes = self.bytes.saturating_add(txn.bytes());
         let result = match obstacle(&state.entries, &txn) {
             Some(refusal) => Err(refusal),
-            None => apply(state, first, txn.ops).map(|(after, events)| {
+            None => apply(state, limits, txn.ops).map(|(after, events)| {
                 let (at, last) = (after.revision, after.revision);
                 let first = events.first().map_or(at, |event| event.revision);
                 if !events.is_empty() {
@@ -244,7 +258,7 @@ impl Group {
 /// The state after `ops`, and what happened; an error leaves nothing behind.
 fn apply(
     state: &Snapshot,
-    first: Revision,
+    (first, bytes_max): (Revision, usize),
     ops: Vec<Op>,
 ) -> Result<(Snapshot, Vec<Arc<Event>>), CommitError> {
     let mut after = state.clone();
@@ -263,11 +277,11 @@ fn apply(
                     revision,
                     value,
                 };
-                let previous = after.entries.insert(key.clone(), entry.clone());
+                let previous = after.insert(entry.clone());
                 (key, Some(entry), previous)
             }
             Op::Delete { key } => {
-                let Some(previous) = after.entries.remove(key.as_str()) else {
+                let Some(previous) = after.remove(key.as_str()) else {
                     return Err(CommitError::Conflict { key, actual: None });
                 };
                 (key, None, Some(previous))
@@ -280,6 +294,14 @@ fn apply(
             new,
             previous,
         }));
+    }
+    if after.bytes() > bytes_max && after.bytes() > state.bytes() {
+        let what = "bytes in the whole store, which is full";
+        return Err(CommitError::TooLarge {
+            what,
+            size: after.bytes(),
+            limit: bytes_max,
+        });
     }
     Ok((after, events))
 }

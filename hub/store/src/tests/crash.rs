@@ -2,12 +2,13 @@
 //! transaction is half there, and watchers were told what is.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
 
 use roadstead_protocol::wire::Revision;
 
 use super::simdisk::{Fault, SimDisk};
 use super::world::{START_MICROS, env, key, put, run, value};
-use crate::{CommitError, Event, Options, Store, Txn};
+use crate::{Backend, CommitError, Event, Options, Store, Txn};
 
 /// How long a life of the hub is, on the wall clock.
 const LIFE_MICROS: u64 = 1_000_000;
@@ -166,7 +167,12 @@ async fn fail(fault: Fault, at: u64) -> bool {
 
 #[test]
 fn a_failing_io_heals_without_a_restart() {
-    for fault in [Fault::Refused, Fault::Lied, Fault::Broken] {
+    for fault in [
+        Fault::Refused,
+        Fault::Lied,
+        Fault::Broken,
+        Fault::BrokenLate,
+    ] {
         let faults = (0..).take_while(|at| run(fail(fault, *at))).count();
         assert!(faults > 20, "the run has I/O to fail");
     }
@@ -194,6 +200,70 @@ fn a_broken_disk_refuses_writes_and_serves_reads() {
         disk.mend();
         tokio::time::sleep(std::time::Duration::from_secs(6)).await;
         put(&store, "/a", "2").await;
+    });
+}
+
+#[test]
+fn what_arrived_during_an_outage_is_shown_after_it() {
+    let landed = (0..40).filter(|at| {
+        run(async {
+            let disk = SimDisk::new(1);
+            let store = open(&disk, 0).await.unwrap();
+            let mut watch = store.watch("", store.revision()).unwrap();
+            disk.fault(disk.ios() + at, Fault::BrokenLate);
+            if store.commit(txn(1)).await.is_ok() {
+                return false;
+            }
+            assert!(store.stats().outage.is_some() && watch.try_next().is_none());
+            disk.mend();
+            tokio::time::sleep(std::time::Duration::from_secs(6)).await;
+            assert_eq!(store.stats().outage, None);
+            let heard = watch.try_next().is_some();
+            assert_eq!(heard, whole(&store) == [1]);
+            heard
+        })
+    });
+    assert!(
+        landed.count() > 0,
+        "some outage began after the commit was on the disk"
+    );
+}
+
+#[test]
+fn another_database_in_its_place_is_not_written() {
+    run(async {
+        let (ours, other) = (SimDisk::new(1), SimDisk::new(2));
+        open(&other, 0).await.unwrap().close().await;
+        let swapped = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+        let (first, second, flag) = (ours.backend(), other.backend(), swapped.clone());
+        let opener = move || match (&first, &second) {
+            (Backend::Redb(_), Backend::Redb(second)) if flag.load(Ordering::Relaxed) => second(),
+            (Backend::Redb(first), _) => first(),
+            (Backend::Memory, _) => panic!("a disk"),
+        };
+        let backend = Backend::Redb(std::sync::Arc::new(opener));
+        let store = Store::open(env(9, START_MICROS), backend, Options::default())
+            .await
+            .unwrap();
+        put(&store, "/a", "1").await;
+        swapped.store(true, Ordering::Relaxed);
+        ours.fault(ours.ios(), Fault::Refused);
+        let written = other.ios();
+        let Err(CommitError::Unavailable(text)) = store.commit(txn(1)).await else {
+            panic!()
+        };
+        assert!(text.contains("another database is in its place"), "{text}");
+        tokio::time::sleep(std::time::Duration::from_secs(6)).await;
+        assert!(store.commit(txn(1)).await.is_err());
+        assert_eq!(value(&store, "/a").as_deref(), Some("1"));
+        drop(store);
+        assert!(other.ios() >= written);
+        tokio::time::sleep(std::time::Duration::from_secs(6)).await;
+        let found = open(&other, 1).await.unwrap();
+        assert!(
+            found.snapshot().is_empty(),
+            "nothing of ours is in the other"
+        );
     });
 }
 

@@ -188,3 +188,48 @@ fn a_file_that_vanished_is_not_made_again() {
         assert!(!path.exists());
     });
 }
+
+#[cfg(unix)]
+#[test]
+fn the_file_is_for_its_owner_only() {
+    use std::os::unix::fs::PermissionsExt as _;
+    run(async {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("hub.redb");
+        let _store = open(Backend::Redb(file(&path)), 0).await.unwrap();
+        let mode = std::fs::metadata(&path).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+    });
+}
+
+#[test]
+fn a_missing_folder_is_named() {
+    run(async {
+        let refused = open(Backend::Redb(file("/nowhere/at/all/hub.redb")), 0)
+            .await
+            .unwrap_err();
+        assert!(matches!(refused, OpenError::Disk(_)), "{refused:?}");
+        assert!(
+            refused.to_string().contains("/nowhere/at/all/hub.redb"),
+            "{refused}"
+        );
+    });
+}
+
+#[test]
+fn a_newer_format_is_refused_as_such() {
+    run(async {
+        let disk = SimDisk::new(1);
+        let store = open(disk.backend(), 0).await.unwrap();
+        put(&store, "/a", "of a later release").await;
+        store.close().await;
+        // Version, key id, checksum, created and revision come before the value.
+        let value = disk.find(b"of a later release").unwrap();
+        disk.flip(value - 26);
+        let refused = open(disk.backend(), 1).await.unwrap_err();
+        assert!(
+            matches!(refused, OpenError::Newer { .. } | OpenError::Damaged { .. }),
+            "{refused:?}"
+        );
+    });
+}

@@ -95,6 +95,29 @@ fn bounds_are_kept() {
 }
 
 #[test]
+fn a_full_store_takes_only_what_makes_it_smaller() {
+    run(async {
+        let options = Options {
+            bytes_max: 100,
+            ..Options::default()
+        };
+        let store = memory_with(options).await;
+        put(&store, "/a", &"x".repeat(50)).await;
+        let refused = store.commit(Txn::new().put(key("/b"), vec![0; 60])).await;
+        assert!(
+            matches!(refused, Err(CommitError::TooLarge { limit: 100, .. })),
+            "{refused:?}"
+        );
+        put(&store, "/b", &"x".repeat(40)).await;
+        assert_eq!(store.stats().bytes, 94);
+        put(&store, "/a", "x").await;
+        put(&store, "/b", &"x".repeat(80)).await;
+        let stats = store.stats();
+        assert_eq!((stats.entries, stats.bytes, stats.transactions), (2, 85, 4));
+    });
+}
+
+#[test]
 fn ranges_are_by_prefix_and_from_a_key() {
     run(async {
         let store = memory().await;
@@ -202,9 +225,9 @@ fn a_watch_that_is_dropped_is_forgotten() {
     run(async {
         let store = memory().await;
         let watches = [(); 3].map(|()| store.watch("/a", store.revision()).unwrap());
-        assert_eq!(store.watches(), 3);
+        assert_eq!(store.stats().watches, 3);
         drop(watches);
-        assert_eq!(store.watches(), 0);
+        assert_eq!(store.stats().watches, 0);
     });
 }
 
@@ -288,6 +311,7 @@ proptest! {
                     let now = store.snapshot_at(Revision(revision)).unwrap();
                     assert_eq!(now.revision(), then.revision(), "whole transactions only");
                     assert!(now.range("").eq(then.range("")));
+                    assert_eq!(now.bytes(), then.bytes());
                 }
             }
         });

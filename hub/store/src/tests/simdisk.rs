@@ -21,6 +21,8 @@ pub(super) enum Fault {
     Lied,
     /// From here on everything fails, opening too, until [`SimDisk::mend`].
     Broken,
+    /// As [`Fault::Broken`], but this one was done.
+    BrokenLate,
 }
 
 #[derive(Debug)]
@@ -82,8 +84,8 @@ impl State {
         }
         match self.fault {
             Some((at, fault)) if at == number => {
-                self.failing = matches!(fault, Fault::Power | Fault::Broken);
-                if fault == Fault::Lied {
+                self.failing = matches!(fault, Fault::Power | Fault::Broken | Fault::BrokenLate);
+                if matches!(fault, Fault::Lied | Fault::BrokenLate) {
                     action(self);
                 }
                 Err(error("I/O error"))
