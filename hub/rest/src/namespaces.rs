@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use roadstead_machinery::resource::Resource;
 use roadstead_machinery::status::Status;
-use roadstead_store::records::object_key;
+use roadstead_store::records::{object_key, parse_object_key};
 use roadstead_store::{Entry, Event, Key, Store, WatchEnd};
 use serde_json::{Value, json};
 
@@ -67,18 +67,18 @@ pub(crate) async fn run(store: Store, inner: Weak<Inner>) {
         let Ok(mut watch) = store.watch(OBJECTS, store.revision()) else {
             return;
         };
-        let failed = match inner.upgrade() {
-            Some(inner) => sweep(&inner).await.is_err(),
+        let swept = match inner.upgrade() {
+            Some(inner) => sweep(&inner).await,
             None => return,
         };
         loop {
             let woken = tokio::select! {
                 biased;
                 event = watch.next() => Some(event),
-                () = tokio::time::sleep(RETRY_AFTER), if failed => None,
+                () = tokio::time::sleep(RETRY_AFTER), if swept.failed => None,
             };
             match woken {
-                Some(Ok(event)) if !concerns(&event) => {}
+                Some(Ok(event)) if !concerns(&event, &swept.going) => {}
                 Some(Err(WatchEnd::Closed)) => return,
                 Some(Ok(_) | Err(WatchEnd::Expired)) | None => break,
             }
@@ -86,34 +86,45 @@ pub(crate) async fn run(store: Store, inner: Weak<Inner>) {
     }
 }
 
-/// Whether a change may let a namespace go on going away.
-fn concerns(event: &Event) -> bool {
-    let namespace = event.key.as_str().starts_with("/objects/core/namespaces/");
+/// Whether a change begins the end of a namespace, or may let one go on that is `going`.
+fn concerns(event: &Event, going: &BTreeSet<String>) -> bool {
+    let Some(key) = parse_object_key(event.key.as_str()) else {
+        return false;
+    };
     match &event.new {
-        Some(entry) => namespace && is_terminating(entry),
-        None => !namespace,
+        Some(entry) => key.group.is_empty() && key.plural == "namespaces" && is_terminating(entry),
+        None => going.contains(&key.namespace),
     }
 }
 
-async fn sweep(inner: &Arc<Inner>) -> Result<(), Status> {
+/// What a look at all namespaces came to.
+#[derive(Default)]
+struct Swept {
+    /// Those that are still there although they are going away.
+    going: BTreeSet<String>,
+    /// Whether something could not be done that may be possible later.
+    failed: bool,
+}
+
+async fn sweep(inner: &Arc<Inner>) -> Swept {
+    let mut swept = Swept::default();
     let Some(resource) = inner.registry.by_kind("", "Namespace").cloned() else {
-        return Ok(());
+        return swept;
     };
     let snapshot = inner.store.snapshot();
     let prefix = storage::prefix(&resource, None);
-    let going: Vec<String> = snapshot
+    let going = snapshot
         .range(&prefix)
         .filter(|entry| is_terminating(entry))
-        .filter_map(|entry| entry.key.as_str().rsplit('/').next().map(str::to_owned))
-        .collect();
-    let mut result = Ok(());
-    for namespace in going {
+        .filter_map(|entry| entry.key.as_str().rsplit('/').next().map(str::to_owned));
+    for namespace in going.collect::<Vec<_>>() {
         if let Err(status) = finish(inner, &resource, &namespace).await {
             tracing::warn!(%namespace, error = %status, "namespace cannot be emptied yet");
-            result = Err(status);
+            swept.failed = true;
         }
+        swept.going.insert(namespace);
     }
-    result
+    swept
 }
 
 async fn finish(

@@ -1,6 +1,7 @@
 //! From a request to the answer: who, what, may they, do it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{ACCEPT, USER_AGENT};
@@ -15,6 +16,11 @@ use crate::path::{Objects, Target};
 use crate::query::Query;
 use crate::rest::Inner;
 use crate::{Identity, RestBody, auth, discovery, health, metrics, mutate, read, respond};
+
+/// How long a client may take to send the body of a request.
+const BODY_WITHIN: Duration = Duration::from_secs(60);
+/// When a client is told to try again.
+const RETRY_AFTER_SECONDS: u32 = 1;
 
 /// A request without its body.
 pub(crate) struct Head {
@@ -156,7 +162,15 @@ where
             read::get(inner, &resource, &at, &head.query, head.accept())
         };
     }
-    let body = decode::collect(body, inner.options.body_bytes_max).await?;
+    let collected = decode::collect(body, inner.options.body_bytes_max);
+    let body = tokio::time::timeout(BODY_WITHIN, collected)
+        .await
+        .map_err(|_| {
+            Status::timeout(
+                "the body of the request did not come in time",
+                RETRY_AFTER_SECONDS,
+            )
+        })??;
     if custom.is_some() {
         return hooked(inner, resource, at, &head, &body).await;
     }
