@@ -96,6 +96,8 @@ pub struct Desk {
     pub news: Notify,
     /// The position moved.
     pub moved: Notify,
+    /// What is under our label and in no list should be looked for.
+    pub sweep: Notify,
     /// A definition of a kind came, so that a kind may be served now.
     pub definitions: Notify,
 }
@@ -137,6 +139,7 @@ impl Desk {
             kinds: Notify::new(),
             news: Notify::new(),
             moved: Notify::new(),
+            sweep: Notify::new(),
             definitions: Notify::new(),
         }
     }
@@ -367,6 +370,7 @@ impl Desk {
         known.anchored = true;
         known.rewound = rewound;
         drop(known);
+        self.sweep.notify_one();
         self.work.notify_one();
     }
 
@@ -374,6 +378,7 @@ impl Desk {
     pub fn compared(&self) {
         self.lock().rewound = false;
         self.work.notify_one();
+        self.sweep.notify_one();
     }
 }
 

@@ -204,6 +204,7 @@ fn work(tasks: &mut JoinSet<Error>, env: &Env, options: &Options, shop: Workshop
         desk.clone(),
         seed(env),
     )));
+    tasks.spawn(endless(member::sweep::run(member.clone(), desk.clone())));
     tasks.spawn(endless(member::facts::run(
         member,
         desk,

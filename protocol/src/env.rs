@@ -62,7 +62,14 @@ impl Env {
         let hex = u128::from_be_bytes(b);
         let s = format!("{hex:032x}");
         let part = |from: usize, to: usize| s.get(from..to).unwrap_or_default();
-        [part(0, 8), part(8, 12), part(12, 16), part(16, 20), part(20, 32)].join("-")
+        [
+            part(0, 8),
+            part(8, 12),
+            part(12, 16),
+            part(16, 20),
+            part(20, 32),
+        ]
+        .join("-")
     }
 }
 
@@ -96,7 +103,11 @@ mod tests {
 
     #[test]
     fn uid_is_a_version_4_uuid() {
-        let env = Env { clock: Arc::new(Fixed), entropy: Arc::new(Fixed), blocking: Arc::new(Fixed) };
+        let env = Env {
+            clock: Arc::new(Fixed),
+            entropy: Arc::new(Fixed),
+            blocking: Arc::new(Fixed),
+        };
         assert_eq!(env.uid(), "ffffffff-ffff-4fff-bfff-ffffffffffff");
     }
 }

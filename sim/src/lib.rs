@@ -1,1 +1,25 @@
-//! Roadstead: stub, being written.
+//! The deterministic simulation: the real hub and the real agents on a simulated network, disk and
+//! clock, with faults drawn from a seed, and checkers that know only what users were told and what
+//! members hold.
+//!
+//! Nothing in hub or agent knows that it is simulated: everything comes in through the same
+//! arguments as in a real process. One seed gives one run, byte for byte.
+
+pub mod check;
+pub mod command;
+pub mod disk;
+pub mod drift;
+pub mod env;
+pub mod fault;
+pub mod gate;
+pub mod hosts;
+pub mod http;
+pub mod model;
+pub mod net;
+pub mod rng;
+pub mod run;
+pub mod swarm;
+pub mod tls;
+pub mod trace;
+pub mod user;
+pub mod world;

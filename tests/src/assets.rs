@@ -31,9 +31,14 @@ impl Assets {
             }
             return Ok(Self { folder });
         }
-        let version = cache::run(Command::new("go").args(["env", "GOVERSION"]))
-            .context("KUBEBUILDER_ASSETS is not set and there is no Go to build a kube-apiserver with")?;
-        anyhow::ensure!(recent(&version), "Go 1.26 or later is needed, this is {}", version.trim());
+        let version = cache::run(Command::new("go").args(["env", "GOVERSION"])).context(
+            "KUBEBUILDER_ASSETS is not set and there is no Go to build a kube-apiserver with",
+        )?;
+        anyhow::ensure!(
+            recent(&version),
+            "Go 1.26 or later is needed, this is {}",
+            version.trim()
+        );
         let folder = cache::once(&format!("kube-{KUBERNETES}"), build)?;
         Ok(Self { folder })
     }
@@ -56,10 +61,17 @@ fn build(into: &Path) -> Result<()> {
     let modules = Path::new(env!("CARGO_MANIFEST_DIR")).join("kube");
     let go = |module: &Path, flags: &str, packages: &[&str], output: &Path| {
         let mut command = Command::new("go");
-        command.current_dir(module).args(["build", "-trimpath", "-ldflags", flags, "-o"]);
+        command
+            .current_dir(module)
+            .args(["build", "-trimpath", "-ldflags", flags, "-o"]);
         cache::run(command.arg(output).args(packages))
     };
-    go(&modules.join("etcd"), "-s -w", &["go.etcd.io/etcd/server/v3"], &into.join("etcd"))?;
+    go(
+        &modules.join("etcd"),
+        "-s -w",
+        &["go.etcd.io/etcd/server/v3"],
+        &into.join("etcd"),
+    )?;
     let (major, minor) = ("1", KUBERNETES.split('.').nth(1).unwrap_or_default());
     let version = "k8s.io/component-base/version";
     let flags = format!(
@@ -82,7 +94,8 @@ mod tests {
 
     #[test]
     fn go_versions() {
-        let check = |version: &str, expected: bool| assert_eq!(recent(version), expected, "{version}");
+        let check =
+            |version: &str, expected: bool| assert_eq!(recent(version), expected, "{version}");
         check("go1.26.8\n", true);
         check("go1.25.1", false);
         check("go2.0", true);

@@ -5,7 +5,10 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 
 /// The value of an environment variable.
-#[expect(clippy::disallowed_methods, reason = "the one place where the tests read their environment")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one place where the tests read their environment"
+)]
 pub fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|v| !v.is_empty())
 }

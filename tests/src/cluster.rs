@@ -55,12 +55,28 @@ impl Clusters {
                 .arg("--data-dir")
                 .arg(folder.join("etcd"))
                 .arg("--unsafe-no-fsync")
-                .args(["--listen-client-urls", &url(client), "--advertise-client-urls", &url(client)])
-                .args(["--listen-peer-urls", &url(peer), "--initial-advertise-peer-urls", &url(peer)])
+                .args([
+                    "--listen-client-urls",
+                    &url(client),
+                    "--advertise-client-urls",
+                    &url(client),
+                ])
+                .args([
+                    "--listen-peer-urls",
+                    &url(peer),
+                    "--initial-advertise-peer-urls",
+                    &url(peer),
+                ])
                 .args(["--initial-cluster", &format!("default={}", url(peer))]),
         )?;
         let etcd_url = url(client);
-        Ok(Self { assets, folder: folder.to_owned(), pki, etcd_url, _etcd: etcd })
+        Ok(Self {
+            assets,
+            folder: folder.to_owned(),
+            pki,
+            etcd_url,
+            _etcd: etcd,
+        })
     }
 
     /// Starts a cluster. `controllers` adds controller-manager and scheduler, where these assets
@@ -78,24 +94,36 @@ impl Clusters {
         let probe = Probe::new(port, &self.pki)?;
         eventually(&format!("{name}'s API server is ready"), || probe.ready()).await?;
         for part in ["kube-controller-manager", "kube-scheduler"] {
-            let Some(program) = self.assets.program(part).filter(|_| controllers) else { continue };
+            let Some(program) = self.assets.program(part).filter(|_| controllers) else {
+                continue;
+            };
             let mut command = Command::new(program);
             command.arg("--kubeconfig").arg(&kubeconfig);
             command.args(["--secure-port=0", "--leader-elect=false"]);
             if part == "kube-controller-manager" {
                 let file = |name: &str| self.pki.folder.join(name);
                 command.arg("--root-ca-file").arg(file("ca.crt"));
-                command.arg("--service-account-private-key-file").arg(file("sa.key"));
+                command
+                    .arg("--service-account-private-key-file")
+                    .arg(file("sa.key"));
                 command.arg("--use-service-account-credentials");
             }
             parts.push(Process::start(part, &folder, &mut command)?);
         }
-        Ok(Cluster { name: name.to_owned(), kubeconfig, _parts: parts })
+        Ok(Cluster {
+            name: name.to_owned(),
+            kubeconfig,
+            _parts: parts,
+        })
     }
 
     fn api_server(&self, name: &str, folder: &Path, port: u16) -> Result<Process> {
-        let program = self.assets.program("kube-apiserver").context("no kube-apiserver")?;
-        let file = |flag: &str, name: &str| format!("--{flag}={}", self.pki.folder.join(name).display());
+        let program = self
+            .assets
+            .program("kube-apiserver")
+            .context("no kube-apiserver")?;
+        let file =
+            |flag: &str, name: &str| format!("--{flag}={}", self.pki.folder.join(name).display());
         Process::start(
             "kube-apiserver",
             folder,
@@ -127,7 +155,9 @@ impl Pki {
         let ca_key = KeyPair::generate()?;
         let mut params = CertificateParams::default();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        params.distinguished_name.push(DnType::CommonName, "test-ca");
+        params
+            .distinguished_name
+            .push(DnType::CommonName, "test-ca");
         let ca = params.self_signed(&ca_key)?;
         let ca_pem = ca.pem();
         let issuer = Issuer::new(params, ca_key);
@@ -135,20 +165,29 @@ impl Pki {
 
         let server_key = KeyPair::generate()?;
         let mut params = CertificateParams::new(vec!["localhost".to_owned()])?;
-        params.subject_alt_names.push(SanType::IpAddress(Ipv4Addr::LOCALHOST.into()));
+        params
+            .subject_alt_names
+            .push(SanType::IpAddress(Ipv4Addr::LOCALHOST.into()));
         write("server.crt", &params.signed_by(&server_key, &issuer)?.pem())?;
         write("server.key", &server_key.serialize_pem())?;
 
         let admin_key = KeyPair::generate()?;
         let mut params = CertificateParams::default();
         params.distinguished_name.push(DnType::CommonName, "admin");
-        params.distinguished_name.push(DnType::OrganizationName, "system:masters");
+        params
+            .distinguished_name
+            .push(DnType::OrganizationName, "system:masters");
         let admin_pem = params.signed_by(&admin_key, &issuer)?.pem();
 
         let account_key = KeyPair::generate()?;
         write("sa.key", &account_key.serialize_pem())?;
         write("sa.pub", &account_key.public_key_pem())?;
-        Ok(Self { folder, ca_pem, admin_pem, admin_key_pem: admin_key.serialize_pem() })
+        Ok(Self {
+            folder,
+            ca_pem,
+            admin_pem,
+            admin_key_pem: admin_key.serialize_pem(),
+        })
     }
 
     fn kubeconfig(&self, port: u16) -> String {
@@ -182,7 +221,10 @@ impl Probe {
     fn new(port: u16, pki: &Pki) -> Result<Self> {
         std::fs::write(pki.folder.join("admin.crt"), &pki.admin_pem)?;
         std::fs::write(pki.folder.join("admin.key"), &pki.admin_key_pem)?;
-        Ok(Self { url: format!("https://127.0.0.1:{port}/readyz"), folder: pki.folder.clone() })
+        Ok(Self {
+            url: format!("https://127.0.0.1:{port}/readyz"),
+            folder: pki.folder.clone(),
+        })
     }
 
     async fn ready(&self) -> Result<bool> {

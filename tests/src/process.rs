@@ -26,7 +26,10 @@ impl Process {
     /// When it cannot be started.
     pub fn start(name: &str, folder: &Path, command: &mut Command) -> Result<Self> {
         let path = folder.join(format!("{name}.log"));
-        let log = std::fs::File::options().create(true).append(true).open(&path)?;
+        let log = std::fs::File::options()
+            .create(true)
+            .append(true)
+            .open(&path)?;
         let child = command
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
@@ -34,7 +37,10 @@ impl Process {
             .kill_on_drop(true)
             .spawn()
             .with_context(|| format!("start {name}"))?;
-        Ok(Self { child, name: name.to_owned() })
+        Ok(Self {
+            child,
+            name: name.to_owned(),
+        })
     }
 
     /// Its process id, while it runs.
@@ -47,7 +53,10 @@ impl Process {
     /// # Errors
     /// When it had ended already.
     pub async fn kill(&mut self) -> Result<()> {
-        self.child.kill().await.with_context(|| format!("kill {}", self.name))
+        self.child
+            .kill()
+            .await
+            .with_context(|| format!("kill {}", self.name))
     }
 
     /// Asks it to end (`SIGTERM`) and waits for that.

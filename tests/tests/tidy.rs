@@ -12,23 +12,57 @@ const MAIN_LINES_MAX: usize = 60;
 const ARROWS: &[(&str, &[&str])] = &[
     ("protocol", &[]),
     ("hub/machinery", &[]),
-    ("hub/generate", &["machinery"]),
+    ("hub/machinery/generate", &["machinery"]),
     ("hub/store", &["protocol"]),
     ("hub/plan", &["protocol", "machinery"]),
     ("hub/rest", &["protocol", "machinery", "store"]),
     ("hub/authority", &["protocol", "store"]),
     ("hub/agents", &["protocol", "store", "authority"]),
-    ("hub/controllers", &["protocol", "machinery", "store", "plan"]),
+    (
+        "hub/controllers",
+        &["protocol", "machinery", "store", "plan"],
+    ),
     ("agent", &["protocol"]),
     (
         "hub",
         &[
-            "protocol", "machinery", "store", "plan", "rest", "authority", "agents", "controllers",
+            "protocol",
+            "machinery",
+            "store",
+            "plan",
+            "rest",
+            "authority",
+            "agents",
+            "controllers",
             "agent",
         ],
     ),
-    ("sim", &["protocol", "machinery", "store", "plan", "hub", "agent", "rest"]),
-    ("tests", &["protocol", "machinery", "store", "plan", "hub", "agent", "rest", "sim"]),
+    (
+        "sim",
+        &[
+            "controllers",
+            "protocol",
+            "machinery",
+            "store",
+            "plan",
+            "hub",
+            "agent",
+            "rest",
+        ],
+    ),
+    (
+        "tests",
+        &[
+            "protocol",
+            "machinery",
+            "store",
+            "plan",
+            "hub",
+            "agent",
+            "rest",
+            "sim",
+        ],
+    ),
 ];
 
 /// Rooms without async, clock, threads or I/O.
@@ -42,8 +76,16 @@ const PURE: &[&str] = &[
 ];
 
 /// What a pure room must not speak of.
-const IMPURE: &[&str] =
-    &["tokio", "quinn", "async fn", ".await", "std::fs", "std::net", "std::thread", "Instant::now"];
+const IMPURE: &[&str] = &[
+    "tokio",
+    "quinn",
+    "async fn",
+    ".await",
+    "std::fs",
+    "std::net",
+    "std::thread",
+    "Instant::now",
+];
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
@@ -53,7 +95,11 @@ fn root() -> PathBuf {
 fn sources() -> Vec<(String, String)> {
     let mut found = Vec::new();
     walk(&root(), &mut found);
-    assert!(found.len() > 20, "the walk found only {} files", found.len());
+    assert!(
+        found.len() > 20,
+        "the walk found only {} files",
+        found.len()
+    );
     found
 }
 
@@ -66,7 +112,12 @@ fn walk(folder: &Path, found: &mut Vec<(String, String)>) {
                 walk(&path, found);
             }
         } else if name.ends_with(".rs") {
-            let relative = path.strip_prefix(root()).unwrap().to_str().unwrap().to_owned();
+            let relative = path
+                .strip_prefix(root())
+                .unwrap()
+                .to_str()
+                .unwrap()
+                .to_owned();
             found.push((relative, std::fs::read_to_string(&path).unwrap()));
         }
     }
@@ -75,12 +126,18 @@ fn walk(folder: &Path, found: &mut Vec<(String, String)>) {
 /// Whether a file holds nothing but tests, examples or benchmarks.
 fn is_test(path: &str) -> bool {
     let part = |name: &str| path.split('/').any(|p| p == name);
-    part("tests") || part("examples") || part("benches") || path.ends_with("/tests.rs") || path.ends_with("_tests.rs")
+    part("tests")
+        || part("examples")
+        || part("benches")
+        || path.ends_with("/tests.rs")
+        || path.ends_with("_tests.rs")
 }
 
 /// The text before the first inline test module.
 fn production(text: &str) -> &str {
-    text.split("#[cfg(test)]\nmod tests {").next().unwrap_or(text)
+    text.split("#[cfg(test)]\nmod tests {")
+        .next()
+        .unwrap_or(text)
 }
 
 /// Fails with every fault found, one a line.
@@ -94,21 +151,28 @@ fn arrows_between_crates() {
     let mut listed = BTreeSet::new();
     for (folder, allowed) in ARROWS {
         let path = root().join(folder).join("Cargo.toml");
-        let Ok(text) = std::fs::read_to_string(&path) else { continue };
+        let Ok(text) = std::fs::read_to_string(&path) else {
+            continue;
+        };
         listed.insert(*folder);
         let mut section = "";
         for line in text.lines() {
             if line.starts_with('[') {
                 section = line;
             }
-            let Some(used) = line.strip_prefix("roadstead-") else { continue };
+            let Some(used) = line.strip_prefix("roadstead-") else {
+                continue;
+            };
             let used = used.split(['.', ' ', '=']).next().unwrap_or_default();
             if section == "[dependencies]" && !allowed.contains(&used) {
                 faults.push(format!("{folder} may not use roadstead-{used}"));
             }
         }
     }
-    for line in std::fs::read_to_string(root().join("Cargo.toml")).unwrap().lines() {
+    for line in std::fs::read_to_string(root().join("Cargo.toml"))
+        .unwrap()
+        .lines()
+    {
         let member = line.trim().trim_end_matches(',').trim_matches('"');
         if line.starts_with("    \"") && root().join(member).join("Cargo.toml").is_file() {
             let known = listed.contains(member);
@@ -142,7 +206,11 @@ fn files_are_small_and_say_what_they_are() {
     let mut faults = Vec::new();
     for (path, text) in sources() {
         let lines = text.lines().count();
-        let limit = if path.ends_with("src/main.rs") { MAIN_LINES_MAX } else { FILE_LINES_MAX };
+        let limit = if path.ends_with("src/main.rs") {
+            MAIN_LINES_MAX
+        } else {
+            FILE_LINES_MAX
+        };
         if lines > limit && !(is_test(&path) && lines <= 2 * limit) {
             faults.push(format!("{path}: {lines} lines, {limit} are allowed"));
         }
@@ -157,7 +225,12 @@ fn files_are_small_and_say_what_they_are() {
 #[test]
 fn no_unwrap_and_nothing_left_loose_outside_tests() {
     let mut faults = Vec::new();
-    let loose = [".unwrap()", concat!("to", "do!("), concat!("unimple", "mented!("), "panic!(\"not"];
+    let loose = [
+        ".unwrap()",
+        concat!("to", "do!("),
+        concat!("unimple", "mented!("),
+        "panic!(\"not",
+    ];
     for (path, text) in sources() {
         if is_test(&path) || path.starts_with("tests/") {
             continue;
@@ -176,16 +249,24 @@ fn no_unwrap_and_nothing_left_loose_outside_tests() {
 fn bounds_of_the_protocol_are_in_one_place() {
     let mut faults = Vec::new();
     for (path, text) in sources() {
-        let within = path.starts_with("protocol/src/wire") || path.starts_with("protocol/src/session");
+        let within =
+            path.starts_with("protocol/src/wire") || path.starts_with("protocol/src/session");
         if !within || path.ends_with("wire/limits.rs") || is_test(&path) {
             continue;
         }
         for (i, line) in production(&text).lines().enumerate() {
             let line = line.trim_start();
-            let is_const = line.starts_with("const ") || line.contains("pub const ") || line.contains("pub(crate) const ");
-            let is_bound = ["_MAX", "_MIN", "WINDOW", "_WITHIN", "TIMEOUT", "_DEADLINE"].iter().any(|w| line.contains(w));
+            let is_const = line.starts_with("const ")
+                || line.contains("pub const ")
+                || line.contains("pub(crate) const ");
+            let is_bound = ["_MAX", "_MIN", "WINDOW", "_WITHIN", "TIMEOUT", "_DEADLINE"]
+                .iter()
+                .any(|w| line.contains(w));
             if is_const && is_bound {
-                faults.push(format!("{path}:{}: this bound belongs into wire/limits.rs", i + 1));
+                faults.push(format!(
+                    "{path}:{}: this bound belongs into wire/limits.rs",
+                    i + 1
+                ));
             }
         }
     }
@@ -195,7 +276,11 @@ fn bounds_of_the_protocol_are_in_one_place() {
 #[test]
 fn nothing_speaks_of_where_it_was_made() {
     let mut faults = Vec::new();
-    let words = [concat!("sub", "agent"), concat!("/work", "/main"), concat!("before", "-stop")];
+    let words = [
+        concat!("sub", "agent"),
+        concat!("/work", "/main"),
+        concat!("before", "-stop"),
+    ];
     for (path, text) in sources() {
         for word in words.iter().filter(|w| text.contains(**w)) {
             faults.push(format!("{path}: {word}"));

@@ -21,9 +21,9 @@ use tokio::time::Instant;
 
 use super::chain;
 use crate::anchor::Start;
-use crate::desk::Desk;
+use crate::desk::{Desk, Entered};
 use crate::intake::intake;
-use crate::store::record::Identity;
+use crate::store::record::{Identity, Position};
 use crate::store::{Disk, DiskError, Write};
 
 /// How long to wait before offering reports again that the session had no room for.
@@ -145,6 +145,18 @@ impl Conversation {
         }
         tracing::info!(release = %welcome.release, epoch = %welcome.epoch, mode = ?welcome.mode, "the hub let this agent in");
         self.renew(&welcome);
+        let position = self.desk.position();
+        if position.detached {
+            // It was detached and is attached again; the next batch writes that down.
+            let position = Position {
+                detached: false,
+                ..position
+            };
+            self.desk.enter(Entered {
+                position: Some(position),
+                ..Entered::default()
+            });
+        }
         self.lineage = Some(welcome.lineage);
         self.desk.say_all();
         ControlFlow::Continue(())

@@ -9,12 +9,11 @@ pub mod client;
 pub mod discovery;
 pub mod error;
 pub mod facts;
+pub mod sweep;
 pub mod watch;
 
 #[cfg(test)]
 pub(crate) mod fake;
-#[cfg(test)]
-mod tests;
 
 pub use client::Member;
 pub use discovery::{Catalogue, Resource};

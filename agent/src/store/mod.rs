@@ -12,7 +12,7 @@ mod load;
 pub mod record;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use disk::{Disk, Write};
 pub use error::{DiskError, OpenError};

@@ -138,7 +138,7 @@ impl Authority {
     }
 
     /// How often to make new server settings, which also renews their certificates.
-    pub const SERVER_RENEWAL: std::time::Duration = std::time::Duration::from_secs(24 * 3600);
+    pub const SERVER_RENEWAL: std::time::Duration = std::time::Duration::from_secs(3600);
 
     /// The user and groups that a client certificate of the REST port names (common name and
     /// organisations). rustls has verified it already.

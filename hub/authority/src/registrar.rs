@@ -1,15 +1,21 @@
 //! Who gets in: a token is redeemed, once, and a certificate is signed.
 
 use roadstead_protocol::api::names;
-use roadstead_protocol::host::enrol::{EnrolRequest, Granted, Refusal, RefusalCode, Registrar};
-use roadstead_protocol::host::tls::{self, Issued, Profile};
+use roadstead_protocol::host::enrol::{
+    EnrolRequest, Granted, Refusal, RefusalCode, Registrar, RenewRequest,
+};
+use roadstead_protocol::host::tls::{self, Issued, Profile, TlsError};
 use roadstead_store::records::{self, JoinTokenRecord, SeenRecord};
 use roadstead_store::{Check, CommitError, Entry, Key, Snapshot, Txn};
+use rustls_pki_types::CertificateDer;
 
 use crate::{Authority, AuthorityError, tokens};
 
 /// Attempts to redeem a token when something else is written at the same time.
 const ATTEMPTS_MAX: usize = 4;
+
+/// For how long after its end a certificate can still be renewed, in seconds: edge sites sleep.
+const RENEWABLE_SECONDS: i64 = 365 * 24 * 3600;
 
 /// Decides about enrolments by the tokens in the store.
 #[derive(Clone, Debug)]
@@ -178,6 +184,69 @@ impl Registrar for HubRegistrar {
         }
         Err(unavailable("the store is busy"))
     }
+
+    async fn renew(&self, request: RenewRequest, proven: &[u8]) -> Result<Granted, Refusal> {
+        let uid = renewable(self, &request, proven)?;
+        let profile = Profile::Agent {
+            cluster_uid: uid.clone(),
+        };
+        let (env, agents) = (self.authority.env(), self.authority.agents());
+        let issued = tls::sign_request(env, agents, &request.request, &profile)
+            .map_err(|error| Refusal::new(RefusalCode::Malformed, error.to_string()))?;
+        Ok(self.grant(&uid, &issued))
+    }
+}
+
+/// Decides about a renewal: by the certificate, the proof, the cluster and what was seen of it.
+fn renewable(
+    registrar: &HubRegistrar,
+    request: &RenewRequest,
+    proven: &[u8],
+) -> Result<String, Refusal> {
+    let authority = &registrar.authority;
+    let unknown = |error: &TlsError| {
+        let message = format!(
+            "this hub did not give the certificate that is to be renewed, or its key is another's ({error}); \
+             join anew with `roadstead join`"
+        );
+        Refusal::new(RefusalCode::Unknown, message)
+    };
+    let certificate = CertificateDer::from(request.certificate.as_slice());
+    let until = tls::not_after(&certificate).map_err(|error| unknown(&error))?;
+    let now = authority.env().clock.now();
+    let authorities = authority.agents_authorities();
+    tls::verify_possession(
+        &authorities,
+        &certificate,
+        now.min(until),
+        proven,
+        &request.proof,
+    )
+    .map_err(|error| unknown(&error))?;
+    let uid = tls::cluster_uid(&certificate).map_err(|error| unknown(&error))?;
+    if now.as_second().saturating_sub(until.as_second()) > RENEWABLE_SECONDS {
+        let message = format!(
+            "this certificate expired at {until}, too long ago to be renewed; join anew with `roadstead join`"
+        );
+        return Err(Refusal::new(RefusalCode::Expired, message));
+    }
+    let snapshot = authority.store().snapshot();
+    let seen = records::seen_key(&uid)
+        .ok()
+        .and_then(|key| snapshot.get(key.as_str()).cloned());
+    let revoked = seen
+        .is_some_and(|entry| records::decode::<SeenRecord>(&entry).is_ok_and(|seen| seen.revoked));
+    if revoked || !attached(&snapshot, &uid) {
+        let message = "this cluster was detached from the hub; to manage it again, join it anew with `roadstead join`";
+        return Err(Refusal::new(RefusalCode::Detached, message));
+    }
+    Ok(uid)
+}
+
+/// Whether any cluster has this UID and is there to stay.
+fn attached(snapshot: &Snapshot, uid: &str) -> bool {
+    let prefix = records::objects_prefix(names::CLUSTER_GROUP, names::ATTACHED_CLUSTERS);
+    snapshot.range(&prefix).any(|entry| is_cluster(entry, uid))
 }
 
 fn unavailable(why: &str) -> Refusal {
@@ -191,19 +260,24 @@ fn cluster_exists(snapshot: &Snapshot, record: &JoinTokenRecord) -> bool {
     let Ok(key) = object_of(record) else {
         return false;
     };
-    let object = snapshot
+    snapshot
         .get(key.as_str())
-        .map(records::decode::<serde_json::Value>);
-    let Some(Ok(object)) = object else {
+        .is_some_and(|entry| is_cluster(entry, &record.cluster_uid))
+}
+
+/// Whether an object has this UID and is there to stay.
+fn is_cluster(entry: &Entry, uid: &str) -> bool {
+    let Ok(object) = records::decode::<serde_json::Value>(entry) else {
         return false;
     };
-    let uid = object
-        .pointer("/metadata/uid")
-        .and_then(serde_json::Value::as_str);
     let leaving = object
         .pointer("/metadata/deletionTimestamp")
         .is_some_and(|at| !at.is_null());
-    uid == Some(record.cluster_uid.as_str()) && !leaving
+    object
+        .pointer("/metadata/uid")
+        .and_then(serde_json::Value::as_str)
+        == Some(uid)
+        && !leaving
 }
 
 fn object_of(token: &JoinTokenRecord) -> Result<Key, AuthorityError> {

@@ -228,6 +228,82 @@ async fn a_malformed_request_spends_no_token() {
     assert_eq!(registrar.enrol(request(good)).await.unwrap().cluster, "a1");
 }
 
+/// A clock that stands where it is put, in seconds.
+struct Put(std::sync::atomic::AtomicI64);
+
+impl roadstead_protocol::env::WallClock for Put {
+    fn now(&self) -> jiff::Timestamp {
+        jiff::Timestamp::from_second(self.0.load(std::sync::atomic::Ordering::Relaxed)).unwrap()
+    }
+}
+
+#[tokio::test]
+async fn a_certificate_is_renewed_for_a_year_after_its_end() {
+    use roadstead_protocol::host::SecretKey;
+    use roadstead_protocol::host::enrol::{RefusalCode, Registrar as _, RenewRequest};
+    const DAY: i64 = 24 * 3600;
+    let begin = "2026-06-01T00:00:00Z"
+        .parse::<jiff::Timestamp>()
+        .unwrap()
+        .as_second();
+    let clock = Arc::new(Put(begin.into()));
+    let env = Env {
+        clock: clock.clone(),
+        ..system::env()
+    };
+    let authority = Authority::load_or_create(&store(&env).await, &env)
+        .await
+        .unwrap();
+    let cluster = r#"{"metadata":{"name":"prod","namespace":"default","uid":"a1"}}"#;
+    let key = roadstead_store::records::object_key(
+        "cluster.kurator.dev",
+        "attachedclusters",
+        "default",
+        "prod",
+    );
+    authority
+        .store()
+        .commit(Txn::new().put(key.unwrap(), cluster))
+        .await
+        .unwrap();
+    let profile = Profile::Agent {
+        cluster_uid: "a1".to_owned(),
+    };
+    let old = tls::sign(&env, authority.agents(), &profile).unwrap();
+    let registrar = authority.registrar(vec!["127.0.0.1:7443".to_owned()]);
+    let request = || RenewRequest {
+        release: "test".to_owned(),
+        certificate: old.chain[0].to_vec(),
+        request: tls::make_request(&SecretKey::generate(&env)).unwrap(),
+        proof: old.key.sign(b"this connection").unwrap(),
+    };
+    for (day, expected) in [
+        (0, None),
+        (89, None),
+        (454, None),
+        (456, Some(RefusalCode::Expired)),
+    ] {
+        clock
+            .0
+            .store(begin + day * DAY, std::sync::atomic::Ordering::Relaxed);
+        let answer = registrar.renew(request(), b"this connection").await;
+        assert_eq!(
+            answer.err().map(|refusal| refusal.code),
+            expected,
+            "day {day}"
+        );
+        let elsewhere = registrar.renew(request(), b"another connection").await;
+        assert_eq!(elsewhere.unwrap_err().code, RefusalCode::Unknown);
+    }
+    clock.0.store(begin, std::sync::atomic::Ordering::Relaxed);
+    authority.revoke("a1").await.unwrap();
+    let revoked = registrar
+        .renew(request(), b"this connection")
+        .await
+        .unwrap_err();
+    assert_eq!(revoked.code, RefusalCode::Detached);
+}
+
 #[tokio::test]
 async fn tokens_long_past_are_forgotten() {
     let (env, authority) = authority().await;

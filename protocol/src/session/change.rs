@@ -126,7 +126,8 @@ pub struct Delivered {
 /// What an agent is to commit in one transaction, in revision order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Batch {
-    /// The changes, each to be judged by [`verdict`](super::stamps::verdict). May be empty.
+    /// The changes, each to be judged by [`verdict`](super::stamps::verdict). Empty where the hub
+    /// withdrew what it had announced, and at the end of a comparison.
     pub changes: Vec<Delivered>,
     /// What to hand to `committed` once the transaction is durable. `None` only for the end of a
     /// comparison with a hub that has never written anything.

@@ -8,6 +8,8 @@
 //!    bound as long as the shell does so before the next frame.
 //! 3. **Frames**: `poll_transmit` for every lane that has room, until `None`. A lane without room is
 //!    simply not polled: what it would carry waits (and newer reports replace older ones meanwhile).
+//!    Where a frame was taken there may be events again: the next content is asked of the shell
+//!    when the one before it has left.
 //! 4. **Time**: `poll_timeout` names the next wake-up and why; call `handle_timeout` then.
 //!
 //! How changes travel: the hub announces puts and tombstones in revision order on the desired lane;

@@ -47,6 +47,8 @@ pub(super) struct Receiver {
     inbound: Inbound,
     /// The newest announced revision.
     announced: Revision,
+    /// The stamp of the newest announced change, or of where the session began.
+    newest: Option<Stamp>,
     /// The stamp of the newest change that was handed out, or of where the session began.
     handed: Option<Stamp>,
     complete: Option<Mark>,
@@ -69,6 +71,7 @@ impl Receiver {
             queue: Queue::default(),
             inbound: Inbound::default(),
             announced: start.map_or(Revision(0), |stamp| stamp.revision),
+            newest: start,
             handed: start,
             complete: None,
             synced: None,
@@ -108,6 +111,7 @@ impl Receiver {
             });
         }
         self.announced = revision;
+        self.newest = Some(change.stamp);
         let superseded = self.queue.push(change).and_then(|older| older.digest());
         if let Some(digest) = superseded {
             self.forget_unneeded(&digest);
@@ -222,8 +226,9 @@ impl Receiver {
         if self.out.is_some() {
             return None;
         }
+        let before = self.handed;
         let batch = self.ready(holds);
-        if !batch.changes.is_empty() {
+        if batch.upto != before {
             return Some(self.hand_out(batch));
         }
         let first = self.queue.first();
@@ -269,6 +274,11 @@ impl Receiver {
             };
             self.handed = Some(change.stamp);
             changes.push(Delivered { change, content });
+        }
+        if self.queue.first().is_none() {
+            // What came after the last change was withdrawn: it is passed over, and said so, because
+            // the hub's window has room for what follows only then.
+            self.handed = later(self.handed, self.newest);
         }
         let upto = self.handed;
         let position = if self.mode == Mode::Resume {
@@ -332,6 +342,13 @@ impl Receiver {
     pub(super) fn load(&self) -> (usize, usize) {
         (self.queue.len(), self.inbound.used())
     }
+}
+
+/// The one of two places in one history that is further on.
+fn later(one: Option<Stamp>, other: Option<Stamp>) -> Option<Stamp> {
+    one.into_iter()
+        .chain(other)
+        .max_by_key(|stamp| stamp.revision)
 }
 
 /// What follows from a durable batch.

@@ -276,3 +276,82 @@ fn estimate(change: &Change) -> usize {
     let names = key.group.len() + key.kind.len() + key.namespace.len() + key.name.len();
     FIXED + names + change.meta.iter().map(codec::meta_bytes).sum::<usize>()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::session::testing::{lineage, put, stamp, tombstone};
+
+    fn drain(sender: &mut Sender) -> Vec<&'static str> {
+        std::iter::from_fn(|| sender.poll_transmit())
+            .map(|frame| frame.name())
+            .collect()
+    }
+
+    #[test]
+    fn the_ledger_is_read_until_it_is_all_and_again_after_a_hint() {
+        let mut sender = Sender::new(Mode::Resume, Revision(1));
+        assert_eq!(sender.poll_need(), Some((Revision(1), WINDOW_ITEMS)));
+        assert_eq!(sender.poll_need(), None, "asked once");
+        sender.offer(&lineage(), vec![put("a", 2, b"x"), tombstone("b", 4)]);
+        sender.synced(&lineage(), Revision(9));
+        assert_eq!(drain(&mut sender), ["put", "tombstone", "synced"]);
+        assert_eq!(sender.poll_need(), None, "all was read");
+        sender.changed();
+        assert_eq!(sender.poll_need(), Some((Revision(4), WINDOW_ITEMS - 2)));
+        sender.changed();
+        sender.synced(&lineage(), Revision(10));
+        assert_eq!(drain(&mut sender), [""; 0], "nothing new, nothing said");
+        assert_eq!(
+            sender.poll_need(),
+            Some((Revision(4), WINDOW_ITEMS - 2)),
+            "hinted meanwhile"
+        );
+    }
+
+    #[test]
+    fn what_did_not_fit_is_asked_for_again_and_not_called_all() {
+        let mut sender = Sender::new(Mode::Resume, Revision(0));
+        assert!(sender.poll_need().is_some());
+        let last = WINDOW_ITEMS as u64 + 1;
+        sender.offer(&lineage(), (1..=last).map(|n| tombstone("a", n)).collect());
+        sender.synced(&lineage(), Revision(last));
+        assert!(!drain(&mut sender).contains(&"synced"));
+        assert_eq!(sender.poll_need(), None, "no room");
+        assert_eq!(sender.ack(&lineage(), stamp(last - 1)), Ok(true));
+        assert_eq!(sender.poll_need(), Some((Revision(last - 1), WINDOW_ITEMS)));
+    }
+
+    #[test]
+    fn an_empty_answer_asks_for_nothing_until_a_hint() {
+        let mut sender = Sender::new(Mode::Resume, Revision(3));
+        assert!(sender.poll_need().is_some());
+        sender.offer(&lineage(), vec![put("a", 3, b"x")]);
+        assert_eq!(sender.poll_need(), None);
+        sender.changed();
+        assert!(sender.poll_need().is_some());
+    }
+
+    #[test]
+    fn a_comparison_packs_its_entries_and_ends_once() {
+        let mut sender = Sender::new(Mode::Compare, Revision(0));
+        assert_eq!(sender.poll_need(), Some((Revision(0), WINDOW_SUMMARY)));
+        let entries = (1..=1_200)
+            .map(|n| tombstone(&format!("n{n}"), n))
+            .collect();
+        sender.offer(&lineage(), entries);
+        sender.synced(&lineage(), Revision(1_300));
+        sender.changed();
+        sender.synced(&lineage(), Revision(1_300));
+        let frames: Vec<_> = std::iter::from_fn(|| sender.poll_transmit()).collect();
+        let parts = frames.iter().map(|frame| {
+            let HubFrame::Summary(summary) = frame else {
+                panic!("{}", frame.name())
+            };
+            (summary.entries.len(), summary.complete)
+        });
+        let end = Some(Revision(1_300));
+        let expected = [(500, None), (500, None), (200, None), (0, end)];
+        assert_eq!(parts.collect::<Vec<_>>(), expected);
+    }
+}

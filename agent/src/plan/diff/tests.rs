@@ -1,1 +1,257 @@
-//! Tests.
+//! The decision as a table: a line of text in, an action out.
+
+use bytes::Bytes;
+use roadstead_protocol::wire::report::Health;
+use roadstead_protocol::wire::stamp::EpochRange;
+use roadstead_protocol::wire::{Digest, Epoch, Revision};
+
+use super::super::live::Mark;
+use super::*;
+
+fn stamp(text: &str) -> Stamp {
+    let (epoch, revision) = text.split_once('/').unwrap();
+    Stamp {
+        epoch: Epoch(epoch.parse().unwrap()),
+        revision: Revision(revision.parse().unwrap()),
+    }
+}
+
+fn digest(text: &str) -> Digest {
+    Digest::of(text.as_bytes())
+}
+
+#[derive(Default)]
+struct Case {
+    item: Option<Item>,
+    inventory: Option<Inventory>,
+    live: Option<Live>,
+    read: bool,
+    absent: bool,
+    namespace: bool,
+}
+
+/// `put 1/5 a +overwrite`, `del 1/6`, `inv uid 1/5 a mark`, `live uid [ours] [1/5] [mark] [deleting]`, `absent`.
+fn parse(line: &str) -> Case {
+    let mut case = Case::default();
+    for part in line.split(';').map(str::trim) {
+        let words: Vec<&str> = part.split_whitespace().collect();
+        let has = |word: &str| words.contains(&word);
+        match words[0] {
+            "put" | "del" => {
+                let mut meta = Vec::new();
+                for word in &words {
+                    match *word {
+                        "+overwrite" => meta.push(Meta::Overwrite),
+                        "+release" => meta.push(Meta::Release),
+                        "+foreground" => meta.push(Meta::Propagation(Propagation::Foreground)),
+                        other => meta.extend(
+                            other
+                                .strip_prefix("+replaces=")
+                                .map(|s| Meta::Replaces(stamp(s))),
+                        ),
+                    }
+                }
+                let digest = (words[0] == "put").then(|| digest(words[2]));
+                case.item = Some(Item {
+                    stamp: stamp(words[1]),
+                    digest,
+                    meta,
+                    listed: true,
+                    held: None,
+                });
+            }
+            "inv" => {
+                case.inventory = Some(Inventory {
+                    uid: words[1].into(),
+                    stamp: stamp(words[2]),
+                    digest: digest(words[3]),
+                    mark: mark(words[4]),
+                    fields: Mark::default(),
+                });
+            }
+            "live" | "watched" => {
+                case.read = words[0] == "live";
+                case.live = Some(Live {
+                    uid: words[1].into(),
+                    version: "1".into(),
+                    generation: 1,
+                    owned: has("ours"),
+                    stamp: words.iter().find(|w| w.contains('/')).map(|w| stamp(w)),
+                    made_here: has("made-here"),
+                    deleting: has("deleting"),
+                    controlled: has("controlled"),
+                    mark: words
+                        .iter()
+                        .find(|w| w.starts_with('m') && w.len() == 2)
+                        .map(|w| mark(w))
+                        .unwrap_or_default(),
+                    fields: Mark::default(),
+                    health: Health::Healthy,
+                    why: String::new(),
+                    status: Bytes::new(),
+                });
+            }
+            "absent" => case.absent = true,
+            "namespace" => case.namespace = true,
+            other => panic!("{other}"),
+        }
+    }
+    case
+}
+
+fn mark(text: &str) -> Mark {
+    let mut mark = [0; 16];
+    mark[0] = text.as_bytes()[1];
+    Mark(mark)
+}
+
+fn check(line: &str, expected: &str) {
+    let case = parse(line);
+    let kind = if case.namespace {
+        ("", "Namespace")
+    } else {
+        ("apps", "Deployment")
+    };
+    let key = ItemKey {
+        group: kind.0.into(),
+        kind: kind.1.into(),
+        namespace: String::new(),
+        name: "x".into(),
+    };
+    let lineage = Lineage(vec![EpochRange {
+        epoch: Epoch(1),
+        first: Revision(1),
+        last: None,
+    }]);
+    let seen = match &case.live {
+        Some(live) if case.read => Seen::Read(live),
+        Some(live) => Seen::Watched(live),
+        None if case.absent => Seen::Absent,
+        None => Seen::Unknown,
+    };
+    let input = Input {
+        key: &key,
+        item: case.item.as_ref(),
+        inventory: case.inventory.as_ref(),
+        seen,
+        lineage: &lineage,
+    };
+    let action = match diff(&input) {
+        Action::Conflict(_) => "Conflict".to_owned(),
+        Action::Hold(_) => "Hold".to_owned(),
+        other => format!("{other:?}"),
+    };
+    assert_eq!(action, expected, "{line}");
+}
+
+#[test]
+fn a_put() {
+    check("put 1/5 a", "Read");
+    check("put 1/5 a; absent", "Apply { force: false }");
+    check(
+        "put 1/5 a; inv u 1/5 a m1; watched u ours 1/5 m1",
+        "Applied",
+    );
+    check(
+        "put 1/6 a; inv u 1/5 a m1; watched u ours 1/5 m1",
+        "Applied",
+    );
+    check("put 1/5 a; inv u 1/5 a m1; watched u ours 1/5 m2", "Read");
+    check("put 1/5 a; inv u 1/5 a m1; live u ours 1/5 m2", "Verify");
+    check(
+        "put 1/6 b; inv u 1/5 a m1; live u ours 1/5 m1",
+        "Apply { force: true }",
+    );
+    check(
+        "put 1/5 a; inv u 1/5 a m1; live u m1",
+        "Apply { force: true }",
+    );
+    check(
+        "put 1/5 a; inv u 1/5 a m1; live v ours 1/5 m1",
+        "Apply { force: true }",
+    );
+    check("put 1/5 a; live u ours 1/5", "Apply { force: true }");
+    check(
+        "put 1/5 a; inv u 1/5 a m1; live u ours 1/5 deleting",
+        "AwaitDeletion",
+    );
+}
+
+#[test]
+fn a_put_over_what_is_not_ours() {
+    check("put 1/5 a; live u", "Conflict");
+    check("put 1/5 a; inv v 1/5 a m1; live u", "Conflict");
+    check("put 1/5 a +overwrite; live u", "Apply { force: true }");
+    check("put 1/5 a; live u made-here", "Apply { force: true }");
+}
+
+#[test]
+fn nothing_goes_backwards() {
+    check("put 1/5 a; live u ours 1/6", "Hold");
+    check("put 1/5 a; live u ours 2/3", "Hold");
+    check(
+        "put 1/5 a +replaces=2/3; live u ours 2/3",
+        "Apply { force: true }",
+    );
+    check("del 1/5; inv u 1/4 a m1; live u ours 1/6", "Hold");
+    check("del 1/5; inv u 1/4 a m1; live u ours 2/3", "Hold");
+}
+
+#[test]
+fn a_tombstone() {
+    check("del 1/6", "Read");
+    check("del 1/6; absent", "Removed");
+    check("del 1/6; inv u 1/5 a m1; absent", "Forget");
+    check("del 1/6; inv u 1/5 a m1; watched u ours 1/5", "Read");
+    check(
+        "del 1/6; inv u 1/5 a m1; live u ours 1/5",
+        "Delete(Background)",
+    );
+    check(
+        "del 1/6 +foreground; inv u 1/5 a m1; live u ours 1/5",
+        "Delete(Foreground)",
+    );
+    check(
+        "del 1/6 +release; inv u 1/5 a m1; live u ours 1/5",
+        "Release",
+    );
+    check(
+        "del 1/6; inv u 1/5 a m1; live u ours 1/5 deleting",
+        "AwaitDeletion",
+    );
+}
+
+#[test]
+fn a_tombstone_over_what_is_not_known_to_be_ours() {
+    check("del 1/6; inv u 1/5 a m1; live u", "Forget");
+    check("del 1/6; live u", "Removed");
+    check("del 1/6; live u ours 1/5", "Claim");
+    check("del 1/6; inv v 1/5 a m1; live u ours 1/5", "Claim");
+    check("del 1/6; live u ours", "Unclaimed");
+    check("del 1/6; live u ours 1/5 controlled", "Unclaimed");
+}
+
+#[test]
+fn what_holds_others_is_let_go_unless_the_deletion_was_confirmed() {
+    check(
+        "namespace; del 1/6; inv u 1/5 a m1; live u ours 1/5",
+        "Release",
+    );
+    check(
+        "namespace; del 1/6 +foreground; inv u 1/5 a m1; live u ours 1/5",
+        "Delete(Foreground)",
+    );
+    check(
+        "namespace; del 1/6 +foreground +release; inv u 1/5 a m1; live u ours 1/5",
+        "Release",
+    );
+}
+
+#[test]
+fn what_is_in_no_list() {
+    check("watched u ours 1/5", "Unclaimed");
+    check("watched u ours", "Ignore");
+    check("watched u ours 1/5 controlled", "Ignore");
+    check("absent", "Ignore");
+    check("inv u 1/5 a m1; absent", "Ignore");
+}

@@ -1,1 +1,147 @@
-//! Tests.
+//! Golden samples: what a release wrote, every later one reads.
+
+use std::path::Path;
+
+use roadstead_protocol::wire::item::Propagation;
+use roadstead_protocol::wire::stamp::EpochRange;
+use roadstead_protocol::wire::{Epoch, Revision};
+
+use super::*;
+
+fn stamp(revision: u64) -> Stamp {
+    Stamp {
+        epoch: Epoch(0x0102_0304_0506_0708),
+        revision: Revision(revision),
+    }
+}
+
+/// Compares with the sample `name`, which is never written here: a new one is put there by hand.
+fn check<T: Serialize + DeserializeOwned + PartialEq + std::fmt::Debug>(name: &str, record: &T) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("golden")
+        .join(format!("{name}.v{VERSION}.hex"));
+    let hex = |bytes: &[u8]| bytes.iter().map(|b| format!("{b:02x}")).collect::<String>();
+    let written = encode(record);
+    let golden = std::fs::read_to_string(&path).unwrap_or_else(|_| {
+        panic!(
+            "no sample {}: it should hold\n{}",
+            path.display(),
+            hex(&written)
+        )
+    });
+    assert_eq!(
+        hex(&written),
+        golden.trim(),
+        "{name} is written in another way than it was released"
+    );
+    assert_eq!(&decode::<T>(&written).unwrap(), record);
+}
+
+#[test]
+fn records_are_written_as_they_were_released() {
+    check(
+        "identity",
+        &Identity {
+            key: vec![1; 32],
+            certificates: vec![vec![2, 3]],
+            hub: "hub".into(),
+            cluster: "cluster".into(),
+            addresses: vec!["hub.example.org:7443".into()],
+            authorities: vec![vec![4]],
+        },
+    );
+    check(
+        "boot",
+        &Boot {
+            counter: 3,
+            nonce: 0xffee,
+            member_uid: "uid".into(),
+        },
+    );
+    let range = EpochRange {
+        epoch: Epoch(1),
+        first: Revision(10),
+        last: Some(Revision(20)),
+    };
+    check(
+        "position",
+        &Position {
+            stamp: Some(stamp(9)),
+            lineage: Lineage(vec![range]),
+            detached: false,
+        },
+    );
+    check(
+        "item",
+        &Item {
+            stamp: stamp(300),
+            digest: Some(Digest([5; 32])),
+            meta: vec![
+                Meta::Overwrite,
+                Meta::Propagation(Propagation::Foreground),
+                Meta::Replaces(stamp(1)),
+            ],
+            listed: true,
+            held: Some(Offer {
+                stamp: stamp(2),
+                digest: None,
+                same_stamp: false,
+            }),
+        },
+    );
+    check(
+        "tombstone",
+        &Item {
+            stamp: stamp(301),
+            digest: None,
+            meta: vec![],
+            listed: true,
+            held: None,
+        },
+    );
+    check(
+        "inventory",
+        &Inventory {
+            uid: "uid".into(),
+            stamp: stamp(300),
+            digest: Digest([5; 32]),
+            mark: Mark([6; 16]),
+            fields: Mark([7; 16]),
+        },
+    );
+}
+
+#[test]
+fn what_is_not_a_record_is_refused() {
+    let check =
+        |bytes: &[u8], expected: RecordError| assert_eq!(decode::<Boot>(bytes), Err(expected));
+    check(&[], RecordError::Short);
+    check(&[VERSION], RecordError::Short);
+    check(&[2, PLAIN, 0], RecordError::Version(2));
+    check(&[VERSION, 9, 0], RecordError::Sealed(9));
+    check(&[VERSION, PLAIN, 1], RecordError::Bytes);
+    let mut long = encode(&Boot::default());
+    long.push(0);
+    check(&long, RecordError::Bytes);
+}
+
+proptest::proptest! {
+    #[test]
+    fn no_bytes_make_it_panic(bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..200)) {
+        for kind in 0..3 {
+            let sealed = [&[VERSION, PLAIN][..], &bytes].concat();
+            match kind {
+                0 => drop(decode::<Item>(&sealed)),
+                1 => drop(decode::<Identity>(&sealed)),
+                _ => drop(decode_key(&bytes)),
+            }
+        }
+    }
+
+    #[test]
+    fn a_key_reads_as_it_was_written(parts in proptest::collection::vec("[a-zA-Z0-9.:-]{0,20}", 4)) {
+        let [group, kind, namespace, name] = <[String; 4]>::try_from(parts).unwrap();
+        let key = ItemKey { group, kind, namespace, name };
+        proptest::prop_assert_eq!(decode_key(&encode_key(&key)), Ok(key));
+    }
+}

@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
-use crate::world::{Joined, SOON, UID, World};
-use roadstead_protocol::host::enrol::{EnrolError, RefusalCode, TokenSecret};
-use roadstead_protocol::host::{JoinToken, SecretKey, tls};
+use roadstead_protocol::host::enrol::{EnrolError, Granted, RefusalCode, TokenSecret};
+use roadstead_protocol::host::{Identity, JoinToken, SecretKey, tls};
+use roadstead_protocol::session::AgentEvent;
+
+use crate::world::{Joined, SOON, UID, World, hello, identity};
 
 #[track_caller]
 fn check(refused: Result<Joined, EnrolError>, code: RefusalCode, says: &str) {
@@ -170,4 +172,67 @@ async fn nobody_at_the_address_is_told_with_the_address() {
         panic!("it did not fail to connect")
     };
     assert!(error.to_string().contains("127.0.0.1:1"), "{error}");
+}
+
+#[track_caller]
+fn refused(refused: Result<Granted, EnrolError>, code: RefusalCode, says: &str) {
+    let Err(EnrolError::Refused(refusal)) = refused else {
+        panic!("it was not refused: {refused:?}")
+    };
+    assert_eq!(refusal.code, code, "{refusal}");
+    assert!(refusal.message.contains(says), "{refusal}");
+}
+
+#[tokio::test]
+async fn a_certificate_is_renewed_by_its_key_alone_even_after_its_end() {
+    let world = World::start(30).await;
+    let joined = world.join("prod", UID).await;
+    let key = SecretKey::generate(&world.env);
+    world.later(Duration::from_secs(100 * 24 * 3600));
+    let granted = world.renew(&joined.identity, &key).await.unwrap();
+    assert_eq!(granted.cluster, UID);
+    let renewed = identity(&granted, key.clone());
+    assert!(
+        tls::not_after(&renewed.chain[0]).unwrap()
+            > tls::not_after(&joined.identity.chain[0]).unwrap()
+    );
+    // The old one no longer opens a session, the new one does.
+    let mut agent = world
+        .agent(
+            &Joined {
+                identity: renewed,
+                granted,
+            },
+            hello(1, 1),
+        )
+        .await;
+    assert!(matches!(agent.event().await, AgentEvent::Welcomed(_)));
+    let stolen = Identity {
+        key: key.clone(),
+        ..joined.identity.clone()
+    };
+    refused(
+        world.renew(&stolen, &key).await,
+        RefusalCode::Unknown,
+        "its key is another's",
+    );
+}
+
+#[tokio::test]
+async fn neither_a_detached_cluster_nor_a_stranger_renews() {
+    let world = World::start(31).await;
+    let other = World::start(32).await;
+    let (joined, theirs) = (world.join("prod", UID).await, other.join("prod", UID).await);
+    let key = SecretKey::generate(&world.env);
+    refused(
+        world.renew(&theirs.identity, &key).await,
+        RefusalCode::Unknown,
+        "did not give",
+    );
+    world.detach("prod").await;
+    refused(
+        world.renew(&joined.identity, &key).await,
+        RefusalCode::Detached,
+        "detached",
+    );
 }

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use roadstead_agents::{Metrics, Options, Parts};
 use roadstead_authority::{Authority, Issue};
 use roadstead_protocol::env::{Entropy, Env, WallClock};
-use roadstead_protocol::host::enrol::{EnrolError, Enrolling, Granted, enrol};
+use roadstead_protocol::host::enrol::{EnrolError, Enrolling, Granted, enrol, renew};
 use roadstead_protocol::host::{
     Crypto, EndpointSecrets, Identity, JoinToken, Network, SecretKey, SystemNetwork, endpoint,
     system, tls,
@@ -174,18 +174,31 @@ impl World {
         token: &JoinToken,
         key: &SecretKey,
     ) -> Result<Joined, EnrolError> {
-        let with = Enrolling {
+        let granted = enrol(&self.enrolling(), token, key, MEMBER).await?;
+        Ok(Joined {
+            identity: identity(&granted, key.clone()),
+            granted,
+        })
+    }
+
+    pub(crate) async fn renew(
+        &self,
+        old: &Identity,
+        key: &SecretKey,
+    ) -> Result<Granted, EnrolError> {
+        let authorities = self.authority.agents_authorities();
+        let addresses = std::slice::from_ref(&self.address);
+        renew(&self.enrolling(), addresses, &authorities, old, key).await
+    }
+
+    fn enrolling(&self) -> Enrolling {
+        Enrolling {
             env: self.env.clone(),
             crypto: Crypto::ring(&self.env),
             network: Arc::new(SystemNetwork),
             endpoint: self.endpoint(),
             release: "test".to_owned(),
-        };
-        let granted = enrol(&with, token, key, MEMBER).await?;
-        Ok(Joined {
-            identity: identity(&granted, key.clone()),
-            granted,
-        })
+        }
     }
 
     /// Joins and returns the new identity.

@@ -2,13 +2,15 @@
 
 use std::sync::Arc;
 
-use super::frames::{self, Answer, EnrolRequest, Granted, Request};
+use rustls_pki_types::CertificateDer;
+
+use super::frames::{self, Answer, EnrolRequest, Granted, RenewRequest, Request};
 use super::token::JoinToken;
 use super::{CLOSE_DONE, EXCHANGE_TIMEOUT, EnrolError};
 use crate::env::Env;
 use crate::host::endpoint;
 use crate::host::net::Network;
-use crate::host::tls::{self, Crypto, SecretKey};
+use crate::host::tls::{self, Crypto, Identity, PinWitness, SecretKey};
 
 /// What enrolment needs from its process.
 #[derive(Clone)]
@@ -44,11 +46,52 @@ pub async fn enrol(
         request: tls::make_request(key)?,
         member_uid: member_uid.to_owned(),
     });
-    let request = frames::encode(&request)?;
+    attempt(with, &token.addresses, &config, &witness, |_| {
+        frames::encode(&request)
+    })
+    .await
+}
+
+/// Has the certificate of `old` renewed for `key`, which may be the old key, by a hub at one of
+/// `addresses` that `authorities` vouch for. An expired certificate is renewed too, for a year.
+pub async fn renew(
+    with: &Enrolling,
+    addresses: &[String],
+    authorities: &[CertificateDer<'static>],
+    old: &Identity,
+    key: &SecretKey,
+) -> Result<Granted, EnrolError> {
+    let tls = tls::renew_client(&with.crypto, authorities)?;
+    let config = endpoint::client_config(&with.env, tls).map_err(EnrolError::Settings)?;
+    let certificate = old
+        .chain
+        .first()
+        .map(|leaf| leaf.to_vec())
+        .unwrap_or_default();
+    let request = tls::make_request(key)?;
+    let frame = |connection: &quinn::Connection| {
+        frames::encode(&Request::Renew(RenewRequest {
+            release: with.release.clone(),
+            certificate: certificate.clone(),
+            request: request.clone(),
+            proof: old.key.sign(&frames::proof_text(connection)?)?,
+        }))
+    };
+    attempt(with, addresses, &config, &PinWitness::default(), frame).await
+}
+
+/// Asks at one address after the other, until one answers.
+async fn attempt(
+    with: &Enrolling,
+    addresses: &[String],
+    config: &quinn::ClientConfig,
+    witness: &PinWitness,
+    frame: impl Fn(&quinn::Connection) -> Result<Vec<u8>, EnrolError>,
+) -> Result<Granted, EnrolError> {
     let mut last = EnrolError::NoAddress;
-    for address in &token.addresses {
-        match endpoint::connect(&with.endpoint, &*with.network, address, &config).await {
-            Ok(connection) => match exchange(&connection, &request).await {
+    for address in addresses {
+        match endpoint::connect(&with.endpoint, &*with.network, address, config).await {
+            Ok(connection) => match exchange(&connection, &frame(&connection)?).await {
                 Err(error @ EnrolError::Lost(_)) => last = error,
                 settled => return settled,
             },

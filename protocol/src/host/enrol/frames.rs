@@ -13,6 +13,10 @@ use crate::wire::limits::{ADDRESSES_MAX, MESSAGE_BYTES_MAX, NAME_BYTES_MAX};
 
 /// Longest frame of an enrolment in bytes, its length prefix not counted.
 pub const FRAME_BYTES_MAX: usize = 64 * 1024;
+/// What the proof of a renewal begins with.
+const PROOF_LABEL: &[u8] = b"roadstead renewal 1";
+/// Length of an Ed25519 signature in bytes.
+const PROOF_BYTES: usize = 64;
 /// Most certificates in a chain or list.
 pub const CERTIFICATES_MAX: usize = 16;
 
@@ -21,6 +25,8 @@ pub const CERTIFICATES_MAX: usize = 16;
 pub enum Request {
     /// To become the agent of a token's cluster.
     Enrol(EnrolRequest),
+    /// A new certificate for an identity that the hub gave before.
+    Renew(RenewRequest),
 }
 
 /// A request to become the agent of a cluster.
@@ -36,6 +42,19 @@ pub struct EnrolRequest {
     pub request: Vec<u8>,
     /// The UID of the member's `kube-system` namespace, to which the identity is bound.
     pub member_uid: String,
+}
+
+/// A request for a new certificate, with proof that the agent has the key of the old one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RenewRequest {
+    /// The agent's release, for people.
+    pub release: String,
+    /// The certificate that the hub gave before, DER. May have expired, by a year at most.
+    pub certificate: Vec<u8>,
+    /// The request for a certificate, DER; its key may be a new one.
+    pub request: Vec<u8>,
+    /// The old key's signature over [`proof_text`] of this connection.
+    pub proof: Vec<u8>,
 }
 
 /// What the hub answers.
@@ -77,11 +96,11 @@ pub struct Refusal {
 pub enum RefusalCode {
     /// The token was used already.
     Used,
-    /// The token is too old.
+    /// The token, or the certificate to be renewed, is too old.
     Expired,
-    /// This hub never made such a token, or its secret is another.
+    /// This hub never made such a token or certificate, or the secret or proof is another's.
     Unknown,
-    /// The token's cluster is no longer there.
+    /// The cluster is no longer there.
     Detached,
     /// The request for a certificate is not one.
     Malformed,
@@ -100,6 +119,23 @@ impl Refusal {
             .find(|at| message.is_char_boundary(*at));
         message.truncate(cut.unwrap_or_default());
         Self { code, message }
+    }
+}
+
+/// What a renewal signs: something that only the two ends of this connection know, so that a proof
+/// is worth nothing anywhere else.
+pub fn proof_text(connection: &quinn::Connection) -> Result<Vec<u8>, EnrolError> {
+    let mut secret = [0; 32];
+    connection
+        .export_keying_material(&mut secret, PROOF_LABEL, &[])
+        .map_err(|_| EnrolError::Protocol("the connection exports no secret"))?;
+    Ok([PROOF_LABEL, &secret].concat())
+}
+
+impl RenewRequest {
+    /// Whether every part is within its bound; the frame's own bound covers the certificates.
+    pub(super) fn is_bounded(&self) -> bool {
+        self.release.len() <= NAME_BYTES_MAX && self.proof.len() == PROOF_BYTES
     }
 }
 

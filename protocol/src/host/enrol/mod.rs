@@ -1,7 +1,8 @@
 //! How a cluster joins: one question, one answer, on an ALPN that never changes.
 //!
 //! The agent knows the hub by the pins in its join token and proves itself by the token's secret;
-//! it sends a request for a certificate, never its key. The frames here are frozen: variants are
+//! it sends a request for a certificate, never its key. Later it renews its certificate the same way,
+//! proving itself by the key of the old one. The frames here are frozen: variants are
 //! only appended, released structs never change. Whether a token is good is the hub's authority's
 //! to say, through [`Registrar`]; nothing is retried here.
 
@@ -12,9 +13,10 @@ mod server;
 mod tests;
 mod token;
 
-pub use client::{Enrolling, enrol};
+pub use client::{Enrolling, enrol, renew};
 pub use frames::{
-    Answer, CERTIFICATES_MAX, EnrolRequest, FRAME_BYTES_MAX, Granted, Refusal, RefusalCode, Request,
+    Answer, CERTIFICATES_MAX, EnrolRequest, FRAME_BYTES_MAX, Granted, Refusal, RefusalCode,
+    RenewRequest, Request, proof_text,
 };
 pub use server::{Registrar, serve};
 pub use token::{JoinToken, TOKEN_TEXT_MAX, TokenError, TokenSecret};

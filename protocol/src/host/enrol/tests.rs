@@ -37,7 +37,10 @@ fn what_is_no_token_is_told_apart() {
     check("rsx.AAAA", Err(TokenError::NotAToken));
     check("rs1.", Err(TokenError::Damaged));
     check("rs1.!!!", Err(TokenError::Damaged));
-    check(text.get(..text.len() - 3).unwrap(), Err(TokenError::Damaged));
+    check(
+        text.get(..text.len() - 3).unwrap(),
+        Err(TokenError::Damaged),
+    );
     check(&format!("{text}AA"), Err(TokenError::Damaged));
     check(&"r".repeat(TOKEN_TEXT_MAX + 1), Err(TokenError::TooLong));
 }
@@ -106,9 +109,24 @@ fn golden_samples_never_change() {
         "023003",
         "016d",
     );
+    let renew = Request::Renew(RenewRequest {
+        release: "0.1.0".to_owned(),
+        certificate: vec![0x30, 0x02],
+        request: vec![0x30, 0x03],
+        proof: vec![5; 3],
+    });
+    let renewed = concat!(
+        "00000011",
+        "01",
+        "05302e312e30",
+        "023002",
+        "023003",
+        "03050505"
+    );
     let answered = "000000110001680163010201020101030103613a31".to_owned();
     let cases = [
         (frames::encode(&request).unwrap(), asked.to_owned()),
+        (frames::encode(&renew).unwrap(), renewed.to_owned()),
         (frames::encode(&granted).unwrap(), answered),
         (said(RefusalCode::Used), "000000050100026e6f".to_owned()),
         (said(RefusalCode::Expired), "000000050101026e6f".to_owned()),

@@ -175,6 +175,26 @@ pub fn cluster_uid(certificate: &CertificateDer<'_>) -> Result<String, TlsError>
     }
 }
 
+/// When a certificate should be renewed: once two thirds of its life are over.
+pub fn renewal_due(certificate: &CertificateDer<'_>) -> Result<jiff::Timestamp, TlsError> {
+    let parsed = parse(certificate)?;
+    let (from, to) = (
+        parsed.validity().not_before.timestamp(),
+        parsed.validity().not_after.timestamp(),
+    );
+    let due = to.saturating_sub(to.saturating_sub(from) / 3);
+    jiff::Timestamp::from_second(due).map_err(|e| TlsError::Parse(e.to_string()))
+}
+
+/// The bytes of a certificate's public key.
+pub(super) fn public_key(certificate: &CertificateDer<'_>) -> Result<Vec<u8>, TlsError> {
+    Ok(parse(certificate)?
+        .public_key()
+        .subject_public_key
+        .data
+        .to_vec())
+}
+
 /// The user and groups (common name and organisations) that a user's certificate names.
 pub fn user(certificate: &CertificateDer<'_>) -> Result<(String, Vec<String>), TlsError> {
     let parsed = parse(certificate)?;

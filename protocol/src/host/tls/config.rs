@@ -36,6 +36,23 @@ pub fn session_client(
     Ok(config)
 }
 
+/// What an agent renews its certificate with: trust in `authorities`, and no certificate of its own
+/// in the handshake, since that may have expired. It proves itself in the request.
+pub fn renew_client(
+    crypto: &Crypto,
+    authorities: &[CertificateDer<'static>],
+) -> Result<ClientConfig, TlsError> {
+    let mut config =
+        ClientConfig::builder_with_details(Arc::clone(&crypto.provider), crypto.time())
+            .with_protocol_versions(&[&version::TLS13])
+            .map_err(TlsError::Settings)?
+            .with_root_certificates(roots(authorities)?)
+            .with_no_client_auth();
+    config.alpn_protocols = vec![ENROL_ALPN.to_vec()];
+    config.resumption = Resumption::disabled();
+    Ok(config)
+}
+
 /// What an agent enrols with: no certificate of its own, and trust in the authority that is pinned.
 ///
 /// The witness tells afterwards whether a failed handshake was for want of a pinned authority.

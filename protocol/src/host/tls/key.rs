@@ -65,6 +65,13 @@ impl SecretKey {
         Ok(Self(seed.try_into().map_err(|_| unreadable())?))
     }
 
+    /// This key's signature of `text`. The same text always gets the same signature.
+    pub fn sign(&self, text: &[u8]) -> Result<Vec<u8>, TlsError> {
+        let pair = ring::signature::Ed25519KeyPair::from_seed_unchecked(&self.0);
+        let pair = pair.map_err(|_| TlsError::Key(rcgen::Error::CouldNotParseKeyPair))?;
+        Ok(pair.sign(text).as_ref().to_vec())
+    }
+
     /// The key as rcgen signs with it.
     pub fn pair(&self) -> Result<KeyPair, TlsError> {
         KeyPair::from_pkcs8_der_and_sign_algo(&self.to_pkcs8(), &PKCS_ED25519)

@@ -19,11 +19,11 @@ use rustls_pki_types::{CertificateDer, UnixTime};
 
 pub use cert::{
     Issued, Profile, certificates_from_pem, certificates_to_pem, cluster_uid, cluster_uri,
-    make_authority, make_request, not_after, request_key, sign, sign_request, user,
+    make_authority, make_request, not_after, renewal_due, request_key, sign, sign_request, user,
 };
-pub use config::{enrol_client, hub_server, rest_server, session_client};
+pub use config::{enrol_client, hub_server, renew_client, rest_server, session_client};
 pub use key::{Pin, SECRET_KEY_BYTES, SecretKey};
-pub use verify::{NotPinned, PinWitness};
+pub use verify::{NotPinned, PinWitness, verify_possession};
 
 use crate::env::{Env, WallClock};
 
@@ -113,6 +113,9 @@ pub enum TlsError {
     /// A certificate names no cluster.
     #[error("the certificate names no cluster: its URI is not roadstead://cluster/<uid>")]
     NoCluster,
+    /// A signature is not that of the certificate's key.
+    #[error("the signature is not that of the certificate's key")]
+    Possession,
     /// A moment does not fit into a certificate.
     #[error("{0} is outside of what a certificate can say")]
     Moment(jiff::Timestamp),

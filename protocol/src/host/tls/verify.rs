@@ -9,12 +9,44 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
+use rustls::server::WebPkiClientVerifier;
 use rustls::{
     CertificateError, DigitallySignedStruct, Error, OtherError, RootCertStore, SignatureScheme,
 };
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 
-use super::Pin;
+use super::{Pin, TlsError};
+
+/// Checks a certificate that an agent's authority among `authorities` is said to have signed, as of
+/// `at`, and that `signature` is its key's signature of `text`.
+pub fn verify_possession(
+    authorities: &[CertificateDer<'static>],
+    certificate: &CertificateDer<'_>,
+    at: jiff::Timestamp,
+    text: &[u8],
+    signature: &[u8],
+) -> Result<(), TlsError> {
+    let mut roots = RootCertStore::empty();
+    for authority in authorities {
+        roots
+            .add(authority.clone())
+            .map_err(|e| TlsError::Authorities(e.to_string()))?;
+    }
+    // Verification draws no randomness, so that nothing need be injected.
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider)
+        .build()
+        .map_err(|e| TlsError::Authorities(e.to_string()))?;
+    let seconds = u64::try_from(at.as_second()).map_err(|_| TlsError::Moment(at))?;
+    let at = UnixTime::since_unix_epoch(std::time::Duration::from_secs(seconds));
+    verifier
+        .verify_client_cert(certificate, &[], at)
+        .map_err(TlsError::Settings)?;
+    let key = super::cert::public_key(certificate)?;
+    ring::signature::UnparsedPublicKey::new(&ring::signature::ED25519, key)
+        .verify(text, signature)
+        .map_err(|_| TlsError::Possession)
+}
 
 /// No certificate that the hub presented is pinned.
 #[derive(Clone, Copy, Debug, thiserror::Error)]

@@ -211,3 +211,26 @@ fn synced_is_told_after_all_that_came_before_it() {
     assert_eq!(receiver.poll_synced(), Some(stamp(5)));
     assert_eq!(receiver.poll_synced(), None, "the put is not complete");
 }
+
+#[test]
+fn what_is_passed_over_is_acknowledged_although_nothing_changes() {
+    let mut receiver = after(1);
+    receiver.announce(tombstone("a", 2)).unwrap();
+    receiver.announce(put("b", 3, b"one")).unwrap();
+    let batch = receiver.poll_batch(&nothing).unwrap();
+    assert_eq!(batch.upto, Some(stamp(2)));
+    receiver.committed(batch.upto).unwrap();
+    receiver
+        .withdrawn(Withdrawn {
+            key: key("b"),
+            revision: Revision(3),
+        })
+        .unwrap();
+    let batch = receiver.poll_batch(&nothing).unwrap();
+    assert_eq!(
+        (batch.changes.len(), batch.upto, batch.position),
+        (0, Some(stamp(3)), Some(stamp(3)))
+    );
+    receiver.committed(batch.upto).unwrap();
+    assert_eq!(receiver.poll_batch(&nothing), None);
+}

@@ -124,6 +124,26 @@ fn a_content_that_is_gone_is_passed_over() {
     assert_eq!((pair.travelled(b"one"), pair.travelled(b"two")), (0, 1));
 }
 
+/// A window full of puts whose content is gone does not keep out what supersedes them.
+#[test]
+fn a_window_of_withdrawn_puts_is_freed() {
+    let mut pair = Pair::new();
+    pair.rest();
+    let write = |pair: &mut Pair, content: &str| {
+        for name in 0..WINDOW_ITEMS {
+            pair.hub.put(&format!("n{name}"), small(content));
+        }
+        pair.changed();
+    };
+    write(&mut pair, "one");
+    while pair.hub_answers() || pair.down(Lane::Desired) {}
+    assert!(pair.up(Lane::Control));
+    write(&mut pair, "two");
+    pair.rest();
+    pair.check_settled(false);
+    assert_eq!((pair.travelled(b"one"), pair.travelled(b"two")), (0, 1));
+}
+
 #[test]
 fn more_than_a_window_arrives_in_turns() {
     let mut pair = Pair::new();

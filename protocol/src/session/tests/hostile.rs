@@ -109,18 +109,25 @@ fn hub_refuses(mut hub: HubSession, frame: AgentFrame, expected: Violation) {
     assert_eq!((hub.poll_event(), hub.poll_timeout()), (None, None));
 }
 
+fn check_agent(frames: Vec<HubFrame>, expected: Violation) {
+    agent_refuses(resumed(), frames, expected);
+}
+
 #[test]
-fn an_agent_names_what_its_hub_did_wrong() {
+fn an_agent_names_what_is_wrong_with_stamps() {
     let after = |revision, after| Violation::NotAscending {
         revision: Revision(revision),
         after: Revision(after),
     };
-    let frame = |change: crate::session::Change| change.into_frame();
-    let check = |frames, expected| agent_refuses(resumed(), frames, expected);
-    check(vec![frame(put("a", 10, b"x"))], after(10, 10));
-    check(
-        vec![frame(tombstone("a", 12)), frame(tombstone("b", 12))],
-        after(12, 12),
+    check_agent(vec![put("a", 10, b"x").into_frame()], after(10, 10));
+    let twice = vec![
+        tombstone("a", 12).into_frame(),
+        tombstone("b", 12).into_frame(),
+    ];
+    check_agent(twice, after(12, 12));
+    check_agent(
+        vec![HubFrame::Synced(Synced { stamp: stamp(9) })],
+        after(9, 10),
     );
     let foreign = Stamp {
         epoch: Epoch(9),
@@ -128,68 +135,72 @@ fn an_agent_names_what_its_hub_did_wrong() {
     };
     let mut change = put("a", 20, b"x");
     change.stamp = foreign;
-    check(
-        vec![frame(change)],
-        Violation::ForeignStamp {
-            key: key("a"),
-            stamp: foreign,
-        },
-    );
-    check(
-        vec![HubFrame::Synced(Synced { stamp: stamp(9) })],
-        after(9, 10),
-    );
-    let summary = Summary {
+    let expected = Violation::ForeignStamp {
+        key: key("a"),
+        stamp: foreign,
+    };
+    check_agent(vec![change.into_frame()], expected);
+}
+
+#[test]
+fn an_agent_names_what_came_at_the_wrong_time() {
+    let summary = HubFrame::Summary(Summary {
         entries: Vec::new(),
         complete: None,
-    };
+    });
     let phase = "outside a comparison";
-    check(
-        vec![HubFrame::Summary(summary)],
+    check_agent(
+        vec![summary],
         Violation::OutOfPhase {
             frame: "summary",
             phase,
         },
     );
-    let phase = "a second time";
     let again = HubFrame::Welcome(welcome(Mode::Resume));
-    check(
+    let phase = "a second time";
+    check_agent(
         vec![again],
         Violation::OutOfPhase {
             frame: "welcome",
             phase,
         },
     );
-    let digest = Digest::of(b"x");
-    let piece = Content {
-        digest,
-        offset: 0,
-        total: 1,
-        bytes: Bytes::from_static(b"x"),
-    };
-    check(
-        vec![HubFrame::Content(piece)],
-        Violation::Unasked { digest },
-    );
-    let withdrawn = Withdrawn {
-        key: key("a"),
-        revision: Revision(99),
-    };
-    let (key, revision) = (withdrawn.key.clone(), withdrawn.revision);
-    check(
-        vec![HubFrame::Withdrawn(withdrawn)],
-        Violation::Withdrawn { key, revision },
-    );
-    let put = frame(put("a", 11, b"one"));
-    let bytes = Bytes::from_static(b"two");
-    let digest = Digest::of(b"one");
-    let false_content = HubFrame::Content(Content {
-        digest,
-        offset: 0,
-        total: 3,
-        bytes,
+    let (key, revision) = (key("a"), Revision(99));
+    let withdrawn = HubFrame::Withdrawn(Withdrawn {
+        key: key.clone(),
+        revision,
     });
-    check(vec![put, false_content], Violation::Corrupt { digest });
+    check_agent(vec![withdrawn], Violation::Withdrawn { key, revision });
+}
+
+#[test]
+fn an_agent_names_what_is_wrong_with_contents() {
+    let whole = |digest, bytes: &'static [u8]| {
+        let total = u32::try_from(bytes.len()).unwrap();
+        let bytes = Bytes::from_static(bytes);
+        HubFrame::Content(Content {
+            digest,
+            offset: 0,
+            total,
+            bytes,
+        })
+    };
+    let (unasked, digest) = (Digest::of(b"x"), Digest::of(b"one"));
+    check_agent(
+        vec![whole(unasked, b"x")],
+        Violation::Unasked { digest: unasked },
+    );
+    let put = || put("a", 11, b"one").into_frame();
+    check_agent(
+        vec![put(), whole(digest, b"two")],
+        Violation::Corrupt { digest },
+    );
+    let length = Violation::Length {
+        digest,
+        got: 5,
+        announced: 3,
+    };
+    check_agent(vec![put(), whole(digest, b"three")], length);
 }
 
 #[test]
@@ -336,60 +347,4 @@ fn silence_ends_a_session() {
     agent.handle_timeout(COMPARE_DEADLINE);
     let late = AgentEvent::Closed(Ending::Late("the rest of a comparison"));
     assert_eq!(agent.poll_event(), Some(late));
-}
-
-#[test]
-fn an_entry_that_cannot_travel_is_named_and_holds_nothing_up() {
-    let mut hub = serving();
-    let mut foreign = put("b", 13, b"x");
-    foreign.stamp.epoch = Epoch(9);
-    let changes = vec![put(&"n".repeat(300), 12, b"x"), foreign, put("c", 14, b"x")];
-    hub.offer(T0, changes);
-    let mut named = Vec::new();
-    while let Some(event) = hub.poll_event() {
-        if let HubEvent::Unsendable { stamp, .. } = event {
-            named.push(stamp.revision);
-        }
-    }
-    assert_eq!(named, [Revision(12), Revision(13)]);
-    assert!(matches!(hub.poll_transmit(), Some(HubFrame::Put(put)) if put.key == key("c")));
-}
-
-/// The agent asked for a content by an item that it got past meanwhile, and waits for the content.
-#[test]
-fn a_withdrawal_names_what_asked_even_if_that_is_acknowledged() {
-    let mut hub = serving();
-    let want = Want {
-        key: key("a"),
-        revision: Revision(11),
-    };
-    hub.handle_frame(T0, AgentFrame::Want(want)).unwrap();
-    let digest = Digest::of(b"one");
-    assert_eq!(hub.poll_event(), Some(HubEvent::NeedContent { digest }));
-    hub.handle_frame(T0, AgentFrame::Ack(Ack { stamp: stamp(11) }))
-        .unwrap();
-    hub.gone(T0, digest);
-    let withdrawn = Withdrawn {
-        key: key("a"),
-        revision: Revision(11),
-    };
-    assert_eq!(hub.poll_transmit(), Some(HubFrame::Withdrawn(withdrawn)));
-}
-
-#[test]
-fn a_content_of_another_length_is_named_and_withdrawn() {
-    let mut hub = serving();
-    let want = Want {
-        key: key("a"),
-        revision: Revision(11),
-    };
-    hub.handle_frame(T0, AgentFrame::Want(want)).unwrap();
-    let digest = Digest::of(b"one");
-    assert_eq!(hub.poll_event(), Some(HubEvent::NeedContent { digest }));
-    hub.content(T0, digest, Bytes::from_static(b"longer"));
-    assert!(matches!(
-        hub.poll_event(),
-        Some(HubEvent::Unsendable { .. })
-    ));
-    assert!(matches!(hub.poll_transmit(), Some(HubFrame::Withdrawn(_))));
 }

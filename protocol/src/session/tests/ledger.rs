@@ -12,6 +12,12 @@ use crate::wire::{Digest, Epoch, ItemKey, Lineage, Revision, Stamp};
 
 use super::super::testing::hub_config;
 
+/// What a session asks for.
+enum Question {
+    Changes { after: Revision, room: usize },
+    Content(Digest),
+}
+
 /// A hub's disk, and what it keeps in memory.
 pub(super) struct Hub {
     pub(super) lineage: Lineage,
@@ -22,7 +28,7 @@ pub(super) struct Hub {
     pub(super) floor: Revision,
     pub(super) reports: BTreeMap<ItemKey, ItemReport>,
     /// What the shell was asked and has not answered.
-    waiting: Vec<HubEvent>,
+    waiting: Vec<Question>,
     /// Events that must not occur in a test.
     pub(super) closed: Vec<String>,
 }
@@ -133,9 +139,10 @@ impl Hub {
                     session.admit(now, Admission::Welcome { floor: self.floor });
                 }
                 HubEvent::Admitted(_) => {}
-                HubEvent::NeedChanges { .. } | HubEvent::NeedContent { .. } => {
-                    self.waiting.push(event);
+                HubEvent::NeedChanges { after, room } => {
+                    self.waiting.push(Question::Changes { after, room });
                 }
+                HubEvent::NeedContent { digest } => self.waiting.push(Question::Content(digest)),
                 HubEvent::Acked(revision) => self.acked(revision),
                 HubEvent::Reports(reports) => {
                     self.reports
@@ -168,7 +175,7 @@ impl Hub {
             return false;
         }
         match self.waiting.remove(0) {
-            HubEvent::NeedChanges { after, room } => {
+            Question::Changes { after, room } => {
                 let mut changes: Vec<Change> = self
                     .entries
                     .values()
@@ -183,11 +190,10 @@ impl Hub {
                     session.synced(now, Revision(self.revision));
                 }
             }
-            HubEvent::NeedContent { digest } => match self.contents.get(&digest) {
+            Question::Content(digest) => match self.contents.get(&digest) {
                 Some(content) => session.content(now, digest, content.clone()),
                 None => session.gone(now, digest),
             },
-            other => panic!("{other:?} needs no answer"),
         }
         self.listen(now, session);
         true

@@ -5,5 +5,6 @@ mod confused;
 mod disk;
 mod hostile;
 mod ledger;
+mod own_faults;
 mod pair;
 mod property;

@@ -96,6 +96,7 @@ impl Pair {
         };
         let queue = link.down.entry(lane).or_default();
         fill(queue, &mut link.hub, lane);
+        self.hub.listen(self.now, &mut link.hub);
         let Some(bytes) = queue.pop_front() else {
             return false;
         };
@@ -166,8 +167,8 @@ impl Pair {
         panic!("the two ends never come to rest");
     }
 
-    /// Does one thing that can be done.
-    fn step(&mut self) -> bool {
+    /// Does one thing that can be done. `false` where there is none.
+    pub(super) fn step(&mut self) -> bool {
         let lanes = LANES.into_iter();
         if lanes.clone().any(|lane| self.down(lane)) || lanes.into_iter().any(|lane| self.up(lane))
         {

@@ -38,6 +38,10 @@ enum Step {
     },
     Answer,
     Commit,
+    /// Whatever can happen, so many times.
+    Run {
+        times: u16,
+    },
     Pass {
         millis: u16,
     },
@@ -62,8 +66,9 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         8 => Just(Step::Answer),
         6 => Just(Step::Commit),
         2 => (0..200_u16).prop_map(|millis| Step::Pass { millis }),
-        1 => Just(Step::Cut),
-        3 => Just(Step::Reconnect),
+        6 => (1..80_u16).prop_map(|times| Step::Run { times }),
+        2 => Just(Step::Cut),
+        8 => Just(Step::Reconnect),
         1 => Just(Step::RestartHub),
         1 => Just(Step::Copy),
         1 => Just(Step::Rewind),
@@ -127,6 +132,11 @@ impl Run {
             Step::Commit => {
                 pair.agent_commits();
             }
+            Step::Run { times } => {
+                for _ in 0..times {
+                    pair.step();
+                }
+            }
             Step::Pass { millis } => pair.pass(Duration::from_millis(millis.into())),
             Step::Cut => pair.cut(),
             Step::Reconnect => pair.reconnect(),
@@ -145,7 +155,7 @@ impl Run {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 96, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 12000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn what_was_written_arrives_whatever_happens(steps in steps()) {

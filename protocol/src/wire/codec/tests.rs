@@ -146,12 +146,13 @@ fn the_largest_welcome_fits_into_a_frame() {
         first: Revision(u64::MAX - 2 * n),
         last: Some(Revision(u64::MAX)),
     };
-    let sample = samples::hub()
-        .into_iter()
-        .find_map(|(_, frame)| match frame {
-            HubFrame::Welcome(welcome) => Some(welcome),
-            _ => None,
-        });
+    let sample = samples::hub().into_iter().find_map(|(_, frame)| {
+        if let HubFrame::Welcome(welcome) = frame {
+            Some(welcome)
+        } else {
+            None
+        }
+    });
     let lineage = Lineage((0..LINEAGE_MAX as u64).map(range).collect());
     let address = "a".repeat(NAME_BYTES_MAX);
     let welcome = Welcome {

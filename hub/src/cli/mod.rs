@@ -1,0 +1,13 @@
+//! The commands that speak to a running hub, as any client of its API does.
+//!
+//! They use a kubeconfig as kubectl does, so they work from another machine, and do nothing that
+//! RBAC could not grant. What they print is made here; what they do is done by the hub.
+
+mod join;
+mod status;
+mod why;
+
+pub use join::join;
+pub use status::status;
+pub(crate) use status::{plain, trimmed};
+pub use why::why;

@@ -1,0 +1,245 @@
+//! `roadstead status`: the fleet at a glance.
+//!
+//! Clusters, and then what is not right: where, since when, why. Everything comes from conditions
+//! that are on the objects for anyone to read.
+
+use comfy_table::Table;
+use serde_json::{Value, json};
+
+use crate::client::{Api, Error};
+use crate::config::{Output, Status};
+
+/// Longest list of faults that the text shows; the JSON has all.
+const FAULTS_SHOWN: usize = 50;
+
+/// One thing that is not right.
+#[derive(Debug, PartialEq, Eq)]
+struct Fault {
+    what: String,
+    condition: String,
+    since: String,
+    why: String,
+}
+
+/// Reads the fleet and gives the text to print.
+///
+/// # Errors
+/// When the hub does not answer, or refuses.
+pub async fn status(args: &Status) -> Result<String, Error> {
+    let hub = Api::connect(&args.target).await?;
+    let clusters = hub
+        .list("/apis/cluster.kurator.dev/v1alpha1/attachedclusters")
+        .await?;
+    let decisions = hub.list("/apis/roadstead.dev/v1alpha1/decisions").await?;
+    let mut faults = Vec::new();
+    for (path, kind) in [
+        (
+            "/apis/policy.kurator.dev/v1alpha1/distributionpolicies",
+            "distributionpolicy",
+        ),
+        (
+            "/apis/policy.kurator.dev/v1alpha1/clusterdistributionpolicies",
+            "clusterdistributionpolicy",
+        ),
+        (
+            "/apis/policy.kurator.dev/v1alpha1/overridepolicies",
+            "overridepolicy",
+        ),
+        (
+            "/apis/policy.kurator.dev/v1alpha1/clusteroverridepolicies",
+            "clusteroverridepolicy",
+        ),
+        ("/apis/fleet.kurator.dev/v1alpha1/fleets", "fleet"),
+    ] {
+        for object in hub.list(path).await? {
+            faults.extend(faults_of(kind, &object));
+        }
+    }
+    clusters
+        .iter()
+        .for_each(|c| faults.extend(faults_of("cluster", c)));
+    decisions
+        .iter()
+        .for_each(|d| faults.extend(faults_of("decision", d)));
+    Ok(match args.output {
+        Output::Json => json_of(&clusters, &decisions, &faults),
+        Output::Text => text_of(&clusters, &decisions, &faults),
+    })
+}
+
+/// The conditions of an object that are not as they should be.
+fn faults_of(kind: &str, object: &Value) -> Vec<Fault> {
+    let name = full_name(object);
+    let conditions = object
+        .pointer("/status/conditions")
+        .and_then(Value::as_array);
+    conditions
+        .into_iter()
+        .flatten()
+        .filter(|c| text(c, "/status") != "True")
+        .map(|c| Fault {
+            what: format!("{kind} {name}"),
+            condition: format!("{} is {}", text(c, "/type"), text(c, "/status")),
+            since: text(c, "/lastTransitionTime").to_owned(),
+            why: format!("{}: {}", text(c, "/reason"), text(c, "/message")),
+        })
+        .collect()
+}
+
+fn text<'a>(object: &'a Value, pointer: &str) -> &'a str {
+    object
+        .pointer(pointer)
+        .and_then(Value::as_str)
+        .unwrap_or_default()
+}
+
+fn full_name(object: &Value) -> String {
+    match text(object, "/metadata/namespace") {
+        "" => text(object, "/metadata/name").to_owned(),
+        namespace => format!("{namespace}/{}", text(object, "/metadata/name")),
+    }
+}
+
+fn is_ready(cluster: &Value) -> bool {
+    let conditions = cluster
+        .pointer("/status/conditions")
+        .and_then(Value::as_array);
+    conditions
+        .into_iter()
+        .flatten()
+        .any(|c| text(c, "/type") == "Ready" && text(c, "/status") == "True")
+}
+
+/// How many objects a cluster is to have, and how many of these are applied and healthy.
+fn objects_on(cluster: &Value, decisions: &[Value]) -> (usize, usize, usize) {
+    let (namespace, name) = (
+        text(cluster, "/metadata/namespace"),
+        text(cluster, "/metadata/name"),
+    );
+    let on = decisions
+        .iter()
+        .filter_map(|d| d.pointer("/status/clusters").and_then(Value::as_array))
+        .flatten()
+        .filter(|c| text(c, "/namespace") == namespace && text(c, "/name") == name);
+    on.fold((0, 0, 0), |(all, applied, healthy), c| {
+        let is_applied = text(c, "/state") == "Applied";
+        let is_healthy = is_applied && text(c, "/health") == "Healthy";
+        (
+            all + 1,
+            applied + usize::from(is_applied),
+            healthy + usize::from(is_healthy),
+        )
+    })
+}
+
+fn json_of(clusters: &[Value], decisions: &[Value], faults: &[Fault]) -> String {
+    let clusters: Vec<Value> = clusters
+        .iter()
+        .map(|c| {
+            let (objects, applied, healthy) = objects_on(c, decisions);
+            json!({
+                "namespace": text(c, "/metadata/namespace"),
+                "name": text(c, "/metadata/name"),
+                "ready": is_ready(c),
+                "version": text(c, "/status/version"),
+                "lastHeardTime": c.pointer("/status/lastHeardTime"),
+                "objects": objects,
+                "applied": applied,
+                "healthy": healthy,
+            })
+        })
+        .collect();
+    let faults: Vec<Value> = faults
+        .iter()
+        .map(|f| json!({"what": f.what, "condition": f.condition, "since": f.since, "why": f.why}))
+        .collect();
+    format!("{:#}", json!({"clusters": clusters, "faults": faults}))
+}
+
+fn text_of(clusters: &[Value], decisions: &[Value], faults: &[Fault]) -> String {
+    if clusters.is_empty() {
+        return "No clusters yet. Let one join: roadstead join NAME".to_owned();
+    }
+    let mut table = plain(&[
+        "CLUSTER", "READY", "VERSION", "NODES", "OBJECTS", "APPLIED", "HEALTHY",
+    ]);
+    for c in clusters {
+        let (objects, applied, healthy) = objects_on(c, decisions);
+        let nodes = c.pointer("/status/nodes").and_then(Value::as_u64);
+        table.add_row(vec![
+            full_name(c),
+            if is_ready(c) { "yes" } else { "no" }.to_owned(),
+            text(c, "/status/version").to_owned(),
+            nodes.map(|n| n.to_string()).unwrap_or_default(),
+            objects.to_string(),
+            applied.to_string(),
+            healthy.to_string(),
+        ]);
+    }
+    let ready = clusters.iter().filter(|c| is_ready(c)).count();
+    let head = format!(
+        "{ready} of {} clusters ready, {} objects decided",
+        clusters.len(),
+        decisions.len()
+    );
+    if faults.is_empty() {
+        return format!("{head}\n\n{}\n\nNothing is wrong.", trimmed(&table));
+    }
+    let mut wrong = plain(&["NOT RIGHT", "WHAT", "SINCE", "WHY"]);
+    for f in faults.iter().take(FAULTS_SHOWN) {
+        wrong.add_row(vec![&f.what, &f.condition, &f.since, &f.why]);
+    }
+    let more = match faults.len().saturating_sub(FAULTS_SHOWN) {
+        0 => String::new(),
+        n => format!("\n… and {n} more: roadstead status -o json"),
+    };
+    format!("{head}\n\n{}\n\n{}{more}", trimmed(&table), trimmed(&wrong))
+}
+
+/// A table as kubectl prints them: no lines, two spaces between columns.
+pub(crate) fn plain(header: &[&str]) -> Table {
+    let mut table = Table::new();
+    table.load_style(comfy_table::presets::NOTHING);
+    table.set_header(header.to_vec());
+    table
+}
+
+/// A table's text without white space at the ends of its lines.
+pub(crate) fn trimmed(table: &Table) -> String {
+    table
+        .to_string()
+        .lines()
+        .map(str::trim_end)
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shows_clusters_and_what_is_wrong() {
+        let cluster = json!({
+            "metadata": {"namespace": "default", "name": "edge"},
+            "status": {"version": "v1.36.3", "nodes": 2, "conditions": [
+                {"type": "Ready", "status": "Unknown", "reason": "NoNews", "message": "last heard 2m ago",
+                 "lastTransitionTime": "2026-01-01T00:00:00Z"},
+            ]},
+        });
+        let decision = json!({
+            "metadata": {"namespace": "default", "name": "deployment.apps.web"},
+            "status": {"clusters": [
+                {"namespace": "default", "name": "edge", "state": "Applied", "health": "Degraded"},
+            ]},
+        });
+        let faults = faults_of("cluster", &cluster);
+        let shown = text_of(&[cluster], &[decision], &faults);
+        assert!(
+            shown.starts_with("0 of 1 clusters ready, 1 objects decided"),
+            "{shown}"
+        );
+        assert!(shown.contains("Ready is Unknown"), "{shown}");
+        assert!(shown.contains("NoNews: last heard 2m ago"), "{shown}");
+    }
+}

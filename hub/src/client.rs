@@ -1,0 +1,164 @@
+//! A small client of a Kubernetes API: a hub's through a kubeconfig, or one in this process.
+
+use kube::config::{KubeConfigOptions, Kubeconfig};
+use serde_json::Value;
+
+use crate::config::Target;
+
+/// Why a command could not be carried out.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// There is no usable kubeconfig.
+    #[error(
+        "failed to read the hub's kubeconfig; give --kubeconfig or set KUBECONFIG, \
+         as in KUBECONFIG=DIR/admin.kubeconfig with the hub's --data-dir"
+    )]
+    Kubeconfig(#[source] kube::config::KubeconfigError),
+    /// What the kubeconfig says cannot be used.
+    #[error("failed to set up a connection from the kubeconfig")]
+    Connect(#[source] kube::Error),
+    /// The hub cannot be reached, or did not answer as a hub does.
+    #[error("failed to {0}; is the hub running, and is this its kubeconfig?")]
+    Request(String, #[source] kube::Error),
+    /// The hub refused; its words say why.
+    #[error("{0}")]
+    Refused(Box<kube::core::Status>),
+    /// A flag cannot be used as it is.
+    #[error("{0}")]
+    Flag(String),
+    /// The hub does not know such an object.
+    #[error("{0}")]
+    NotFound(String),
+}
+
+/// An API, and the namespace that commands use where none is given.
+pub struct Api {
+    client: kube::Client,
+    /// The kubeconfig's namespace.
+    pub namespace: String,
+}
+
+impl Api {
+    /// Reads the kubeconfig that a command names.
+    ///
+    /// # Errors
+    /// When there is none, or it cannot be used.
+    pub async fn connect(target: &Target) -> Result<Self, Error> {
+        let options = KubeConfigOptions {
+            context: target.context.clone(),
+            ..Default::default()
+        };
+        let config = match &target.kubeconfig {
+            Some(file) => {
+                let kubeconfig = Kubeconfig::read_from(file).map_err(Error::Kubeconfig)?;
+                kube::Config::from_custom_kubeconfig(kubeconfig, &options).await
+            }
+            None => kube::Config::from_kubeconfig(&options).await,
+        };
+        let config = config.map_err(Error::Kubeconfig)?;
+        let namespace = config.default_namespace.clone();
+        let client = kube::Client::try_from(config).map_err(Error::Connect)?;
+        Ok(Self { client, namespace })
+    }
+
+    /// An API that is reached through a client made already.
+    pub fn over(client: kube::Client) -> Self {
+        Self {
+            client,
+            namespace: "default".to_owned(),
+        }
+    }
+
+    /// Reads what is at a path.
+    ///
+    /// # Errors
+    /// When the hub does not answer, or refuses.
+    pub async fn get(&self, path: &str) -> Result<Value, Error> {
+        self.send("GET", path, None).await
+    }
+
+    /// Posts an object to a path.
+    ///
+    /// # Errors
+    /// When the hub does not answer, or refuses.
+    pub async fn post(&self, path: &str, body: &Value) -> Result<Value, Error> {
+        self.send("POST", path, Some((body, "application/json")))
+            .await
+    }
+
+    /// Patches an object by JSON merge patch.
+    ///
+    /// # Errors
+    /// When the hub does not answer, or refuses.
+    pub async fn merge(&self, path: &str, patch: &Value) -> Result<Value, Error> {
+        self.send("PATCH", path, Some((patch, "application/merge-patch+json")))
+            .await
+    }
+
+    /// Patches an object by JSON patch.
+    ///
+    /// # Errors
+    /// When the API does not answer, or refuses.
+    pub async fn json_patch(&self, path: &str, patch: &Value) -> Result<Value, Error> {
+        self.send("PATCH", path, Some((patch, "application/json-patch+json")))
+            .await
+    }
+
+    /// Applies an object by server-side apply.
+    ///
+    /// # Errors
+    /// When the API does not answer, or refuses.
+    pub async fn apply(&self, path: &str, object: &Value) -> Result<Value, Error> {
+        let path = format!("{path}?fieldManager=roadstead&force=true");
+        self.send(
+            "PATCH",
+            &path,
+            Some((object, "application/apply-patch+yaml")),
+        )
+        .await
+    }
+
+    /// Deletes an object.
+    ///
+    /// # Errors
+    /// When the API does not answer, or refuses.
+    pub async fn delete(&self, path: &str) -> Result<Value, Error> {
+        self.send("DELETE", path, None).await
+    }
+
+    async fn send(
+        &self,
+        method: &str,
+        path: &str,
+        body: Option<(&Value, &str)>,
+    ) -> Result<Value, Error> {
+        let what = format!("{method} {path}");
+        let (body, media) = body.map_or((Vec::new(), "application/json"), |(body, media)| {
+            (body.to_string().into_bytes(), media)
+        });
+        let request = http::Request::builder()
+            .method(method)
+            .uri(path)
+            .header("content-type", media)
+            .body(body)
+            .map_err(|e| Error::Flag(format!("{path} is no path: {e}")))?;
+        match self.client.request(request).await {
+            Ok(value) => Ok(value),
+            Err(kube::Error::Api(status)) => Err(Error::Refused(status)),
+            Err(error) => Err(Error::Request(what, error)),
+        }
+    }
+
+    /// The items of a list.
+    ///
+    /// # Errors
+    /// When the hub does not answer, or refuses.
+    pub async fn list(&self, path: &str) -> Result<Vec<Value>, Error> {
+        let mut list = self.get(path).await?;
+        let items = list.get_mut("items").map(Value::take);
+        Ok(match items {
+            Some(Value::Array(items)) => items,
+            _ => Vec::new(),
+        })
+    }
+}

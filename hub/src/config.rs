@@ -1,0 +1,219 @@
+//! The command line of `roadstead`; every flag is an environment variable too.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Keeps a fleet of Kubernetes clusters in the state people asked for, also where the network is bad.
+///
+/// Start with `roadstead demo`: a hub and three simulated clusters to play with.
+#[derive(Debug, Parser)]
+#[command(name = "roadstead", version, max_term_width = 100)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+    /// How logs look.
+    #[arg(
+        long,
+        global = true,
+        env = "ROADSTEAD_LOG_FORMAT",
+        default_value = "text",
+        value_name = "text|json"
+    )]
+    pub log_format: LogFormat,
+    /// Which logs to write, as in `info` or `roadstead_agents=debug,info`. Where nothing is said:
+    /// `info` for the hub, `warn` for everything else
+    #[arg(long, global = true, env = "ROADSTEAD_LOG", value_name = "FILTER")]
+    pub log: Option<String>,
+}
+
+/// How logs look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// For machines, one JSON object a line.
+    Json,
+}
+
+/// What `roadstead` does.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Show the whole of it: a hub, simulated clusters and their agents on this machine
+    Demo(Demo),
+    /// Run the hub
+    Hub(Hub),
+    /// Let a cluster join: make an AttachedCluster and print the command to run beside the cluster
+    Join(Join),
+    /// The fleet at a glance: clusters, what is not right, where, since when and why
+    Status(Status),
+    /// Why an object runs where it runs, and why not elsewhere
+    Why(Why),
+    /// Run one simulated member cluster as a process of its own
+    SimulatedMember(SimulatedMember),
+    /// Print the shell completion to source, as in `source <(roadstead completion bash)`
+    Completion {
+        /// For which shell.
+        shell: clap_complete::Shell,
+    },
+}
+
+/// `roadstead demo`.
+#[derive(Debug, Args)]
+pub struct Demo {
+    /// Do everything once, check each step, and exit: 0 if all went well
+    #[arg(long, env = "ROADSTEAD_DEMO_ONCE")]
+    pub once: bool,
+    /// How many simulated clusters
+    #[arg(long, env = "ROADSTEAD_DEMO_CLUSTERS", default_value_t = 3, value_name = "N", value_parser = clap::value_parser!(u16).range(2..=50))]
+    pub clusters: u16,
+}
+
+/// `roadstead hub`.
+#[derive(Debug, Args)]
+pub struct Hub {
+    /// Where the hub keeps its state; made if it is not there
+    #[arg(long, env = "ROADSTEAD_DATA_DIR", value_name = "DIR")]
+    pub data_dir: PathBuf,
+    /// Where the Kubernetes API listens (TCP)
+    #[arg(
+        long,
+        env = "ROADSTEAD_LISTEN",
+        default_value = "127.0.0.1:6443",
+        value_name = "ADDR"
+    )]
+    pub listen: SocketAddr,
+    /// Where agents are listened to (UDP)
+    #[arg(
+        long,
+        env = "ROADSTEAD_AGENT_LISTEN",
+        default_value = "0.0.0.0:7443",
+        value_name = "ADDR"
+    )]
+    pub agent_listen: SocketAddr,
+    /// Under which addresses agents find this hub, best first; may be repeated. Where nothing is
+    /// said: the host's name, or the listening address if it is a definite one
+    #[arg(
+        long,
+        env = "ROADSTEAD_AGENT_ADVERTISE",
+        value_name = "HOST:PORT",
+        value_delimiter = ','
+    )]
+    pub agent_advertise: Vec<String>,
+    /// A YAML file with further settings
+    #[arg(long, env = "ROADSTEAD_CONFIG", value_name = "FILE")]
+    pub config: Option<PathBuf>,
+}
+
+/// Which hub a command speaks to.
+#[derive(Debug, Args)]
+pub struct Target {
+    /// The kubeconfig of the hub; where nothing is said, KUBECONFIG and ~/.kube/config as in kubectl
+    #[arg(long, env = "ROADSTEAD_KUBECONFIG", value_name = "FILE")]
+    pub kubeconfig: Option<PathBuf>,
+    /// The kubeconfig's context
+    #[arg(long, env = "ROADSTEAD_CONTEXT", value_name = "NAME")]
+    pub context: Option<String>,
+}
+
+/// `roadstead join`.
+#[derive(Debug, Args)]
+pub struct Join {
+    /// The cluster's name
+    pub name: String,
+    /// The namespace of the AttachedCluster; where nothing is said, the kubeconfig's
+    #[arg(short, long, env = "ROADSTEAD_NAMESPACE", value_name = "NAMESPACE")]
+    pub namespace: Option<String>,
+    /// A label of the cluster, for policies to select by; may be repeated
+    #[arg(
+        long = "label",
+        env = "ROADSTEAD_LABELS",
+        value_name = "k=v",
+        value_delimiter = ','
+    )]
+    pub labels: Vec<String>,
+    /// From which namespaces policies may use the cluster: All, Same, or a label selector of
+    /// namespaces as in `team=edge`
+    #[arg(
+        long,
+        env = "ROADSTEAD_ALLOW_NAMESPACES",
+        value_name = "All|Same|SELECTOR"
+    )]
+    pub allow_namespaces: Option<String>,
+    /// What to print
+    #[arg(short, long, env = "ROADSTEAD_OUTPUT", default_value = "command")]
+    pub output: JoinOutput,
+    /// Which hub.
+    #[command(flatten)]
+    pub target: Target,
+}
+
+/// What `roadstead join` prints.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum JoinOutput {
+    /// The command to paste beside the cluster
+    Command,
+    /// The join string alone
+    Token,
+    /// Everything as JSON
+    Json,
+}
+
+/// `roadstead status`.
+#[derive(Debug, Args)]
+pub struct Status {
+    /// `json` for machines
+    #[arg(short, long, env = "ROADSTEAD_OUTPUT", default_value = "text")]
+    pub output: Output,
+    /// Which hub.
+    #[command(flatten)]
+    pub target: Target,
+}
+
+/// Text or JSON.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Output {
+    /// For people
+    Text,
+    /// For machines
+    Json,
+}
+
+/// `roadstead why`.
+#[derive(Debug, Args)]
+pub struct Why {
+    /// Kind or resource, as kubectl takes it: `deployment`, `deploy`, `deployments.apps`
+    pub kind: String,
+    /// The object's name
+    pub name: String,
+    /// The object's namespace; where nothing is said, the kubeconfig's
+    #[arg(short, long, env = "ROADSTEAD_NAMESPACE", value_name = "NAMESPACE")]
+    pub namespace: Option<String>,
+    /// `json` for machines
+    #[arg(short, long, env = "ROADSTEAD_OUTPUT", default_value = "text")]
+    pub output: Output,
+    /// Which hub.
+    #[command(flatten)]
+    pub target: Target,
+}
+
+/// `roadstead simulated-member`.
+#[derive(Debug, Args)]
+pub struct SimulatedMember {
+    /// Where its keys and its kubeconfig are kept; the objects live in memory
+    #[arg(long, env = "ROADSTEAD_DATA_DIR", value_name = "DIR")]
+    pub data_dir: PathBuf,
+    /// Where its Kubernetes API listens
+    #[arg(
+        long,
+        env = "ROADSTEAD_LISTEN",
+        default_value = "127.0.0.1:0",
+        value_name = "ADDR"
+    )]
+    pub listen: SocketAddr,
+    /// How many nodes it has
+    #[arg(long, env = "ROADSTEAD_NODES", default_value_t = 3, value_name = "N")]
+    pub nodes: u16,
+}

@@ -1,0 +1,108 @@
+//! What the hub adds to its API: deletion records, the question before a large removal, join tokens.
+//!
+//! A deletion record is written in the transaction that deletes a template, a policy or a cluster:
+//! it, and never the missing object, is what lets a decision remove anything. Decides nothing about
+//! what runs where; that is the plan's.
+
+mod removal;
+mod token;
+
+use roadstead_authority::Authority;
+use roadstead_machinery::resource::{Origin, Resource};
+use roadstead_machinery::status::Status;
+use roadstead_protocol::env::{BoxFuture, Env};
+use roadstead_rest::{Hooks, Subresource, Verb, Write};
+use roadstead_store::Op;
+use roadstead_store::records::{DeletionRecord, deletion_key, object_key};
+use serde_json::Value;
+
+pub use removal::Limits;
+
+/// The hub's hooks.
+pub struct HubHooks {
+    /// The clock that deletion records are dated with.
+    pub env: Env,
+    /// How much a single deletion may remove without being confirmed.
+    pub limits: Limits,
+    /// Who issues join tokens.
+    pub authority: Authority,
+    /// Where agents find the hub, as `host:port`.
+    pub addresses: Vec<String>,
+}
+
+impl Hooks for HubHooks {
+    fn admit(&self, write: &mut Write<'_>) -> Result<Vec<Op>, Status> {
+        if write.subresource.is_some() {
+            return Ok(Vec::new());
+        }
+        let Some(old) = write.old else {
+            return Ok(Vec::new());
+        };
+        let ends = write.verb == Verb::Delete || begins_to_end(old, write.new.as_deref());
+        if !ends {
+            return Ok(Vec::new());
+        }
+        removal::check(&self.limits, write, old)?;
+        if write.verb != Verb::Delete || !is_recorded(write.resource) {
+            return Ok(Vec::new());
+        }
+        self.record(write, old).map(|op| vec![op])
+    }
+
+    fn subresources(&self, resource: &Resource) -> &'static [&'static str] {
+        if resource.kind == "AttachedCluster" && resource.origin == Origin::Own {
+            &["token"]
+        } else {
+            &[]
+        }
+    }
+
+    fn subresource(&self, request: Subresource) -> BoxFuture<Result<Value, Status>> {
+        let (authority, addresses) = (self.authority.clone(), self.addresses.clone());
+        Box::pin(token::answer(
+            authority,
+            addresses,
+            self.env.clock.now(),
+            request,
+        ))
+    }
+}
+
+impl HubHooks {
+    fn record(&self, write: &Write<'_>, old: &Value) -> Result<Op, Status> {
+        let uid = old
+            .pointer("/metadata/uid")
+            .and_then(Value::as_str)
+            .unwrap_or_default();
+        let namespace = write.namespace.unwrap_or_default();
+        let (group, plural) = &write.resource.storage;
+        let key = object_key(group, plural, namespace, write.name).map_err(Status::internal)?;
+        let record = DeletionRecord {
+            key: key.to_string(),
+            group: write.resource.group.clone(),
+            kind: write.resource.kind.clone(),
+            namespace: namespace.to_owned(),
+            name: write.name.to_owned(),
+            uid: uid.to_owned(),
+            at: self.env.clock.now(),
+        };
+        let value = serde_json::to_vec(&record).map_err(Status::internal)?;
+        let key = deletion_key(uid).map_err(Status::internal)?;
+        Ok(Op::Put {
+            key,
+            value: value.into(),
+        })
+    }
+}
+
+/// Whether an update marks the object for deletion (it has finalizers).
+fn begins_to_end(old: &Value, new: Option<&Value>) -> bool {
+    let marked = |o: &Value| o.pointer("/metadata/deletionTimestamp").is_some();
+    new.is_some_and(marked) && !marked(old)
+}
+
+/// Whether the deletion of such an object justifies the removal of something from a member.
+fn is_recorded(resource: &Resource) -> bool {
+    let decision = resource.kind == "Decision" && resource.origin == Origin::Own;
+    resource.template || (resource.origin == Origin::Own && !decision)
+}

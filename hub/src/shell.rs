@@ -1,0 +1,66 @@
+//! The command line's one entrance: carries out what was parsed.
+
+use std::io::{IsTerminal as _, Write as _};
+
+use anyhow::Result;
+use clap::CommandFactory as _;
+use roadstead_protocol::host::system;
+
+use crate::config::{Cli, Command, LogFormat};
+use crate::process::Settings;
+use crate::{cli, demo, member, process};
+
+/// Carries out a command line.
+///
+/// # Errors
+/// What failed, and what to do about it.
+pub async fn run(cli: Cli) -> Result<()> {
+    let Cli {
+        command,
+        log_format,
+        log,
+    } = cli;
+    let format = match log_format {
+        LogFormat::Text => system::LogFormat::Text,
+        LogFormat::Json => system::LogFormat::Json,
+    };
+    let log = log.unwrap_or_else(|| default_log(&command).to_owned());
+    system::telemetry(&log, format, std::io::stderr().is_terminal())?;
+    match command {
+        Command::Demo(args) => demo::demo(args).await,
+        Command::Hub(args) => {
+            let settings = Settings::read(args.config.as_deref())?;
+            process::hub(args, settings).await
+        }
+        Command::SimulatedMember(args) => member::process::run(args).await,
+        Command::Join(args) => say(&cli::join(&args).await?),
+        Command::Status(args) => say(&cli::status(&args).await?),
+        Command::Why(args) => say(&cli::why(&args).await?),
+        Command::Completion { shell } => {
+            let mut text = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "roadstead", &mut text);
+            say(&String::from_utf8_lossy(&text))
+        }
+    }
+}
+
+/// What is logged where nobody says: a hub's life, but nothing beside what a command prints.
+fn default_log(command: &Command) -> &'static str {
+    match command {
+        Command::Hub(_) | Command::SimulatedMember(_) => "info",
+        Command::Demo(_)
+        | Command::Join(_)
+        | Command::Status(_)
+        | Command::Why(_)
+        | Command::Completion { .. } => "warn",
+    }
+}
+
+fn say(text: &str) -> Result<()> {
+    let mut out = std::io::stdout().lock();
+    // A closed pipe (`roadstead status | head`) is no fault of ours.
+    match writeln!(out, "{}", text.trim_end()) {
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        other => Ok(other?),
+    }
+}

@@ -1,0 +1,30 @@
+//! After every start of the hub: what users were told is there (invariant 2).
+
+use roadstead_rest::Rest;
+
+use crate::user::{object_path, policy_path, read, same_object};
+use crate::world::{World, lock};
+
+/// Reads back everything that users were answered.
+pub async fn check(world: &World, rest: &Rest) {
+    let model = lock(&world.user).model.clone();
+    for (name, object) in &model.objects {
+        let found = read(rest, &object_path(name)).await;
+        if !found.as_ref().is_some_and(|f| same_object(f, name, object)) {
+            let shown = found.map_or_else(|| "nothing".to_owned(), |f| f.to_string());
+            let what = format!(
+                "{} was acknowledged as {object:?}, now there is {shown}",
+                name.1
+            );
+            world.checks.violation("acked is durable", &what);
+        }
+    }
+    for (kind, group) in model.policies.keys() {
+        if read(rest, &policy_path(*kind, *group)).await.is_none() {
+            world.checks.violation(
+                "acked is durable",
+                &format!("policy {kind:?} {group} is gone"),
+            );
+        }
+    }
+}
