@@ -123,7 +123,7 @@ fn by_policies(world: &World, former: &Former) -> Fate {
             return Fate::Keep(Cause::PolicyUnreadable);
         }
         let there = world.policy(uid).is_some();
-        if false {
+        if !there && !world.deleted.contains(uid) {
             return Fate::Keep(Cause::PolicyMissing);
         }
         deleted &= !there;
