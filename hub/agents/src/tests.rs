@@ -1,1 +1,142 @@
+//! The ledger by revision, and its tombstones, over a store in memory.
 
+use roadstead_protocol::host::system;
+use roadstead_protocol::wire::{Digest, ItemKey};
+use roadstead_store::records::{self, LedgerEntry, LedgerState, ObjectRef};
+use roadstead_store::{Backend, Key, Revision, Store, Txn};
+
+use crate::index::Index;
+use crate::tombstones;
+
+const UID: &str = "a1";
+
+async fn store() -> Store {
+    let options = roadstead_store::Options::default();
+    Store::open(system::env(), Backend::Memory, options)
+        .await
+        .unwrap()
+}
+
+fn key(uid: &str, name: &str) -> Key {
+    let item = ItemKey {
+        group: String::new(),
+        kind: "ConfigMap".to_owned(),
+        namespace: "default".to_owned(),
+        name: name.to_owned(),
+    };
+    records::ledger_key(uid, &item).unwrap()
+}
+
+fn entry(state: LedgerState) -> Vec<u8> {
+    let entry = LedgerEntry {
+        state,
+        meta: Vec::new(),
+        decision: ObjectRef::default(),
+        template_uid: String::new(),
+        policies: Vec::new(),
+    };
+    records::encode(&entry).unwrap().to_vec()
+}
+
+fn put() -> Vec<u8> {
+    entry(LedgerState::Put {
+        digest: Digest([1; 32]),
+        size: 2,
+    })
+}
+
+/// Writes in one transaction. The last revision.
+async fn write(store: &Store, writes: &[(&str, Vec<u8>)]) -> Revision {
+    let txn = writes.iter().fold(Txn::new(), |txn, (name, value)| {
+        txn.put(key(UID, name), value.clone())
+    });
+    store.commit(txn).await.unwrap().last
+}
+
+fn names(index: &Index, after: Revision, room: usize) -> (Vec<String>, bool) {
+    let page = index.page(after, room);
+    let names = page
+        .changes
+        .into_iter()
+        .map(|change| change.key.name)
+        .collect();
+    (names, page.complete.is_some())
+}
+
+#[tokio::test]
+async fn pages_follow_revisions_and_say_when_there_is_no_more() {
+    let store = store().await;
+    let first = write(&store, &[("c", put())]).await;
+    write(&store, &[("a", put()), ("b", put())]).await;
+    store
+        .commit(Txn::new().put(key("other", "x"), put()))
+        .await
+        .unwrap();
+    let mut index = Index::open(&store, UID);
+    let all = |names: &[&str]| {
+        names
+            .iter()
+            .map(|name| (*name).to_owned())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(names(&index, Revision(0), 9), (all(&["c", "a", "b"]), true));
+    assert_eq!(names(&index, Revision(0), 2), (all(&["c", "a"]), false));
+    assert_eq!(names(&index, Revision(0), 3), (all(&["c", "a", "b"]), true));
+    assert_eq!(names(&index, first, 9), (all(&["a", "b"]), true));
+    // A newer entry takes the place of the older one, and a deletion leaves none.
+    write(&store, &[("c", put())]).await;
+    store
+        .commit(Txn::new().delete(key(UID, "a")))
+        .await
+        .unwrap();
+    index.changed().await.unwrap();
+    assert_eq!(names(&index, Revision(0), 9), (all(&["b", "c"]), true));
+    assert_eq!(index.page(Revision(0), 9).complete, Some(store.revision()));
+}
+
+#[tokio::test]
+async fn a_damaged_entry_is_passed_over() {
+    let store = store().await;
+    write(&store, &[("a", b"{}".to_vec()), ("b", put())]).await;
+    let index = Index::open(&store, UID);
+    assert_eq!(names(&index, Revision(0), 9), (vec!["b".to_owned()], true));
+}
+
+#[tokio::test]
+async fn acknowledged_tombstones_go_and_what_is_newer_stays() {
+    let store = store().await;
+    let gone = || entry(LedgerState::Tombstone);
+    write(&store, &[("a", gone()), ("b", put())]).await;
+    let acked = write(&store, &[("c", gone())]).await;
+    write(&store, &[("d", gone())]).await;
+    let index = Index::open(&store, UID);
+    let batch = index.tombstones(acked, 9);
+    assert_eq!(
+        batch.iter().map(|(key, _)| key).collect::<Vec<_>>(),
+        [&key(UID, "a"), &key(UID, "c")]
+    );
+    assert_eq!(index.tombstones(acked, 1).len(), 1);
+    // Meanwhile a user wants `a` again.
+    write(&store, &[("a", put())]).await;
+    assert_eq!(tombstones::remove(&store, UID, batch.clone()).await, Ok(1));
+    let snapshot = store.snapshot();
+    let left = |name: &str| snapshot.get(key(UID, name).as_str()).is_some();
+    assert_eq!(["a", "b", "c", "d"].map(left), [true, true, false, true]);
+    assert_eq!(tombstones::floor(&snapshot, UID), acked);
+    // Doing it again does nothing.
+    let revision = store.revision();
+    assert_eq!(tombstones::remove(&store, UID, batch).await, Ok(0));
+    assert_eq!(store.revision(), revision);
+}
+
+#[tokio::test]
+async fn a_floor_that_cannot_be_read_is_above_everything() {
+    let store = store().await;
+    assert_eq!(tombstones::floor(&store.snapshot(), UID), Revision(0));
+    let key = Key::parse("/floor/a1").unwrap();
+    store.commit(Txn::new().put(key, "what")).await.unwrap();
+    assert_eq!(
+        tombstones::floor(&store.snapshot(), UID),
+        Revision(u64::MAX)
+    );
+}
