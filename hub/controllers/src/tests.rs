@@ -1,6 +1,7 @@
 //! The controllers over stores in memory: users' writes go in, ledgers and conditions come out.
 
 mod clusters;
+mod driving;
 mod kinds;
 mod placing;
 mod policies;
@@ -65,6 +66,7 @@ pub(super) struct Hub {
     pub(super) volatile: Store,
     pub(super) env: Env,
     pub(super) handle: Option<Handle>,
+    pub(super) options: Options,
 }
 
 impl Hub {
@@ -88,6 +90,7 @@ impl Hub {
             volatile,
             env,
             handle: None,
+            options: Options::default(),
         };
         hub.apply(json!({
             "apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "default"},
@@ -108,7 +111,7 @@ impl Hub {
             store: self.store.clone(),
             volatile: self.volatile.clone(),
             registry: Arc::new(Registry::hub(CRDS).unwrap()),
-            options: Options::default(),
+            options: self.options.clone(),
         }));
     }
 
