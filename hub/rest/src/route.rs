@@ -79,14 +79,14 @@ where
         }
     };
     let response = answer.unwrap_or_else(|status| {
-        if status.code >= 500 {
+        if status.code == 503 || status.reason == "InternalError" {
             tracing::warn!(code = status.code, error = %status, resource = %label, verb, "request failed");
         }
         respond::status(&status)
     });
-    inner
-        .metrics
-        .count(verb, &label, response.status().as_u16());
+    let code = response.status().as_u16();
+    tracing::debug!(verb, resource = %label, path, code, "request answered");
+    inner.metrics.count(verb, &label, code);
     response
 }
 

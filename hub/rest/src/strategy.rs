@@ -6,7 +6,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use roadstead_machinery::resource::{Origin, Resource};
-use roadstead_machinery::status::{FieldError, FieldErrorKind};
+use roadstead_machinery::status::{FieldError, FieldErrorKind, Status};
 use serde_json::{Value, json};
 
 use crate::meta;
@@ -112,6 +112,21 @@ pub(crate) fn deleting(resource: &Resource, object: &mut Value) {
         let status = meta::map(meta::root(object), "status");
         status.insert("phase".to_owned(), "Terminating".into());
     }
+}
+
+/// The namespaces that an API cannot do without.
+const NAMESPACES_KEPT: &[&str] = &["default", "kube-system", "kube-public"];
+
+/// Refuses to delete what an API cannot do without.
+///
+/// # Errors
+/// 403 with Kubernetes' wording.
+pub(crate) fn may_delete(resource: &Resource, name: &str) -> Result<(), Status> {
+    if is_namespace(resource) && NAMESPACES_KEPT.contains(&name) {
+        let why = "this namespace may not be deleted";
+        return Err(Status::forbidden("", &resource.plural, name, why));
+    }
+    Ok(())
 }
 
 /// Whether nothing keeps an object whose deletion has begun.

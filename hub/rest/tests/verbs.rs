@@ -169,6 +169,7 @@ async fn namespaces_must_exist_and_are_emptied() {
         .expect(200);
     settle().await;
     client.get("/api/v1/namespaces/n").await.fails(404);
+    client.delete("/api/v1/namespaces/default").await.fails(403);
 }
 
 /// Lets the tasks of the API run until they wait for something.

@@ -126,6 +126,7 @@ pub(crate) async fn delete(
     write(ctx, name, |ctx, _, live| {
         let live = live.ok_or_else(|| ctx.not_found(name))?;
         preconditions(ctx, live, options)?;
+        strategy::may_delete(&ctx.resource, name)?;
         let mut going = live.clone();
         let finalizers = finalizers(ctx, live, options);
         if finalizers != meta::finalizers(live) {

@@ -104,6 +104,7 @@ pub(crate) async fn patch(ctx: &mut Context, name: &str, patch: Patch) -> Result
         (_, None) => Err(ctx.not_found(name)),
         (_, Some(live)) => {
             let mut new = patched(ctx, &patch, live)?;
+            same_kind(ctx, &new)?;
             checked::fields(ctx, &mut new, &[])?;
             same_place(ctx, name, &mut new)?;
             finish(ctx, live, new, None, Uid::Immutable)
@@ -288,6 +289,20 @@ fn same_uid(ctx: &Context, live: &Value, new: &Value, uid: Uid) -> Result<(), St
             Status::invalid(&ctx.resource.group, &ctx.resource.kind, name, &[fault])
         }
     })
+}
+
+/// Refuses a patch that makes an object of another kind or version.
+fn same_kind(ctx: &Context, new: &Value) -> Result<(), Status> {
+    let resource = &ctx.resource;
+    let text = |field: &str| new.get(field).and_then(Value::as_str).unwrap_or_default();
+    if text("apiVersion") == resource.api_version() && text("kind") == resource.kind {
+        return Ok(());
+    }
+    let (given, kind) = (text("apiVersion"), text("kind"));
+    let wanted = format!("{}, Kind={}", resource.api_version(), resource.kind);
+    Err(Status::bad_request(format!(
+        "a patch cannot make {given}, Kind={kind} of {wanted}"
+    )))
 }
 
 /// Refuses a body that names another object than the path.
