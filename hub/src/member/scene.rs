@@ -104,7 +104,7 @@ impl<'s> Scene<'s> {
         let (now, uid) = (timestamp(self.now), self.env.uid());
         set(&mut value, &["metadata"], "creationTimestamp", now);
         set(&mut value, &["metadata"], "uid", uid);
-        if value.get("spec").is_some() && plural != "pods" {
+        if group == "apps" {
             set(&mut value, &["metadata"], "generation", 1);
         }
         let key = object_key(group, plural, namespace(&value), object::name(&value));

@@ -43,7 +43,7 @@ pub enum OpenError {
     InUse,
     /// The file is not readable as what it should be.
     #[error(
-        "the store's file is damaged ({detail}); it is left as it is: put a backup in its place (`roadstead restore`), or move it away to begin with an empty hub"
+        "the store's file is damaged ({detail}); it is left as it is: put a copy from a backup in its place, or move it away to begin with an empty hub"
     )]
     Damaged {
         /// What was found.
@@ -51,7 +51,7 @@ pub enum OpenError {
     },
     /// The file was written by a newer release.
     #[error(
-        "the store's file was written by a newer release ({detail}); run that release, or put a backup in its place"
+        "the store's file was written by a newer release ({detail}); run that release, or put a copy from a backup in its place"
     )]
     Newer {
         /// What was found.

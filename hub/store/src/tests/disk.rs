@@ -138,7 +138,7 @@ fn a_file_that_is_no_store_is_refused_and_left_alone() {
             std::fs::write(&path, left).unwrap();
             let refused = open(Backend::Redb(file(&path)), 0).await.unwrap_err();
             assert!(matches!(refused, OpenError::Damaged { .. }), "{refused:?}");
-            assert!(refused.to_string().contains("roadstead restore"));
+            assert!(refused.to_string().contains("from a backup"));
             assert_eq!(std::fs::read(&path).unwrap(), left);
         });
     }

@@ -81,6 +81,64 @@ fn created_is_kept_until_deletion() {
 }
 
 #[test]
+fn of_many_that_count_at_once_none_is_lost() {
+    run(async {
+        let store = memory().await;
+        put(&store, "/count", "0").await;
+        let mut tasks = tokio::task::JoinSet::new();
+        for _ in 0..20 {
+            let store = store.clone();
+            tasks.spawn(async move {
+                let mut conflicts = 0;
+                loop {
+                    let entry = store.snapshot().get("/count").cloned().unwrap();
+                    let count: u64 = std::str::from_utf8(&entry.value).unwrap().parse().unwrap();
+                    let txn = Txn::new()
+                        .check(Check::At(entry.key.clone(), entry.revision))
+                        .put(entry.key, (count + 1).to_string());
+                    match store.commit(txn).await {
+                        Ok(_) => return conflicts,
+                        Err(CommitError::Conflict { .. }) => conflicts += 1,
+                        Err(error) => panic!("{error}"),
+                    }
+                }
+            });
+        }
+        let mut conflicts = 0;
+        while let Some(done) = tasks.join_next().await {
+            conflicts += done.unwrap();
+        }
+        assert_eq!(value(&store, "/count").as_deref(), Some("20"));
+        assert!(conflicts > 0, "they did meet");
+    });
+}
+
+#[test]
+fn a_watch_loses_nothing_when_its_reader_gives_up_waiting() {
+    run(async {
+        let store = memory().await;
+        let mut watch = store.watch("/a", store.revision()).unwrap();
+        let mut heard = 0;
+        for round in 0..50 {
+            let step = std::time::Duration::from_millis(1);
+            if let Ok(event) = tokio::time::timeout(step, watch.next()).await {
+                event.unwrap();
+                heard += 1;
+            }
+            if round % 3 == 0 {
+                put(&store, "/a", "x").await;
+                put(&store, "/b", "x").await;
+            }
+        }
+        while let Some(event) = watch.try_next() {
+            event.unwrap();
+            heard += 1;
+        }
+        assert_eq!(heard, 17);
+    });
+}
+
+#[test]
 fn bounds_are_kept() {
     run(async {
         let store = memory().await;
