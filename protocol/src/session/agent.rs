@@ -13,11 +13,11 @@ use crate::wire::frame::{Ack, Hello, Mode, Restarting, Summary, Synced, Welcome}
 use crate::wire::report::ItemReport;
 use crate::wire::{AgentFrame, Digest, HubFrame, Lane, Stamp};
 
-use super::limits::{COMPARE_DEADLINE, FLUSH_AFTER, WELCOME_DEADLINE};
 use super::outbox::Outbox;
 use super::receive::Receiver;
 use super::timer::{Timer, Timers};
 use super::{Batch, Ending, Now, Session, Violation, handshake};
+use crate::wire::limits::{COMPARE_DEADLINE, FLUSH_AFTER, WELCOME_DEADLINE};
 
 /// What an agent brings to a session.
 #[derive(Clone)]

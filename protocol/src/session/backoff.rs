@@ -4,6 +4,8 @@
 
 use std::time::Duration;
 
+use crate::wire::limits::DOUBLINGS_MAX;
+
 /// A growing wait between attempts.
 #[derive(Clone, Debug)]
 pub struct Backoff {
@@ -12,9 +14,6 @@ pub struct Backoff {
     attempt: u32,
     state: u64,
 }
-
-/// Doublings after which the wait stays at its ceiling, whatever that is.
-const DOUBLINGS_MAX: u32 = 20;
 
 impl Backoff {
     /// Waits between half of `floor` and `ceiling`. Two seeds give two sequences, one seed always

@@ -12,11 +12,11 @@ use crate::wire::frame::{Ack, Facts, Hello, RefusalCode, Refused, Restarting, Wa
 use crate::wire::limits::MESSAGE_BYTES_MAX;
 use crate::wire::{AgentFrame, Digest, HubFrame, Lane, Revision};
 
-use super::limits::HELLO_DEADLINE;
 use super::outbound::{Outbound, Wanted};
 use super::send::{Sender, Unsendable};
 use super::timer::{Timer, Timers};
 use super::{Change, Ending, Now, Session, Violation, handshake};
+use crate::wire::limits::HELLO_DEADLINE;
 
 mod event;
 

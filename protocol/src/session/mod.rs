@@ -34,7 +34,6 @@ pub mod change;
 mod handshake;
 pub mod hub;
 mod inbound;
-pub mod limits;
 mod outbound;
 mod outbox;
 mod queue;

@@ -16,7 +16,7 @@ use crate::wire::report::ItemReport;
 use crate::wire::{AgentFrame, ItemKey};
 
 use super::agent::ReportError;
-use super::limits::REPORT_FRAME_BYTES;
+use crate::wire::limits::REPORT_FRAME_BYTES;
 
 /// Reports and facts that wait.
 #[derive(Debug, Default)]

@@ -15,8 +15,8 @@ use crate::wire::{Digest, Lineage, Revision, Stamp};
 use super::Violation;
 use super::change::{Batch, Change, Delivered};
 use super::inbound::Inbound;
-use super::limits::BATCH_ITEMS;
 use super::queue::{Lacking, Queue};
+use crate::wire::limits::BATCH_ITEMS;
 
 /// Whether a content is durable at the agent.
 pub(super) type Holds<'a> = &'a (dyn Fn(&Digest) -> bool + Send + Sync);

@@ -12,9 +12,9 @@ use crate::wire::{HubFrame, Lineage, Revision, Stamp};
 
 use super::Violation;
 use super::change::{Change, What};
-use super::limits::SUMMARY_FRAME_BYTES;
 use super::outbound::Wanted;
 use super::window::{Unacked, Window};
+use crate::wire::limits::SUMMARY_FRAME_BYTES;
 
 /// What waits for the desired lane.
 #[derive(Debug)]

@@ -6,10 +6,8 @@
 use std::fmt;
 use std::marker::PhantomData;
 
+use super::limits::AHEAD_MAX;
 use serde::de::{Deserialize, Deserializer, Error, SeqAccess, Visitor};
-
-/// Elements that room is made for ahead of their arrival.
-const AHEAD_MAX: usize = 64;
 
 /// Decodes a list of at most `MAX` elements; for `#[serde(deserialize_with = …)]`.
 pub(super) fn list<'de, const MAX: usize, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>

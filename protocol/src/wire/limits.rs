@@ -1,5 +1,7 @@
 //! Every bound of the protocol, in one place. Both ends refuse what exceeds them before they parse it.
 
+use std::time::Duration;
+
 /// Longest encoded frame, in bytes, its length prefix not counted.
 pub const FRAME_BYTES_MAX: usize = 256 * 1024;
 /// Longest piece of content in one frame, in bytes; longer content travels in several.
@@ -40,3 +42,21 @@ pub const IGNORED_FIELDS_MAX: usize = 64;
 pub const WINDOW_SUMMARY: usize = 4 * SUMMARY_ENTRIES_MAX;
 /// Most bytes of texts in one item's meta entries together.
 pub const META_BYTES_MAX: usize = 16 * 1024;
+/// How long a hub waits for the hello.
+pub const HELLO_DEADLINE: Duration = Duration::from_secs(10);
+/// How long an agent waits for the welcome; the hub's shell decides in between.
+pub const WELCOME_DEADLINE: Duration = Duration::from_secs(30);
+/// How long an agent lets a comparison stand still while it waits for the hub.
+pub const COMPARE_DEADLINE: Duration = Duration::from_secs(60);
+/// How long a report waits for others that could travel with it.
+pub const FLUSH_AFTER: Duration = Duration::from_millis(50);
+/// Most bytes of reports in one frame, by estimate.
+pub const REPORT_FRAME_BYTES: usize = 128 * 1024;
+/// Most bytes of summary entries in one frame, by estimate.
+pub const SUMMARY_FRAME_BYTES: usize = 128 * 1024;
+/// Most changes in one batch that an agent commits.
+pub const BATCH_ITEMS: usize = 256;
+/// Elements of a list that room is made for ahead of their arrival.
+pub const AHEAD_MAX: usize = 64;
+/// Doublings after which the wait between attempts stays at its ceiling, whatever that is.
+pub const DOUBLINGS_MAX: u32 = 20;

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::session::limits::{COMPARE_DEADLINE, HELLO_DEADLINE, WELCOME_DEADLINE};
 use crate::session::testing::{EPOCH, hello, hub_config, key, lineage, put, stamp, tombstone};
 use crate::session::{
     Admission, AgentConfig, AgentEvent, AgentSession, Ending, HubEvent, HubSession, Session,
@@ -15,6 +14,7 @@ use crate::wire::frame::{
     Ack, Content, Mode, RefusalCode, Refused, Summary, Synced, Want, Welcome, Withdrawn,
 };
 use crate::wire::limits::WINDOW_ITEMS;
+use crate::wire::limits::{COMPARE_DEADLINE, HELLO_DEADLINE, WELCOME_DEADLINE};
 use crate::wire::stamp::EpochRange;
 use crate::wire::{AgentFrame, Digest, Epoch, HubFrame, Lineage, Revision, Stamp};
 
