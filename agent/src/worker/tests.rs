@@ -123,6 +123,12 @@ impl World {
         tokio::time::sleep(Duration::from_secs(5)).await;
     }
 
+    /// How many requests to change something, and to read, there were.
+    fn traffic(&self) -> (usize, usize) {
+        let state = self.fake.state();
+        (state.writes.len(), state.reads)
+    }
+
     fn said(&self) -> Option<ItemReport> {
         self.shop
             .desk
@@ -190,7 +196,7 @@ async fn idle_is_quiet() {
     let world = World::new().await;
     world.give(&key(), 5, Some(content(3)), vec![]).await;
     world.settle().await;
-    let before = (world.fake.state().writes.len(), world.fake.state().reads);
+    let before = world.traffic();
     tokio::time::sleep(Duration::from_secs(250)).await;
     // A status is no reason to write.
     let mut object = world.fake.get(PATH).unwrap();
@@ -199,7 +205,7 @@ async fn idle_is_quiet() {
     // The same content under a new stamp is not either.
     world.give(&key(), 6, Some(content(3)), vec![]).await;
     world.settle().await;
-    let after = (world.fake.state().writes.len(), world.fake.state().reads);
+    let after = world.traffic();
     assert_eq!(before, after, "{:?}", world.fake.state().writes);
 }
 
