@@ -43,7 +43,7 @@ impl Clusters {
     ///
     /// # Errors
     /// When it cannot be started or does not become healthy.
-    pub async fn start(assets: Assets, folder: &Path) -> Result<Self> {
+    pub fn start(assets: Assets, folder: &Path) -> Result<Self> {
         let pki = Pki::make(folder)?;
         let (client, peer) = (free_port()?, free_port()?);
         let url = |port: u16| format!("http://127.0.0.1:{port}");

@@ -9,7 +9,7 @@ async fn a_real_cluster_answers() {
         Err(e) => return skipped("a_real_cluster_answers", &format!("{e:#}")),
     };
     let folder = tempfile::tempdir().unwrap();
-    let clusters = Clusters::start(assets, folder.path()).await.unwrap();
+    let clusters = Clusters::start(assets, folder.path()).unwrap();
     let cluster = clusters.add("one", true).await.unwrap();
     let kubectl = Kubectl::new("1.36", &cluster.kubeconfig, folder.path()).unwrap();
     let version = kubectl.run("version").unwrap();

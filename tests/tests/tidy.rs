@@ -80,7 +80,9 @@ const IMPURE: &[&str] = &[
     "tokio",
     "quinn",
     "async fn",
-    ".await",
+    ".await;",
+    ".await?",
+    ".await)",
     "std::fs",
     "std::net",
     "std::thread",
@@ -123,8 +125,40 @@ fn walk(folder: &Path, found: &mut Vec<(String, String)>) {
     }
 }
 
+/// The files and folders of modules that are declared under `#[cfg(test)]`.
+fn declared_tests(sources: &[(String, String)]) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    for (path, text) in sources {
+        let (folder, file) = path.rsplit_once('/').unwrap_or(("", path));
+        let room = match file {
+            "mod.rs" | "lib.rs" | "main.rs" => folder.to_owned(),
+            other => format!("{folder}/{}", other.trim_end_matches(".rs")),
+        };
+        let lines: Vec<&str> = text.lines().map(str::trim).collect();
+        for pair in lines.windows(2) {
+            let name = pair[1]
+                .strip_suffix(';')
+                .and_then(|l| l.rsplit_once("mod "))
+                .map(|(_, n)| n);
+            if let Some(name) = name.filter(|_| pair[0].starts_with("#[cfg(test)]")) {
+                found.insert(format!("{room}/{name}.rs"));
+                found.insert(format!("{room}/{name}/"));
+            }
+        }
+    }
+    found
+}
+
 /// Whether a file holds nothing but tests, examples or benchmarks.
 fn is_test(path: &str) -> bool {
+    static DECLARED: std::sync::OnceLock<BTreeSet<String>> = std::sync::OnceLock::new();
+    let declared = DECLARED.get_or_init(|| declared_tests(&sources()));
+    if declared
+        .iter()
+        .any(|d| path == d || (d.ends_with('/') && path.starts_with(d.as_str())))
+    {
+        return true;
+    }
     let part = |name: &str| path.split('/').any(|p| p == name);
     part("tests")
         || part("examples")
