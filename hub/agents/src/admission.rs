@@ -89,6 +89,18 @@ pub(crate) async fn decide(
     Err(broken(&"the store is busy"))
 }
 
+/// The boot counter of another start than this hello's, if one was noted since it was let in.
+pub(crate) fn newer(store: &Store, uid: &str, hello: &Hello) -> Option<u64> {
+    let key = records::seen_key(uid).ok()?;
+    let snapshot = store.snapshot();
+    let seen: SeenRecord = records::decode(snapshot.get(key.as_str())?).ok()?;
+    (seen.boot != hello.boot || seen.nonce != nonce_text(hello)).then_some(seen.boot)
+}
+
+fn nonce_text(hello: &Hello) -> String {
+    format!("{:016x}", hello.nonce)
+}
+
 /// What is to be remembered after this hello, or why it is refused.
 fn judge(seen: &SeenRecord, hello: &Hello) -> Result<SeenRecord, Refused> {
     if seen.revoked {
@@ -101,7 +113,7 @@ fn judge(seen: &SeenRecord, hello: &Hello) -> Result<SeenRecord, Refused> {
              join this one with a token of its own, `roadstead join`",
         ));
     }
-    let nonce = format!("{:016x}", hello.nonce);
+    let nonce = nonce_text(hello);
     let twin = hello.boot == seen.boot && !seen.nonce.is_empty() && seen.nonce != nonce;
     if hello.boot < seen.boot || twin {
         return Err(older(hello.boot, seen.boot));

@@ -34,16 +34,8 @@ pub(crate) enum Denied {
     Full,
 }
 
-/// Which start of an agent a session is of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Start {
-    pub(crate) boot: u64,
-    pub(crate) nonce: u64,
-}
-
 struct Live {
     id: u64,
-    start: Start,
     commands: mpsc::Sender<Command>,
 }
 
@@ -79,35 +71,27 @@ impl Sessions {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes a session in. One of the same or an older start is told that it was replaced; of a
-    /// newer start, this one is denied.
+    /// Takes a session in; the one that was there is told that it was replaced. `newer` says whether
+    /// a newer start than this session's was noted in the store meanwhile, and is asked under the
+    /// lock: a start is noted before its session enters, so of two sessions the newer one stays.
     pub(crate) fn enter(
         &self,
         uid: &str,
-        start: Start,
         commands: mpsc::Sender<Command>,
+        newer: impl FnOnce() -> Option<u64>,
     ) -> Result<u64, Denied> {
         let mut inner = self.lock();
+        if let Some(boot) = newer() {
+            return Err(Denied::Older { boot });
+        }
         match inner.live.get(uid) {
-            Some(other) if is_newer(other.start, start) => {
-                return Err(Denied::Older {
-                    boot: other.start.boot,
-                });
-            }
             Some(other) => tell(other, Command::Replaced),
             None if inner.live.len() >= self.max => return Err(Denied::Full),
             None => {}
         }
         inner.ids += 1;
         let id = inner.ids;
-        inner.live.insert(
-            uid.to_owned(),
-            Live {
-                id,
-                start,
-                commands,
-            },
-        );
+        inner.live.insert(uid.to_owned(), Live { id, commands });
         Ok(id)
     }
 
@@ -141,11 +125,6 @@ impl Sessions {
     }
 }
 
-/// Whether `a` denies `b`: a higher counter, or the same counter of another start.
-fn is_newer(a: Start, b: Start) -> bool {
-    a.boot > b.boot || (a.boot == b.boot && a.nonce != b.nonce)
-}
-
 fn tell(live: &Live, command: Command) {
     if live.commands.try_send(command).is_err() {
         tracing::debug!("a session that is ending anyway was told something");
@@ -156,21 +135,15 @@ fn tell(live: &Live, command: Command) {
 mod tests {
     use super::*;
 
-    fn start(boot: u64, nonce: u64) -> Start {
-        Start { boot, nonce }
-    }
-
     #[test]
     fn the_newest_start_wins_and_says_so() {
         let sessions = Sessions::new(2);
         let (first, mut heard) = commands();
-        let one = sessions.enter("a", start(3, 1), first).unwrap();
-        let older = sessions.enter("a", start(2, 9), commands().0);
+        let one = sessions.enter("a", first, || None).unwrap();
+        let older = sessions.enter("a", commands().0, || Some(3));
         assert_eq!(older, Err(Denied::Older { boot: 3 }));
-        let twin = sessions.enter("a", start(3, 2), commands().0);
-        assert_eq!(twin, Err(Denied::Older { boot: 3 }));
         assert!(heard.try_recv().is_err());
-        let two = sessions.enter("a", start(4, 2), commands().0).unwrap();
+        let two = sessions.enter("a", commands().0, || None).unwrap();
         assert_eq!(heard.try_recv(), Ok(Command::Replaced));
         assert!(!sessions.leave("a", one));
         assert!(sessions.leave("a", two));
@@ -179,12 +152,12 @@ mod tests {
     #[test]
     fn there_is_a_bound_but_a_replacement_needs_no_room() {
         let sessions = Sessions::new(1);
-        sessions.enter("a", start(1, 1), commands().0).unwrap();
+        sessions.enter("a", commands().0, || None).unwrap();
         assert_eq!(
-            sessions.enter("b", start(1, 1), commands().0),
+            sessions.enter("b", commands().0, || None),
             Err(Denied::Full)
         );
-        assert!(sessions.enter("a", start(1, 1), commands().0).is_ok());
+        assert!(sessions.enter("a", commands().0, || None).is_ok());
         assert_eq!(sessions.len(), 1);
     }
 }

@@ -21,7 +21,7 @@ use crate::admission;
 use crate::index::Index;
 use crate::news::{Job, News};
 use crate::outbox::Outbox;
-use crate::sessions::{self, Command, Commands, Denied, Start};
+use crate::sessions::{self, Command, Commands, Denied};
 use crate::tombstones;
 
 /// How long a failed removal of tombstones or write of news waits before its result is told, and so
@@ -139,11 +139,8 @@ impl HubShell {
             return Err(admission::detached());
         };
         let (sender, commands) = sessions::commands();
-        let start = Start {
-            boot: hello.boot,
-            nonce: hello.nonce,
-        };
-        match self.hub.sessions.enter(&self.uid, start, sender) {
+        let newer = || admission::newer(&self.hub.store, &self.uid, hello);
+        match self.hub.sessions.enter(&self.uid, sender, newer) {
             Ok(id) => {
                 self.entered = Some(id);
                 self.commands = Some(commands);

@@ -205,14 +205,11 @@ async fn the_newest_start_replaces_and_an_older_one_is_refused() {
     let mut twin = world.agent(&joined, hello(6, 3)).await;
     assert_eq!(twin.refusal().await.0, RefusalCode::OlderBoot);
     assert!(liveness(&world).is_some_and(|l| l.connected && l.boot == 6));
-    // A new token begins anew, for a member whose folder was lost.
+    // A new token begins anew, for a member whose folder was lost; who is there has to go.
     let again = world.join("prod", UID).await;
-    second.reports.send(Say::Leave).await.unwrap();
-    world
-        .until("the end", |w| w.metrics.sessions.get() == 0)
-        .await;
     let mut fresh = world.agent(&again, hello(1, 9)).await;
     assert!(matches!(fresh.event().await, AgentEvent::Welcomed(_)));
+    assert_eq!(second.refusal().await.0, RefusalCode::Replaced);
 }
 
 #[tokio::test]
