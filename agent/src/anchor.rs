@@ -236,3 +236,6 @@ impl From<MemberError> for Claim {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -94,6 +94,7 @@ struct Handle {
 }
 
 impl Handle {
+    #[expect(clippy::unwrap_in_result, reason = "a test's own lock")]
     fn io<R>(&self, work: impl FnOnce(&mut Medium) -> R) -> io::Result<R> {
         let mut medium = self.disk.0.lock().unwrap();
         if medium.dead || medium.power != self.power {
@@ -122,7 +123,7 @@ impl StorageBackend for Handle {
         self.io(|m| m.view.len() as u64)
     }
     fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
-        let offset = usize::try_from(offset).unwrap();
+        let offset = index(offset);
         self.io(|m| {
             m.view
                 .get(offset..offset + out.len())
@@ -131,13 +132,13 @@ impl StorageBackend for Handle {
         .ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
     }
     fn set_len(&self, len: u64) -> io::Result<()> {
-        self.io(|m| m.view.resize(usize::try_from(len).unwrap(), 0))
+        self.io(|m| m.view.resize(index(len), 0))
     }
     fn sync_data(&self) -> io::Result<()> {
         self.io(|m| m.durable = m.view.clone())
     }
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
-        let offset = usize::try_from(offset).unwrap();
+        let offset = index(offset);
         self.io(|m| {
             m.view
                 .get_mut(offset..offset + data.len())
@@ -145,6 +146,10 @@ impl StorageBackend for Handle {
         })?
         .ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
     }
+}
+
+fn index(offset: u64) -> usize {
+    usize::try_from(offset).unwrap()
 }
 
 fn key(name: &str) -> ItemKey {
