@@ -30,6 +30,7 @@ pub(crate) fn workload(resource: &Resource, object: &mut Value) {
             default(spec, "failedJobsHistoryLimit", 1);
             meta::map(meta::map(spec, "jobTemplate"), "spec")
         }
+        ("apiextensions.k8s.io", "CustomResourceDefinition") => return definition(spec(object)),
         _ => return,
     };
     let holder = if kind == ("", "Pod") {
@@ -49,6 +50,18 @@ fn default(map: &mut Map<String, Value>, field: &str, value: impl Into<Value>) {
     if missing {
         map.insert(field.to_owned(), value.into());
     }
+}
+
+fn definition(spec: &mut Map<String, Value>) {
+    default(meta::map(spec, "conversion"), "strategy", "None");
+    let names = meta::map(spec, "names");
+    let kind = names
+        .get("kind")
+        .and_then(Value::as_str)
+        .unwrap_or_default()
+        .to_owned();
+    default(names, "singular", kind.to_lowercase());
+    default(names, "listKind", format!("{kind}List"));
 }
 
 fn deployment(spec: &mut Map<String, Value>) -> &mut Map<String, Value> {

@@ -68,8 +68,9 @@ impl Documents {
 
 /// Answers a question about what is served; `None` where nothing of that name is.
 pub(crate) fn answer(inner: &Inner, head: &Head, target: &Target) -> Option<Response<RestBody>> {
-    let registry = &inner.registry;
-    let kept = |name: &str, make: &dyn Fn() -> Option<Value>| inner.documents.get(name, make);
+    let (registry, documents) = inner.documents();
+    let registry = &registry;
+    let kept = |name: &str, make: &dyn Fn() -> Option<Value>| documents.get(name, make);
     let json = "application/json";
     let (document, media) = match target {
         Target::Root => (kept("/", &|| Some(root(inner)))?, json.to_owned()),
@@ -125,15 +126,12 @@ fn form(accept: &str) -> Option<Aggregated> {
 
 /// `/api`, whose old form names the server by the address that the client uses.
 fn core(inner: &Inner, head: &Head) -> Option<Response<RestBody>> {
-    let registry = &inner.registry;
+    let (registry, documents) = inner.documents();
+    let registry = &registry;
     if let Some(form) = form(head.accept()) {
         let name = format!("/api {}", form.version());
         let make = || Some(discovery::aggregated(registry, Part::Core, form));
-        return Some(send(
-            head,
-            &inner.documents.get(&name, make)?,
-            &form.media_type(),
-        ));
+        return Some(send(head, &documents.get(&name, make)?, &form.media_type()));
     }
     let host = head.header(HOST);
     let body = serde_json::to_vec(&discovery::core_versions(registry, host)).unwrap_or_default();
@@ -150,14 +148,15 @@ fn core(inner: &Inner, head: &Head) -> Option<Response<RestBody>> {
 
 fn openapi_document(inner: &Inner, group: &str, version: &str) -> Option<Document> {
     let name = format!("/openapi/v3 {group}/{version}");
-    let make = || match openapi::document(&inner.registry, group, version) {
+    let (registry, documents) = inner.documents();
+    let make = || match openapi::document(&registry, group, version) {
         Ok(document) => document,
         Err(error) => {
             tracing::error!(%error, "failed to make an OpenAPI document");
             None
         }
     };
-    inner.documents.get(&name, make)
+    documents.get(&name, make)
 }
 
 /// What the second version of OpenAPI says: nothing. Clients read the third, but some ask here about
@@ -178,7 +177,7 @@ fn openapi_v2(head: &Head) -> Response<RestBody> {
 /// The paths that there are, for people who look around.
 fn root(inner: &Inner) -> Value {
     let mut paths = vec!["/api".to_owned(), "/apis".to_owned()];
-    for (group, versions) in inner.registry.groups() {
+    for (group, versions) in inner.registry().groups() {
         for version in versions {
             paths.push(if group.is_empty() {
                 format!("/api/{version}")

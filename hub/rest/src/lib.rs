@@ -16,6 +16,7 @@
 mod accept;
 mod auth;
 mod body;
+mod crds;
 mod decode;
 mod defaults;
 mod discovery;

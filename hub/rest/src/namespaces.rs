@@ -16,15 +16,17 @@ use roadstead_store::{Entry, Event, Key, Store, WatchEnd};
 use serde_json::{Value, json};
 
 use crate::decode::Decoded;
-use crate::query::{Validation, WriteParams};
 use crate::rest::Inner;
 use crate::write::{Context, DeleteOptions, create, delete, update_with};
-use crate::{Identity, meta, storage};
+use crate::{meta, storage};
 
 /// How long to wait after a failure before looking again.
 const RETRY_AFTER: Duration = Duration::from_secs(5);
 /// Where all objects are.
 const OBJECTS: &str = "/objects/";
+
+/// Who writes namespaces here.
+const MANAGER: &str = "roadstead-namespaces";
 
 /// The key of a namespace, if that can be its name.
 pub(crate) fn key(namespace: &str) -> Option<Key> {
@@ -42,10 +44,10 @@ pub(crate) fn is_terminating(entry: &Entry) -> bool {
 /// # Errors
 /// When the store cannot write.
 pub(crate) async fn ensure(inner: &Arc<Inner>, name: &str) -> Result<(), Status> {
-    let Some(resource) = inner.registry.by_kind("", "Namespace").cloned() else {
+    let Some(resource) = inner.base.by_kind("", "Namespace").cloned() else {
         return Ok(());
     };
-    let mut ctx = context(inner, &resource, None, None);
+    let mut ctx = Context::internal(inner, &resource, None, None, MANAGER);
     let object = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}});
     match create(
         &mut ctx,
@@ -108,7 +110,7 @@ struct Swept {
 
 async fn sweep(inner: &Arc<Inner>) -> Swept {
     let mut swept = Swept::default();
-    let Some(resource) = inner.registry.by_kind("", "Namespace").cloned() else {
+    let Some(resource) = inner.base.by_kind("", "Namespace").cloned() else {
         return swept;
     };
     let snapshot = inner.store.snapshot();
@@ -133,7 +135,7 @@ async fn finish(
     namespace: &str,
 ) -> Result<(), Status> {
     if empty(inner, namespace).await? {
-        let mut ctx = context(inner, resource, None, Some("finalize"));
+        let mut ctx = Context::internal(inner, resource, None, Some("finalize"), MANAGER);
         let done = update_with(&mut ctx, namespace, |_, live| {
             let mut live = live.clone();
             meta::map(meta::root(&mut live), "spec").insert("finalizers".to_owned(), json!([]));
@@ -152,7 +154,7 @@ async fn finish(
 async fn empty(inner: &Arc<Inner>, namespace: &str) -> Result<bool, Status> {
     let mut seen = BTreeSet::new();
     let mut left = false;
-    for resource in inner.registry.iter() {
+    for resource in inner.registry().iter() {
         if !resource.namespaced || resource.is_review() || !seen.insert(resource.storage.clone()) {
             continue;
         }
@@ -161,7 +163,7 @@ async fn empty(inner: &Arc<Inner>, namespace: &str) -> Result<bool, Status> {
         for entry in snapshot.range(&prefix) {
             let object = storage::decode(resource, entry)?;
             let name = meta::name(&object).to_owned();
-            let mut ctx = context(inner, resource, Some(namespace), None);
+            let mut ctx = Context::internal(inner, resource, Some(namespace), None, MANAGER);
             match delete(&mut ctx, &name, &DeleteOptions::default()).await {
                 Ok(outcome) => left |= !outcome.removed,
                 Err(status) if status.code == 404 => {}
@@ -170,29 +172,4 @@ async fn empty(inner: &Arc<Inner>, namespace: &str) -> Result<bool, Status> {
         }
     }
     Ok(!left)
-}
-
-fn context(
-    inner: &Arc<Inner>,
-    resource: &Arc<Resource>,
-    namespace: Option<&str>,
-    subresource: Option<&str>,
-) -> Context {
-    Context {
-        inner: Arc::clone(inner),
-        resource: Arc::clone(resource),
-        namespace: namespace.map(str::to_owned),
-        subresource: subresource.map(str::to_owned),
-        params: WriteParams {
-            dry_run: false,
-            manager: "roadstead-namespaces".to_owned(),
-            validation: Validation::Ignore,
-            force: false,
-        },
-        who: Identity::new(
-            "system:roadstead:namespaces",
-            [crate::identity::ADMINS.to_owned()],
-        ),
-        warnings: Vec::new(),
-    }
 }

@@ -1,7 +1,7 @@
 //! What the API is made of, and its one entrance.
 
-use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -11,10 +11,11 @@ use roadstead_machinery::resource::Registry;
 use roadstead_machinery::status::Status;
 use roadstead_protocol::env::Env;
 use roadstead_store::Store;
+use tokio::task::{AbortHandle, JoinHandle};
 
 use crate::discovery::Documents;
 use crate::metrics::Metrics;
-use crate::{Hooks, Identity, RestBody, Service, namespaces, route};
+use crate::{Hooks, Identity, RestBody, Service, crds, namespaces, route};
 
 /// Largest body of a request, in bytes.
 pub const BODY_BYTES_MAX: usize = 3 * 1024 * 1024;
@@ -51,6 +52,9 @@ pub struct Options {
     /// Whether somebody removes the finalizers `orphan` and `foregroundDeletion`, as Kubernetes'
     /// garbage collector does. Where nobody does, such deletions are background deletions.
     pub garbage_collected: bool,
+    /// Whether the kinds are served that `CustomResourceDefinition` objects define. Where they are
+    /// not, such objects are templates as all others.
+    pub definitions_served: bool,
     /// Whether a deleted namespace is emptied and removed by this crate, as Kubernetes' namespace
     /// controller does.
     pub namespaces_emptied: bool,
@@ -80,6 +84,7 @@ impl Default for Options {
             bookmark_every: Duration::from_secs(60),
             defaulted: false,
             garbage_collected: false,
+            definitions_served: false,
             namespaces_emptied: true,
         }
     }
@@ -91,6 +96,7 @@ impl Options {
         Self {
             defaulted: true,
             garbage_collected: true,
+            definitions_served: true,
             ..Self::default()
         }
     }
@@ -104,20 +110,54 @@ pub struct Rest(pub(crate) Arc<Inner>);
 pub(crate) struct Inner {
     pub(crate) env: Env,
     pub(crate) store: Store,
-    pub(crate) registry: Arc<Registry>,
+    /// What is served without the kinds that users define.
+    pub(crate) base: Arc<Registry>,
+    served: RwLock<Served>,
     pub(crate) hooks: Arc<dyn Hooks>,
     pub(crate) options: Options,
     pub(crate) metrics: Metrics,
-    pub(crate) documents: Documents,
     pub(crate) watches: Arc<AtomicUsize>,
-    task: std::sync::OnceLock<tokio::task::AbortHandle>,
+    tasks: Mutex<Vec<AbortHandle>>,
+}
+
+/// What is served now, and the documents that say so.
+struct Served {
+    registry: Arc<Registry>,
+    documents: Arc<Documents>,
+}
+
+impl Inner {
+    /// What is served now.
+    pub(crate) fn registry(&self) -> Arc<Registry> {
+        Arc::clone(
+            &self
+                .served
+                .read()
+                .unwrap_or_else(PoisonError::into_inner)
+                .registry,
+        )
+    }
+
+    /// What is served now, and the documents that say so.
+    pub(crate) fn documents(&self) -> (Arc<Registry>, Arc<Documents>) {
+        let served = self.served.read().unwrap_or_else(PoisonError::into_inner);
+        (Arc::clone(&served.registry), Arc::clone(&served.documents))
+    }
+
+    /// Serves `registry` from now on.
+    pub(crate) fn serve(&self, registry: Registry) {
+        let fresh = Served {
+            registry: Arc::new(registry),
+            documents: Arc::default(),
+        };
+        *self.served.write().unwrap_or_else(PoisonError::into_inner) = fresh;
+    }
 }
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        if let Some(task) = self.task.get() {
-            task.abort();
-        }
+        let tasks = self.tasks.get_mut().unwrap_or_else(PoisonError::into_inner);
+        tasks.iter().for_each(AbortHandle::abort);
     }
 }
 
@@ -132,22 +172,36 @@ impl Rest {
             hooks,
             options,
         } = parts;
-        let emptied = options.namespaces_emptied;
+        let first = if options.definitions_served {
+            Arc::new(crds::registry(&registry, &store.snapshot()))
+        } else {
+            Arc::clone(&registry)
+        };
+        let served = RwLock::new(Served {
+            registry: first,
+            documents: Arc::default(),
+        });
         let rest = Self(Arc::new(Inner {
             env,
             store,
-            registry,
+            base: registry,
+            served,
             hooks,
             options,
             metrics: Metrics::default(),
-            documents: Documents::default(),
             watches: Arc::new(AtomicUsize::new(0)),
-            task: std::sync::OnceLock::new(),
+            tasks: Mutex::default(),
         }));
-        if emptied {
-            let weak = Arc::downgrade(&rest.0);
-            let task = tokio::spawn(namespaces::run(rest.0.store.clone(), weak));
-            rest.0.task.get_or_init(|| task.abort_handle());
+        let spawn = |task: JoinHandle<()>| {
+            let mut tasks = rest.0.tasks.lock().unwrap_or_else(PoisonError::into_inner);
+            tasks.push(task.abort_handle());
+        };
+        let (store, weak) = (&rest.0.store, || Arc::downgrade(&rest.0));
+        if rest.0.options.namespaces_emptied {
+            spawn(tokio::spawn(namespaces::run(store.clone(), weak())));
+        }
+        if rest.0.options.definitions_served {
+            spawn(tokio::spawn(crds::run(store.clone(), weak())));
         }
         rest
     }

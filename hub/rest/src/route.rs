@@ -95,7 +95,8 @@ fn label(inner: &Inner, method: &Method, target: &Target) -> (&'static str, Stri
     match target {
         Target::Objects(at) => {
             // Only names that are known here become labels: anybody can ask for anything.
-            let resource = inner.registry.lookup(&at.group, &at.version, &at.plural);
+            let registry = inner.registry();
+            let resource = registry.lookup(&at.group, &at.version, &at.plural);
             let sub = match at.subresource.as_deref() {
                 None => "",
                 Some("status") => "/status",
@@ -139,7 +140,7 @@ where
         return document(inner, &head, target);
     };
     let Some(resource) = inner
-        .registry
+        .registry()
         .lookup(&at.group, &at.version, &at.plural)
         .cloned()
     else {
@@ -203,8 +204,8 @@ pub(crate) fn no_page() -> Response<RestBody> {
 }
 
 fn missing(inner: &Inner, at: &Objects) -> Result<Response<RestBody>, Status> {
-    let mut kinds = inner
-        .registry
+    let registry = inner.registry();
+    let mut kinds = registry
         .iter()
         .filter(|r| r.group == at.group && r.version == at.version);
     match kinds.next() {

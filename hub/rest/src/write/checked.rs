@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::Context;
 use super::update::apply_failed;
 use crate::query::Validation;
-use crate::{defaults, meta, strategy};
+use crate::{crds, defaults, meta, strategy};
 
 /// Says that an object comes from an apply, whose fields have their owners already.
 pub(super) struct Applying;
@@ -106,6 +106,9 @@ pub(super) fn valid(ctx: &mut Context, new: &Value, old: Option<&Value>) -> Resu
     let resource = Arc::clone(&ctx.resource);
     let mut faults = validate::object(&resource, new);
     faults.extend(strategy::faults(&resource, old, new));
+    if ctx.inner.options.definitions_served && crds::is_definition(&resource) {
+        faults.extend(crds::faults(new));
+    }
     if !faults.is_empty() {
         return Err(Status::invalid(
             &resource.group,

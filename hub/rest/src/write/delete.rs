@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::{Change, Context, Outcome, write};
 use crate::decode::{self, Media};
 use crate::query::{OptionsKind, Query};
-use crate::{meta, strategy};
+use crate::{crds, meta, strategy};
 
 /// The finalizer that asks the garbage collector to delete dependents first.
 const FOREGROUND: &str = "foregroundDeletion";
@@ -200,6 +200,10 @@ fn preconditions(ctx: &Context, live: &Value, options: &DeleteOptions) -> Result
 /// The finalizers that a deletion leaves the object with.
 fn finalizers<'a>(ctx: &Context, live: &'a Value, options: &DeleteOptions) -> Vec<&'a str> {
     let mut finalizers = meta::finalizers(live);
+    let defines = ctx.inner.options.definitions_served && crds::is_definition(&ctx.resource);
+    if defines && !meta::is_deleting(live) && !finalizers.contains(&crds::CLEANUP) {
+        finalizers.push(crds::CLEANUP);
+    }
     if !ctx.inner.options.garbage_collected {
         return finalizers;
     }

@@ -25,7 +25,8 @@ use roadstead_store::Check;
 use serde_json::Value;
 
 use crate::Identity;
-use crate::query::WriteParams;
+use crate::identity::ADMINS;
+use crate::query::{Validation, WriteParams};
 use crate::rest::Inner;
 
 /// How often a write is tried again because others wrote in between.
@@ -50,6 +51,30 @@ pub(crate) struct Context {
 }
 
 impl Context {
+    /// A write of this crate itself, by the name of `manager`.
+    pub(crate) fn internal(
+        inner: &Arc<Inner>,
+        resource: &Arc<Resource>,
+        namespace: Option<&str>,
+        subresource: Option<&str>,
+        manager: &str,
+    ) -> Self {
+        Self {
+            inner: Arc::clone(inner),
+            resource: Arc::clone(resource),
+            namespace: namespace.map(str::to_owned),
+            subresource: subresource.map(str::to_owned),
+            params: WriteParams {
+                dry_run: false,
+                manager: manager.to_owned(),
+                validation: Validation::Ignore,
+                force: false,
+            },
+            who: Identity::new(format!("system:{manager}"), [ADMINS.to_owned()]),
+            warnings: Vec::new(),
+        }
+    }
+
     /// 404 for the object of that name.
     pub(crate) fn not_found(&self, name: &str) -> Status {
         Status::not_found(&self.resource.group, &self.resource.plural, name)
