@@ -201,6 +201,9 @@ pub(crate) fn plain(header: &[&str]) -> Table {
     let mut table = Table::new();
     table.load_style(comfy_table::presets::NOTHING);
     table.set_header(header.to_vec());
+    table.column_iter_mut().for_each(|c| {
+        c.set_padding((0, 2));
+    });
     table
 }
 

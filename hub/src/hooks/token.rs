@@ -38,6 +38,8 @@ pub(super) async fn answer(
     let token = authority.issue_token(issue).await.map_err(unavailable)?;
     let life = jiff::SignedDuration::from_secs(i64::try_from(seconds).unwrap_or(0));
     let until = now.checked_add(life).unwrap_or(now);
+    // Whole seconds, as all times of the API.
+    let until = jiff::Timestamp::from_second(until.as_second()).unwrap_or(until);
     let answer = JoinToken {
         api_version: "roadstead.dev/v1alpha1".to_owned(),
         kind: token::KIND.to_owned(),

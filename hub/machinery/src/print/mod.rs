@@ -41,15 +41,17 @@ struct Printer(
     fn(&Value, Timestamp) -> Value,
 );
 
-/// The columns of a resource, the name first.
+/// The columns of a resource.
 pub fn headings(resource: &Resource) -> Vec<Heading> {
-    let mut out = vec![Heading {
+    let last = name_is_last(resource);
+    let name = Heading {
         name: "Name".into(),
         ty: "string".into(),
         format: "name".into(),
         description: "Name of the object, unique in its namespace.".into(),
-        priority: 0,
-    }];
+        priority: i32::from(last),
+    };
+    let mut out = Vec::new();
     match columns(resource) {
         Columns::BuiltIn(printers) => out.extend(printers.iter().map(|p| Heading {
             name: p.0.into(),
@@ -66,16 +68,24 @@ pub fn headings(resource: &Resource) -> Vec<Heading> {
             priority: c.priority,
         })),
     }
+    out.insert(if last { out.len() } else { 0 }, name);
     out
+}
+
+/// Whether the name comes last and only in wide output: nobody reads the names of events.
+fn name_is_last(resource: &Resource) -> bool {
+    resource.kind == "Event" && matches!(resource.group.as_str(), "" | "events.k8s.io")
 }
 
 /// The cells of an object, in the order of the headings.
 pub fn cells(resource: &Resource, object: &Value, now: Timestamp) -> Vec<Value> {
-    let mut out = vec![json!(text(object, "/metadata/name"))];
+    let name = json!(text(object, "/metadata/name"));
+    let mut out = Vec::new();
     match columns(resource) {
         Columns::BuiltIn(printers) => out.extend(printers.iter().map(|p| (p.3)(object, now))),
         Columns::Custom(columns) => out.extend(columns.iter().map(|c| custom(c, object, now))),
     }
+    out.insert(if name_is_last(resource) { out.len() } else { 0 }, name);
     for cell in &mut out {
         if let Value::String(s) = cell
             && s.chars().count() > CELL_CHARS_MAX
