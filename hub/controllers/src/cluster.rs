@@ -96,6 +96,12 @@ fn ready(
         return (unknown("NotJoined", message), None);
     }
     let left = context.parts.options.grace.saturating_sub(away);
+    #[cfg(planted)]
+    let left = if roadstead_protocol::planted::is("ready-for-ever") {
+        context.parts.options.grace
+    } else {
+        left
+    };
     match was {
         Some(was) if !left.is_zero() && was.status != ConditionStatus::Unknown => {
             (was.clone(), Some(left))

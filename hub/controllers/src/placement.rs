@@ -24,6 +24,8 @@ use crate::{decision, world};
 
 /// Longest message of a condition, in characters.
 const MESSAGE_CHARS_MAX: usize = 2048;
+/// Reason of condition Placed while what was placed is on its way out.
+const REMOVING: &str = "Removing";
 /// Most clusters that an event names.
 const NAMED_MAX: usize = 5;
 
@@ -202,7 +204,9 @@ fn write_decision(
     let now = context.now();
     let spec = decision::spec(template, placement, &read.decision.spec);
     let mut status = read.decision.status.clone();
-    let new_spec = read.decision_entry.is_none() || spec != read.decision.spec;
+    // What was seen of the clusters before is no news of what they are given now.
+    let moves = !txn.ops.is_empty();
+    let new_spec = moves || read.decision_entry.is_none() || spec != read.decision.spec;
     let generation = read.decision.metadata.generation + i64::from(new_spec);
     let placed = placed(placement).at(generation);
     let turned = objects::set_all(&mut status.conditions, vec![placed], now);
@@ -283,7 +287,7 @@ pub(crate) fn placed(placement: &Placement) -> Condition {
         let reason = if placement.removals.is_empty() {
             first.reason()
         } else {
-            "Removing"
+            REMOVING
         };
         return Condition::new("Placed", ConditionStatus::False, reason, first.to_string());
     }
@@ -324,7 +328,7 @@ pub(crate) fn cut(text: &str) -> String {
 fn told(read: &Read, placement: &Placement, turned: &[Turn]) -> Vec<Event> {
     let mut told: Vec<Event> = turned
         .iter()
-        .filter(|turn| turn.now.status != ConditionStatus::True)
+        .filter(|turn| turn.now.status != ConditionStatus::True && turn.now.reason != REMOVING)
         .map(|turn| Event::warning(&turn.now.reason, &turn.now.message))
         .collect();
     let before = |uid: &str| read.decision.spec.clusters.iter().find(|t| t.uid == uid);

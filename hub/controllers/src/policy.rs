@@ -63,7 +63,11 @@ fn attempt(
     let distribution = [DISTRIBUTION.1, CLUSTER_DISTRIBUTION.1].contains(&plural);
     let (mut status, conditions) = if distribution {
         match Policy::read(&object) {
-            Ok(policy) => looked.distribution(&policy)?,
+            Ok(policy) => match looked.distribution(&policy)? {
+                Some(seen) => seen,
+                // The decision wakes it again; what is said until then is of the generation it names.
+                None => return Ok(None),
+            },
             Err(unreadable) => unreadable_status(&unreadable.problem, &["Placed", "Ready"]),
         }
     } else {
@@ -164,7 +168,10 @@ impl Looked<'_> {
         Ok(entry.map(objects::typed).transpose()?)
     }
 
-    fn distribution(&self, policy: &Policy) -> Result<(PolicyStatus, Vec<Condition>), Error> {
+    fn distribution(
+        &self,
+        policy: &Policy,
+    ) -> Result<Option<(PolicyStatus, Vec<Condition>)>, Error> {
         let items = self.selected(&policy.identity, &policy.selectors)?;
         let mut tally = Tally {
             findings: self.affinity_findings(policy),
@@ -172,6 +179,9 @@ impl Looked<'_> {
         };
         for (item, labels) in &items {
             self.count(policy, item, labels, &mut tally)?;
+        }
+        if tally.undecided {
+            return Ok(None);
         }
         if items.is_empty() {
             tally.findings.insert(0, Finding::NothingSelected);
@@ -182,7 +192,7 @@ impl Looked<'_> {
             clusters: u32::try_from(tally.clusters.len()).unwrap_or(u32::MAX),
             ..PolicyStatus::default()
         };
-        Ok((status, vec![valid(), tally.placed(), tally.ready()]))
+        Ok(Some((status, vec![valid(), tally.placed(), tally.ready()])))
     }
 
     fn affinity_findings(&self, policy: &Policy) -> Vec<Finding> {
@@ -218,18 +228,15 @@ impl Looked<'_> {
             return Ok(());
         }
         tally.claimed += 1;
-        let decision = self.decision(item)?;
-        let ours = decision.filter(|d| {
-            d.spec.policy.as_ref().is_some_and(|p| {
-                p.uid == policy.identity.uid && p.generation == policy.identity.generation
+        let decided = self.decision(item)?.filter(|decision| {
+            let by = decision.spec.policy.as_ref();
+            by.is_none_or(|by| {
+                (by.uid.as_str(), by.generation)
+                    == (policy.identity.uid.as_str(), policy.identity.generation)
             })
         });
-        let Some(decision) = ours else {
-            tally.unready.push((
-                item.to_string(),
-                ConditionStatus::False,
-                "is being decided about".to_owned(),
-            ));
+        let Some(decision) = decided else {
+            tally.undecided = true;
             return Ok(());
         };
         tally

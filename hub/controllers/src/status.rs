@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use roadstead_plan::aggregate::{Member, aggregate};
 use roadstead_protocol::api::cluster::AttachedCluster;
 use roadstead_protocol::api::decision::{ClusterStatus, Decision, Status};
+use roadstead_protocol::api::meta::timestamp;
 use roadstead_protocol::api::names::{ATTACHED_CLUSTERS, CLUSTER_GROUP};
 use roadstead_protocol::api::{Condition, ConditionStatus, condition};
 use roadstead_protocol::wire::ItemKey;
@@ -47,6 +49,7 @@ fn attempt(
     let ledger = ledger::read(snapshot, item, world::clusters(&world, &decision))?;
     let reports = reports(context, item, &ledger)?;
     let mut clusters = Vec::new();
+    let mut members = Vec::new();
     for (uid, held) in &ledger {
         let target = decision.spec.clusters.iter().find(|t| t.uid == *uid);
         let known = world
@@ -55,7 +58,11 @@ fn attempt(
         let path = known.or_else(|| target.map(|t| (t.namespace.clone(), t.name.clone())));
         let (namespace, name) = path.unwrap_or_default();
         let news = has_news(snapshot, &namespace, &name)?;
-        let seen = one(held, reports.get(uid).filter(|_| news), news);
+        let report = reports.get(uid).filter(|_| news);
+        let seen = one(held, report, news);
+        if matches!(held.record.state, LedgerState::Put { .. }) {
+            members.push(member(&seen, report));
+        }
         clusters.push(ClusterStatus {
             namespace,
             name,
@@ -68,7 +75,50 @@ fn attempt(
     status.conditions.clone_from(&decision.status.conditions);
     let conditions = conditions(&status, &decision);
     objects::set_all(&mut status.conditions, conditions, context.now());
-    objects::status_txn(entry, &status)
+    let mut txn = objects::status_txn(entry, &status)?.unwrap_or_default();
+    fold(context, snapshot, item, &members, &mut txn)?;
+    Ok(Some(txn))
+}
+
+/// What is known of the workload on one cluster.
+fn member(seen: &ClusterStatus, report: Option<&ReportRecord>) -> Member {
+    let raw = report.and_then(|r| r.status.as_ref());
+    Member {
+        status: raw
+            .and_then(|raw| serde_json::from_str(raw.get()).ok())
+            .unwrap_or_default(),
+        generation: report.map_or(0, |r| r.generation),
+        current: seen.state == "Applied",
+    }
+}
+
+/// Gives the template the status that its workload has over all clusters.
+fn fold(
+    context: &Reconciler,
+    snapshot: &Snapshot,
+    item: &ItemKey,
+    members: &[Member],
+    txn: &mut Txn,
+) -> Result<(), Error> {
+    let located = world::locate(&context.parts.registry, item)?;
+    let entry = located.and_then(|(key, _)| snapshot.get(key.as_str()));
+    let Some(entry) = entry else {
+        return Ok(());
+    };
+    let object = objects::object(entry)?;
+    let generation = object
+        .pointer("/metadata/generation")
+        .and_then(Value::as_i64)
+        .unwrap_or(0);
+    let former = object.get("status").unwrap_or(&Value::Null);
+    let now = timestamp(context.now());
+    if let Some(status) = aggregate(item, generation, former, members, &now)
+        && let Some(mut fold) = objects::status_txn(entry, &status)?
+    {
+        txn.checks.append(&mut fold.checks);
+        txn.ops.append(&mut fold.ops);
+    }
+    Ok(())
 }
 
 fn reports(
@@ -259,7 +309,10 @@ fn judge<'a>(
         .into_iter()
         .find(|status| of(*status).next().is_some())
     else {
-        let message = format!("on all {} clusters", all.len());
+        let message = match all.len() {
+            1 => "on its cluster".to_owned(),
+            n => format!("on all {n} clusters"),
+        };
         return Condition::new(kind, ConditionStatus::True, kind, message);
     };
     let reason = of(worst).next().map(&word).unwrap_or_default();

@@ -16,6 +16,8 @@ pub(crate) struct Tally {
     pub(crate) findings: Vec<Finding>,
     /// Templates whose decision says that not all is placed: name, reason, message.
     pub(crate) unplaced: Vec<(String, String, String)>,
+    /// Whether a decision that this follows from is yet to be made.
+    pub(crate) undecided: bool,
     /// Templates that are not Ready: name, how, message.
     pub(crate) unready: Vec<(String, ConditionStatus, String)>,
 }
@@ -81,7 +83,10 @@ impl Tally {
                     Condition::new("Ready", ConditionStatus::False, "NothingPlaced", message)
                 }
                 n => {
-                    let message = format!("all {n} objects are ready on all their clusters");
+                    let message = match n {
+                        1 => "its object is ready on all its clusters".to_owned(),
+                        n => format!("all {n} objects are ready on all their clusters"),
+                    };
                     Condition::new("Ready", ConditionStatus::True, "Ready", message)
                 }
             };

@@ -10,6 +10,7 @@
 //! falls away is kept as it is, and said.
 
 pub mod affinity;
+pub mod aggregate;
 pub mod claim;
 pub mod cluster;
 pub mod division;

@@ -175,6 +175,8 @@ fn settle_former(
             Fate::Forget => placement.forgotten.push(cluster),
         }
     }
+    placement.kept.sort_by(|a, b| a.path.cmp(&b.path));
+    placement.removals.sort_by(|a, b| a.path.cmp(&b.path));
 }
 
 /// Namespace and name of a cluster, as it is known now or was then.

@@ -123,6 +123,10 @@ fn by_policies(world: &World, former: &Former) -> Fate {
             return Fate::Keep(Cause::PolicyUnreadable);
         }
         let there = world.policy(uid).is_some();
+        #[cfg(planted)]
+        if roadstead_protocol::planted::is("missing-policy-deletes") {
+            continue;
+        }
         if !there && !world.deleted.contains(uid) {
             return Fate::Keep(Cause::PolicyMissing);
         }

@@ -1,5 +1,6 @@
 //! Decisions as tables: manifests in, one line per cluster out.
 
+mod aggregate;
 mod division;
 mod place;
 mod pointer;

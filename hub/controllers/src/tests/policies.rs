@@ -52,6 +52,29 @@ async fn status_comes_back_from_the_agents() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_template_counts_replicas_wherever_they_run() {
+    let hub = seed().await;
+    let there = |n: u32| json!({"observedGeneration": 1, "replicas": n, "readyReplicas": n});
+    hub.report("prod", ItemState::Applied, Health::Healthy, there(18))
+        .await;
+    hub.settle().await;
+    let status =
+        |hub: &Hub| hub.get("/objects/apps/deployments/default/web").unwrap()["status"].clone();
+    assert_eq!(
+        status(&hub),
+        json!({"replicas": 18, "readyReplicas": 18, "observedGeneration": 0})
+    );
+    hub.report("dr", ItemState::Applied, Health::Healthy, there(2))
+        .await;
+    hub.settle().await;
+    assert_eq!(
+        status(&hub),
+        json!({"replicas": 20, "readyReplicas": 20, "observedGeneration": 1})
+    );
+    assert_eq!(hub.ledger("prod"), "18 web:1");
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_was_reported_of_an_older_revision_is_pending() {
     let hub = seed().await;
     for cluster in ["prod", "dr"] {

@@ -61,16 +61,21 @@ impl Wake {
             if meaning(&event.new) != meaning(&event.previous) {
                 self.templates(Some(""), out);
             }
-            self.template(&key, out);
+            self.template(event, &key, out);
         } else {
-            self.template(&key, out);
+            self.template(event, &key, out);
         }
     }
 
-    fn template(&self, key: &ObjectKey, out: &mut Vec<Woken<Work>>) {
-        if let Some(item) = world::item(&self.registry, key) {
+    fn template(&self, event: &Event, key: &ObjectKey, out: &mut Vec<Woken<Work>>) {
+        let Some(item) = world::item(&self.registry, key) else {
+            return;
+        };
+        if written(&event.new) != written(&event.previous) {
             out.extend(woken([Work::Placement(item)], Duration::ZERO, "template"));
             self.policies("a template changed", out);
+        } else {
+            out.extend(woken([Work::Status(item)], self.settle, "template"));
         }
     }
 
@@ -240,6 +245,13 @@ fn policy(policy: &roadstead_protocol::api::decision::PolicyRef) -> Option<Work>
         plural: (*plural).to_owned(),
         name,
     })
+}
+
+/// What people wrote of a template: all but its status.
+fn written(entry: &Option<roadstead_store::Entry>) -> Option<Value> {
+    let mut object = objects::object(entry.as_ref()?).ok()?;
+    object.as_object_mut()?.remove("status");
+    Some(object)
 }
 
 /// What of an object matters to others: not its status, and not who manages which field.
