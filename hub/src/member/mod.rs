@@ -155,6 +155,7 @@ impl Member {
                     .clone()
                     .unwrap_or_else(|| defaults.versions.clone()),
                 garbage_collected: true,
+                definitions_served: true,
                 ..defaults
             },
         });
