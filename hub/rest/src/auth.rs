@@ -44,6 +44,18 @@ pub(crate) fn authorize(
     })
 }
 
+/// Who a request is from: nobody here vouches for the credentials of its headers, so whoever shows
+/// some, and no certificate, is not taken for somebody who shows none.
+///
+/// # Errors
+/// 401.
+pub(crate) fn authenticate(who: Identity, headers: &HeaderMap) -> Result<Identity, Status> {
+    if who.is_anonymous() && headers.contains_key(http::header::AUTHORIZATION) {
+        return Err(Status::unauthorized());
+    }
+    Ok(who)
+}
+
 /// Who a request is to be answered as: administrators may take the place of others.
 ///
 /// # Errors
@@ -152,6 +164,19 @@ mod tests {
                     .to_owned()
             )
         );
+    }
+
+    #[test]
+    fn credentials_that_nobody_knows_are_not_ignored() {
+        let check = |who: Identity, header: &'static str, expected: Option<u16>| {
+            let mut headers = HeaderMap::new();
+            headers.insert(header, http::HeaderValue::from_static("Bearer x"));
+            let refused = authenticate(who, &headers).err();
+            assert_eq!(refused.map(|s| s.code), expected, "{header}");
+        };
+        check(Identity::anonymous(), "authorization", Some(401));
+        check(Identity::anonymous(), "accept", None);
+        check(Identity::admin(), "authorization", None);
     }
 
     #[test]

@@ -124,8 +124,10 @@ fn chain(error: &dyn std::error::Error) -> String {
 /// Follows the definitions until the API is gone.
 pub(crate) async fn run(store: Store, inner: Weak<Inner>) {
     loop {
+        // The newest revision is always kept; were it not, a later one would be.
         let Ok(mut watch) = store.watch(OBJECTS, store.revision()) else {
-            return;
+            tokio::time::sleep(RETRY_AFTER).await;
+            continue;
         };
         let seen = match inner.upgrade() {
             Some(inner) => look(&inner).await,

@@ -62,6 +62,11 @@ impl Identity {
         self.groups.iter().any(|g| g == group)
     }
 
+    /// Whether nobody vouches for the user.
+    pub fn is_anonymous(&self) -> bool {
+        self.is_in(UNAUTHENTICATED)
+    }
+
     /// Whether everything is allowed.
     pub fn is_admin(&self) -> bool {
         self.is_in(ADMINS)

@@ -66,8 +66,10 @@ pub(crate) async fn ensure(inner: &Arc<Inner>, name: &str) -> Result<(), Status>
 /// Empties and removes namespaces until the API is gone.
 pub(crate) async fn run(store: Store, inner: Weak<Inner>) {
     loop {
+        // The newest revision is always kept; were it not, a later one would be.
         let Ok(mut watch) = store.watch(OBJECTS, store.revision()) else {
-            return;
+            tokio::time::sleep(RETRY_AFTER).await;
+            continue;
         };
         let swept = match inner.upgrade() {
             Some(inner) => sweep(&inner).await,
