@@ -7,13 +7,15 @@
 mod removal;
 mod token;
 
+use std::sync::Arc;
+
 use roadstead_authority::Authority;
 use roadstead_machinery::resource::{Origin, Resource};
 use roadstead_machinery::status::Status;
 use roadstead_protocol::env::{BoxFuture, Env};
 use roadstead_rest::{Hooks, Subresource, Verb, Write};
-use roadstead_store::Op;
 use roadstead_store::records::{DeletionRecord, deletion_key, object_key};
+use roadstead_store::{Op, Store};
 use serde_json::Value;
 
 pub use removal::Limits;
@@ -28,11 +30,18 @@ pub struct HubHooks {
     pub authority: Authority,
     /// Where agents find the hub, as `host:port`.
     pub addresses: Vec<String>,
+    /// What happened at the agents' port.
+    pub agents: Arc<roadstead_agents::Metrics>,
+    /// What is durable.
+    pub store: Store,
+    /// What is not.
+    pub volatile: Store,
 }
 
 impl Hooks for HubHooks {
     fn admit(&self, write: &mut Write<'_>) -> Result<Vec<Op>, Status> {
-        if write.subresource.is_some() {
+        // A namespace goes by its `finalize`: that is a deletion like any other.
+        if write.subresource.is_some() && write.verb != Verb::Delete {
             return Ok(Vec::new());
         }
         let Some(old) = write.old else {
@@ -65,6 +74,17 @@ impl Hooks for HubHooks {
             self.env.clock.now(),
             request,
         ))
+    }
+
+    fn metrics(&self) -> String {
+        crate::metrics::text(&self.agents, &self.store, &self.volatile)
+    }
+
+    fn ready(&self) -> Result<(), String> {
+        match self.store.stats().outage {
+            Some(outage) => Err(format!("the store takes no writes: {outage}")),
+            None => Ok(()),
+        }
     }
 }
 

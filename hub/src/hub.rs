@@ -149,6 +149,9 @@ impl Hub {
             limits,
             authority: authority.clone(),
             addresses,
+            agents: metrics,
+            store: store.clone(),
+            volatile: volatile.clone(),
         };
         let rest = Rest::new(roadstead_rest::Parts {
             env: env.clone(),

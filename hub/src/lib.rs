@@ -12,6 +12,7 @@ pub mod hooks;
 pub mod https;
 pub mod hub;
 pub mod member;
+mod metrics;
 mod process;
 pub mod shell;
 

@@ -2,7 +2,7 @@
 
 use std::io::Write;
 use std::net::{IpAddr, SocketAddr};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
@@ -69,7 +69,7 @@ pub(crate) async fn hub(args: config::Hub, settings: Settings) -> Result<()> {
         identify(),
         stop,
     ));
-    greet(&server, hub.agent_listen, &kubeconfig)?;
+    greet(&server, hub.agent_listen, &absolute(&kubeconfig))?;
     system::shutdown()
         .await
         .context("failed to listen to signals")?;
@@ -188,6 +188,11 @@ pub(crate) fn write_secret(path: &Path, text: &str) -> Result<()> {
         .open(path)
         .and_then(|mut f| f.write_all(text.as_bytes()));
     written.with_context(|| format!("failed to write {}", path.display()))
+}
+
+/// The path as it is to be typed in another folder.
+pub(crate) fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }
 
 fn greet(server: &str, agents: SocketAddr, kubeconfig: &Path) -> Result<()> {

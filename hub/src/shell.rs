@@ -52,7 +52,8 @@ fn default_log(command: &Command) -> &'static str {
         | Command::Join(_)
         | Command::Status(_)
         | Command::Why(_)
-        | Command::Completion { .. } => "warn",
+        // kube logs what the command then says in its own words.
+        | Command::Completion { .. } => "warn,kube_client=off",
     }
 }
 

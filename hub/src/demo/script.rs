@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
 use super::show::{Show, fleet};
 use super::stage::{Site, Stage};
@@ -112,6 +113,7 @@ async fn drift(site: &Site, replicas: i64) -> Result<String> {
     let before = site.api.get(DEPLOYMENT).await?;
     let old = text(&before, "/metadata/uid").to_owned();
     site.api.delete(DEPLOYMENT).await?;
+    let deleted = Instant::now();
     eventually("it comes back", async || {
         let now = site.api.get(DEPLOYMENT).await?;
         let uid = text(&now, "/metadata/uid");
@@ -121,10 +123,11 @@ async fn drift(site: &Site, replicas: i64) -> Result<String> {
         ))
     })
     .await?;
+    let took = deleted.elapsed().as_millis();
     let image = text(&before, "/spec/template/spec/containers/0/image");
     ready(site, replicas, image).await?;
     Ok(format!(
-        "its agent put it back: {replicas} of {replicas} ready again"
+        "its agent put it back after {took} ms; then its pods became ready"
     ))
 }
 

@@ -14,7 +14,7 @@ use tokio::sync::watch;
 use super::{Member, Options};
 use crate::config::SimulatedMember;
 use crate::https;
-use crate::process::{KUBECONFIG_FILE, identify, write_secret};
+use crate::process::{KUBECONFIG_FILE, absolute, identify, write_secret};
 
 /// The file of its keys in the data folder.
 const KEYS_FILE: &str = "member.redb";
@@ -61,7 +61,7 @@ pub async fn run(args: SimulatedMember) -> Result<()> {
         out,
         "A simulated cluster serves the Kubernetes API at {server}; its objects live in memory.\n\n  \
          kubectl --kubeconfig {} get nodes",
-        kubeconfig.display()
+        absolute(&kubeconfig).display()
     )?;
     out.flush()?;
     system::shutdown()

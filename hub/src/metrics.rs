@@ -1,0 +1,188 @@
+//! What the hub adds to `/metrics`: its agents' port and its stores.
+//!
+//! Numbers that the parts count already are read when somebody asks; nothing is counted here.
+
+use std::fmt;
+use std::sync::Arc;
+
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric as _};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::metrics::counter::ConstCounter;
+use prometheus_client::metrics::gauge::ConstGauge;
+use prometheus_client::registry::Registry;
+use roadstead_store::Store;
+
+/// The end mark of the OpenMetrics format; what is made here is only a part of the answer.
+const END: &str = "# EOF\n";
+
+/// The hub's numbers as text in the Prometheus format.
+pub(crate) fn text(
+    agents: &Arc<roadstead_agents::Metrics>,
+    store: &Store,
+    volatile: &Store,
+) -> String {
+    let mut registry = Registry::with_prefix("roadstead");
+    registry.register_collector(Box::new(Numbers {
+        agents: Arc::clone(agents),
+        stores: vec![("durable", store.clone()), ("volatile", volatile.clone())],
+    }));
+    let mut out = String::new();
+    // Writing to a string cannot fail.
+    let encoded = prometheus_client::encoding::text::encode(&mut out, &registry);
+    if encoded.is_err() {
+        return String::new();
+    }
+    out.strip_suffix(END).unwrap_or(&out).to_owned()
+}
+
+struct Numbers {
+    agents: Arc<roadstead_agents::Metrics>,
+    stores: Vec<(&'static str, Store)>,
+}
+
+impl fmt::Debug for Numbers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Numbers")
+    }
+}
+
+impl Collector for Numbers {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        let a = &self.agents;
+        gauge(
+            &mut encoder,
+            "agent_sessions",
+            "Agents that are connected",
+            &[(&[], a.sessions.get())],
+        )?;
+        for (name, help, count) in [
+            (
+                "agent_sessions_admitted",
+                "Sessions that were admitted",
+                &a.admitted,
+            ),
+            (
+                "agent_sessions_refused",
+                "Agents that were turned away after their hello",
+                &a.refused,
+            ),
+            (
+                "agent_violations",
+                "Sessions that ended because the agent broke the protocol",
+                &a.violations,
+            ),
+            (
+                "agent_handshakes_failed",
+                "Handshakes that failed",
+                &a.handshakes_failed,
+            ),
+            (
+                "agent_enrolments",
+                "Enrolments that were answered",
+                &a.enrolments,
+            ),
+            (
+                "agent_enrolments_failed",
+                "Enrolments that broke off",
+                &a.enrolments_failed,
+            ),
+            (
+                "agent_changes",
+                "Puts and tombstones handed to sessions",
+                &a.changes,
+            ),
+            ("agent_contents", "Contents handed to sessions", &a.contents),
+            (
+                "agent_reports",
+                "Reports of items that were taken",
+                &a.reports,
+            ),
+            (
+                "agent_reports_dropped",
+                "Reports and facts above their bounds",
+                &a.dropped,
+            ),
+            (
+                "agent_tombstones",
+                "Acknowledged tombstones removed from ledgers",
+                &a.tombstones,
+            ),
+        ] {
+            let metric = ConstCounter::new(count.get());
+            metric.encode(encoder.encode_descriptor(name, help, None, MetricType::Counter)?)?;
+        }
+        let stats: Vec<_> = self
+            .stores
+            .iter()
+            .map(|(name, s)| ([("store", *name)], s.stats()))
+            .collect();
+        let series = |value: fn(&roadstead_store::Stats) -> u64| -> Vec<Series<'_>> {
+            stats
+                .iter()
+                .map(|(labels, s)| (labels.as_slice(), value(s)))
+                .collect()
+        };
+        gauge(
+            &mut encoder,
+            "store_entries",
+            "Current entries",
+            &series(|s| number(s.entries)),
+        )?;
+        gauge(
+            &mut encoder,
+            "store_bytes",
+            "Bytes of current keys and values",
+            &series(|s| number(s.bytes)),
+        )?;
+        gauge(
+            &mut encoder,
+            "store_watches",
+            "Open watches",
+            &series(|s| number(s.watches)),
+        )?;
+        gauge(
+            &mut encoder,
+            "store_transactions",
+            "Transactions since the start",
+            &series(|s| s.transactions),
+        )?;
+        gauge(
+            &mut encoder,
+            "store_syncs",
+            "Commits of the disk since the start",
+            &series(|s| s.syncs),
+        )?;
+        let out = |s: &roadstead_store::Stats| u64::from(s.outage.is_some());
+        gauge(
+            &mut encoder,
+            "store_outage",
+            "1 while nothing can be written",
+            &series(out),
+        )
+    }
+}
+
+/// Labels and a value.
+type Series<'a> = (&'a [(&'static str, &'static str)], u64);
+
+fn number(n: usize) -> u64 {
+    u64::try_from(n).unwrap_or(u64::MAX)
+}
+
+fn gauge(
+    encoder: &mut DescriptorEncoder<'_>,
+    name: &str,
+    help: &str,
+    series: &[Series<'_>],
+) -> Result<(), fmt::Error> {
+    let mut metric = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
+    for (labels, value) in series {
+        let value = ConstGauge::new(i64::try_from(*value).unwrap_or(i64::MAX));
+        if labels.is_empty() {
+            return value.encode(metric);
+        }
+        value.encode(metric.encode_family(labels)?)?;
+    }
+    Ok(())
+}
