@@ -22,11 +22,11 @@ impl Desk {
         true
     }
 
-    /// Nothing is to be said about `key` any more.
-    pub fn untold(&self, key: &ItemKey) {
-        let mut known = self.lock();
-        known.reports.remove(key);
-        known.unsent.remove(key);
+    /// There is nothing under `key` any more: whoever was told of something is told so.
+    pub fn gone(&self, key: &ItemKey) {
+        if self.lock().reports.contains_key(key) {
+            self.told(key, &Outcome::new(ItemState::Removed, "Gone", ""));
+        }
     }
 
     /// Takes at most `most` reports that were not sent yet.
@@ -49,10 +49,6 @@ impl Desk {
     /// A new session has begun: everything is to be said again, as the hub keeps it in memory only.
     pub fn say_all(&self) {
         let mut known = self.lock();
-        // What was removed has been said in the session before, or is no longer asked about.
-        known
-            .reports
-            .retain(|_, report| report.state != ItemState::Removed);
         known.unsent = known.reports.keys().cloned().collect();
         known.facts_unsent = !known.facts.is_empty();
         drop(known);

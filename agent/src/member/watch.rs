@@ -17,6 +17,7 @@ use roadstead_protocol::session::Backoff;
 use roadstead_protocol::wire::ItemKey;
 use serde_json::Value;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 use super::client::{Member, build};
 use super::discovery::Resource;
@@ -200,6 +201,7 @@ impl Watch {
             http::header::ACCEPT_ENCODING,
             http::HeaderValue::from_static("identity"),
         );
+        let opened_at = Instant::now();
         let opened =
             tokio::time::timeout(super::client::REQUEST_TIMEOUT, self.member.send(request));
         let response = opened
@@ -215,7 +217,9 @@ impl Watch {
             events += 1;
             backoff.reset();
         }
-        if events == 0 {
+        if opened_at.elapsed() >= WATCH_FOR / 2 {
+            backoff.reset();
+        } else if events == 0 {
             // An API that ends watches at once must not be asked in a tight loop.
             tokio::time::sleep(backoff.next_wait()).await;
         }

@@ -44,7 +44,7 @@ pub(super) async fn work(shop: &Workshop, key: &ItemKey) -> Next {
                 return next;
             }
             Ok(Step::Quiet) => {
-                shop.desk.untold(key);
+                shop.desk.gone(key);
                 return Next::Done;
             }
             Ok(Step::Wait) => return Next::Done,

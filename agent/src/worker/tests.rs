@@ -369,4 +369,10 @@ async fn what_is_under_our_label_and_in_no_list_is_shown_and_left() {
         Some(ItemState::Unclaimed)
     );
     assert!(world.fake.get(PATH).is_some());
+    world.fake.remove(PATH);
+    world.settle().await;
+    assert_eq!(
+        world.said().map(|said| said.state),
+        Some(ItemState::Removed)
+    );
 }
