@@ -240,7 +240,7 @@ impl Desk {
         self.lock()
             .items
             .get(&key)
-            .is_some_and(|item| !item.is_tombstone())
+            .is_some_and(|item| item.listed && !item.is_tombstone())
     }
 
     /// Takes the keys that have to be looked at, each with whether it is to go away.

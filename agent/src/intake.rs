@@ -79,13 +79,27 @@ impl Intake<'_> {
         }
     }
 
-    /// The hub has named all that it knows: what it did not name is kept, and shown.
+    /// The hub has named all that it knows: what it did not name is kept, and shown. After the disk
+    /// went back, an item of a history that the hub does not know may be one that was removed since:
+    /// it is forgotten, so that what is on the member stays, and what is not there is not made anew.
     fn unlist(&mut self, named: &BTreeSet<ItemKey>) {
+        if self.known.rewound {
+            let (known, lineage) = (self.known, self.lineage);
+            let doubtful = known.items.iter().filter(|(key, item)| {
+                !item.is_tombstone() && !named.contains(key) && !lineage.contains(item.stamp)
+            });
+            for (key, _) in doubtful {
+                self.writes.push(Write::DropItem(key.clone()));
+                self.entered.items.insert(key.clone(), None);
+                self.entered.dirty.insert(key.clone());
+            }
+        }
         let absent: Vec<(ItemKey, Item)> = self
             .known
             .items
             .iter()
             .filter(|(key, item)| item.listed && !item.is_tombstone() && !named.contains(key))
+            .filter(|(key, _)| !self.entered.items.contains_key(key))
             .map(|(key, item)| {
                 (
                     key.clone(),

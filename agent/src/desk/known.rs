@@ -80,3 +80,6 @@ impl Known {
         true
     }
 }
+
+#[cfg(test)]
+mod tests;

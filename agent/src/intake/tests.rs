@@ -168,6 +168,29 @@ fn an_empty_hub_removes_nothing() {
 }
 
 #[test]
+fn a_disk_that_went_back_forgets_what_an_unknown_history_may_have_removed() {
+    let check = |rewound, epochs: &[u64], listed: Option<bool>| {
+        let desk = Desk::new(&Loaded::default());
+        let first = batch(vec![put("a", stamp(1, 101), "x")], None);
+        take(&desk, &lineage(&[1]), &first);
+        desk.anchored(rewound);
+        let compared = Batch {
+            mode: Mode::Compare,
+            compared: true,
+            ..batch(vec![], None)
+        };
+        take(&desk, &lineage(epochs), &compared);
+        let item = desk.lock().items.get(&key("a")).map(|item| item.listed);
+        assert_eq!(item, listed, "{rewound} {epochs:?}");
+        assert_eq!(desk.holds(&Digest::of(b"x")), listed.is_some());
+    };
+    check(false, &[9], Some(false));
+    check(false, &[1], Some(false));
+    check(true, &[1], Some(false));
+    check(true, &[9], None);
+}
+
+#[test]
 fn an_older_offer_changes_nothing_and_writes_nothing() {
     let desk = Desk::new(&Loaded::default());
     let history = lineage(&[1]);

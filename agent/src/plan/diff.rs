@@ -79,6 +79,9 @@ pub fn diff(input: &Input<'_>) -> Action {
     match input.item {
         None => unlisted(input),
         Some(item) if item.is_tombstone() => remove(input, item),
+        // The hub knows this history and names the item no more: it was removed, and this disk missed
+        // it. Nothing says so about the object, so what is there stays, and nothing is made anew.
+        Some(item) if !item.listed && input.lineage.contains(item.stamp) => unlisted(input),
         Some(item) => keep(input, item),
     }
 }

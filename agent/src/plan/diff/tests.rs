@@ -42,6 +42,7 @@ fn parse(line: &str) -> Case {
                 for word in &words {
                     match *word {
                         "+overwrite" => meta.push(Meta::Overwrite),
+                        "+unlisted" => {}
                         "+release" => meta.push(Meta::Release),
                         "+foreground" => meta.push(Meta::Propagation(Propagation::Foreground)),
                         other => meta.extend(
@@ -56,7 +57,7 @@ fn parse(line: &str) -> Case {
                     stamp: stamp(words[1]),
                     digest,
                     meta,
-                    listed: true,
+                    listed: !has("+unlisted"),
                     held: None,
                 });
             }
@@ -255,4 +256,18 @@ fn what_is_in_no_list() {
     check("watched u ours 1/5 controlled", "Ignore");
     check("absent", "Ignore");
     check("inv u 1/5 a m1; absent", "Ignore");
+}
+
+#[test]
+fn what_a_hub_that_knows_the_history_names_no_more() {
+    let unlisted = |rest: &str, expected: &str| {
+        check(&format!("put 1/5 a +unlisted; {rest}"), expected);
+    };
+    unlisted("absent", "Ignore");
+    unlisted("inv u 1/5 a m1; absent", "Ignore");
+    unlisted("inv u 1/5 a m1; live u m1", "Ignore");
+    unlisted("inv u 1/5 a m1; live u ours 1/5 m2", "Unclaimed");
+    unlisted("inv u 1/5 a m1; watched u ours 1/5 m1", "Unclaimed");
+    // A history that the hub does not know: a hub that was restored stops nothing.
+    check("put 2/5 a +unlisted; absent", "Apply { force: false }");
 }
