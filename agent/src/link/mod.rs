@@ -178,7 +178,8 @@ impl Link {
                     RefusalCode::OlderBoot
                     | RefusalCode::Protocol
                     | RefusalCode::Busy
-                    | RefusalCode::Replaced => Ok(backoff.next_wait()),
+                    | RefusalCode::Replaced
+                    | RefusalCode::UnknownCluster => Ok(backoff.next_wait()),
                 }
             }
         }

@@ -131,7 +131,8 @@ impl Task<'_> {
             Action::Applied => end(ItemState::Applied, "Applied", String::new(), Next::Done),
             Action::Removed => end(ItemState::Removed, "Removed", String::new(), Next::Done),
             Action::Unclaimed => {
-                let message = "it carries our label, and the hub does not name it; it is left as it is";
+                let message =
+                    "it carries our label, and the hub does not name it; it is left as it is";
                 end(
                     ItemState::Unclaimed,
                     "Unclaimed",

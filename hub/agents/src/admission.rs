@@ -3,6 +3,7 @@
 //! The certificate says which cluster it is; here it is settled that the cluster is still there,
 //! that the member is the one that the identity is bound to, and that no newer start was seen.
 
+use roadstead_authority::is_detached;
 use roadstead_protocol::wire::frame::{Hello, RefusalCode, Refused};
 use roadstead_store::records::{self, SeenRecord};
 use roadstead_store::{Check, CommitError, Revision, Store, Txn};
@@ -27,6 +28,15 @@ pub(crate) fn detached() -> Refused {
         RefusalCode::Detached,
         "this cluster was detached from the hub; what runs on it stays as it is. \
          To manage it again, join it anew with `roadstead join`",
+    )
+}
+
+/// What an agent hears whose cluster is not known here, which nobody has detached.
+pub(crate) fn unknown() -> Refused {
+    refused(
+        RefusalCode::UnknownCluster,
+        "this hub does not know this cluster, and nobody detached it: was the hub restored from a backup? \
+         Everything stays as it is, and it will be tried again; to manage the cluster from here, join it anew with `roadstead join`",
     )
 }
 
@@ -59,7 +69,8 @@ pub(crate) async fn decide(
     for _ in 0..ATTEMPTS_MAX {
         let snapshot = store.snapshot();
         if !directory.contains(uid) {
-            return Err(detached());
+            let told = is_detached(&snapshot, uid);
+            return Err(if told { detached() } else { unknown() });
         }
         let entry = snapshot.get(key.as_str());
         let seen = entry.map(records::decode::<SeenRecord>).transpose();

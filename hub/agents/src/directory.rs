@@ -4,13 +4,13 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use roadstead_authority::Authority;
+use roadstead_authority::{Authority, is_detached};
 use roadstead_protocol::api::names;
 use roadstead_store::records;
 use roadstead_store::{Entry, Event, Key, Snapshot, Store, Watch, WatchEnd};
 use serde::Deserialize;
 
-use crate::sessions::Sessions;
+use crate::sessions::{Command, Sessions};
 
 /// The clusters that are there.
 pub(crate) struct Directory {
@@ -50,25 +50,41 @@ impl Directory {
         self.lock().contains_key(uid) || all(&self.store.snapshot()).contains_key(uid)
     }
 
-    /// Keeps up with the store until it closes. Sessions of clusters that go are told, and their
-    /// identities revoked.
+    /// Keeps up with the store until it closes. Sessions of clusters that go are told; the identities
+    /// of those that a user detached are revoked.
     pub(crate) async fn follow(self: Arc<Self>, sessions: Arc<Sessions>, authority: Authority) {
         loop {
             let (mut watch, gone) = self.reload();
             for uid in gone {
-                detach(&sessions, &authority, &uid).await;
+                self.lost(&sessions, &authority, &uid).await;
             }
             loop {
                 match watch.next().await {
                     Ok(event) => {
                         if let Some(uid) = self.apply(&event) {
-                            detach(&sessions, &authority, &uid).await;
+                            self.lost(&sessions, &authority, &uid).await;
                         }
                     }
                     Err(WatchEnd::Expired) => break,
                     Err(WatchEnd::Closed) => return,
                 }
             }
+        }
+    }
+
+    /// A cluster is not there any more.
+    async fn lost(&self, sessions: &Sessions, authority: &Authority, uid: &str) {
+        if !is_detached(&self.store.snapshot(), uid) {
+            tracing::warn!(
+                cluster = uid,
+                "a cluster is gone although nobody deleted it: its agent is told to wait"
+            );
+            return sessions.tell(uid, Command::Unknown);
+        }
+        sessions.tell(uid, Command::Detached);
+        if let Err(error) = authority.revoke(uid).await {
+            // The record of the deletion says the same.
+            tracing::warn!(cluster = uid, %error, "failed to mark the identity of a detached cluster as revoked");
         }
     }
 
@@ -102,14 +118,6 @@ impl Directory {
         }
         let gone = before.filter(|uid| after.as_ref() != Some(uid))?;
         known.remove(&gone).map(|_| gone)
-    }
-}
-
-async fn detach(sessions: &Sessions, authority: &Authority, uid: &str) {
-    sessions.detach(uid);
-    if let Err(error) = authority.revoke(uid).await {
-        // Without its object the identity is refused all the same.
-        tracing::warn!(cluster = uid, %error, "failed to mark the identity of a detached cluster as revoked");
     }
 }
 

@@ -18,6 +18,8 @@ pub(crate) enum Command {
     Replaced,
     /// The cluster was detached.
     Detached,
+    /// The cluster is not known any more, and nobody detached it.
+    Unknown,
     /// The hub goes down; the agent is to come back after this long.
     Restarting(Duration),
 }
@@ -105,10 +107,10 @@ impl Sessions {
         current
     }
 
-    /// Tells a cluster's session, if there is one, that the cluster was detached.
-    pub(crate) fn detach(&self, uid: &str) {
+    /// Tells a cluster's session something, if there is one.
+    pub(crate) fn tell(&self, uid: &str, command: Command) {
         if let Some(live) = self.lock().live.get(uid) {
-            tell(live, Command::Detached);
+            tell(live, command);
         }
     }
 

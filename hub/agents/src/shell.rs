@@ -11,7 +11,7 @@ use std::time::Duration;
 use roadstead_protocol::host::driver::Shell;
 use roadstead_protocol::session::{Admission, HubEvent, HubSession, Now};
 use roadstead_protocol::wire::Digest;
-use roadstead_protocol::wire::frame::{Hello, RefusalCode, Refused};
+use roadstead_protocol::wire::frame::{Hello, Mode, RefusalCode, Refused};
 use roadstead_protocol::wire::report::ItemReport;
 use roadstead_store::records::{self, Liveness};
 use roadstead_store::{Revision, WatchEnd};
@@ -180,6 +180,20 @@ impl HubShell {
         }
     }
 
+    fn admitted(&mut self, mode: Mode) {
+        tracing::info!(
+            cluster = self.uid,
+            ?mode,
+            remote = self.remote,
+            "an agent is here"
+        );
+        let position = self.hello.as_ref().and_then(|hello| hello.position);
+        if let (Mode::Resume, Some(position)) = (mode, position) {
+            // What it says to have on its disk is acknowledged, also where that word was lost.
+            self.acknowledged(position.revision);
+        }
+    }
+
     fn acknowledged(&mut self, revision: Revision) {
         self.acked = self.acked.max(revision);
         self.outbox.acked(self.acked);
@@ -272,6 +286,7 @@ impl HubShell {
         match command {
             Command::Restarting(retry_in) => session.restarting(now, retry_in),
             Command::Detached => session.refuse(now, admission::detached()),
+            Command::Unknown => session.refuse(now, admission::unknown()),
             Command::Replaced => session.refuse(
                 now,
                 admission::refused(
@@ -325,12 +340,7 @@ impl Shell for HubShell {
     fn event(&mut self, now: Now, session: &mut HubSession, event: HubEvent) -> ControlFlow<()> {
         match event {
             HubEvent::Hello(hello) => self.decide(hello),
-            HubEvent::Admitted(mode) => tracing::info!(
-                cluster = self.uid,
-                ?mode,
-                remote = self.remote,
-                "an agent is here"
-            ),
+            HubEvent::Admitted(mode) => self.admitted(mode),
             HubEvent::NeedChanges { after, room } => self.offer(now, session, after, room),
             HubEvent::NeedContent { digest } => self.content(now, session, digest),
             HubEvent::Unsendable { key, stamp, reason } => {

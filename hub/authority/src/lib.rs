@@ -5,6 +5,7 @@
 //! and are made once. Join tokens are redeemed in one transaction, so that of two agents with one
 //! token one gets in. Deliberately absent: who may do what (that is `rest`'s), and any network.
 
+mod detached;
 mod keys;
 mod kubeconfig;
 mod registrar;
@@ -20,6 +21,7 @@ use roadstead_protocol::host::{EndpointSecrets, Identity, Pin};
 use roadstead_store::{CommitError, Store};
 use rustls_pki_types::CertificateDer;
 
+pub use detached::is_detached;
 pub use registrar::HubRegistrar;
 pub use tokens::{Issue, TOKEN_LIFE_DEFAULT, TOKEN_LIFE_MAX, TOKEN_LIFE_MIN};
 

@@ -9,7 +9,7 @@ use roadstead_store::records::{self, JoinTokenRecord, SeenRecord};
 use roadstead_store::{Check, CommitError, Entry, Key, Snapshot, Txn};
 use rustls_pki_types::CertificateDer;
 
-use crate::{Authority, AuthorityError, tokens};
+use crate::{Authority, AuthorityError, is_detached, tokens};
 
 /// Attempts to redeem a token when something else is written at the same time.
 const ATTEMPTS_MAX: usize = 4;
@@ -231,14 +231,14 @@ fn renewable(
         return Err(Refusal::new(RefusalCode::Expired, message));
     }
     let snapshot = authority.store().snapshot();
-    let seen = records::seen_key(&uid)
-        .ok()
-        .and_then(|key| snapshot.get(key.as_str()).cloned());
-    let revoked = seen
-        .is_some_and(|entry| records::decode::<SeenRecord>(&entry).is_ok_and(|seen| seen.revoked));
-    if revoked || !attached(&snapshot, &uid) {
+    if is_detached(&snapshot, &uid) {
         let message = "this cluster was detached from the hub; to manage it again, join it anew with `roadstead join`";
         return Err(Refusal::new(RefusalCode::Detached, message));
+    }
+    if !attached(&snapshot, &uid) {
+        let message = "this hub does not know the cluster of this certificate, and nobody detached it: was the hub restored from a backup? \
+             It will be tried again; to manage the cluster from here, join it anew with `roadstead join`";
+        return Err(Refusal::new(RefusalCode::Unavailable, message));
     }
     Ok(uid)
 }

@@ -190,6 +190,8 @@ pub enum RefusalCode {
     Busy,
     /// A newer session of the same agent takes over.
     Replaced,
+    /// The hub does not know the cluster, and nobody detached it: nothing changes, come back later.
+    UnknownCluster,
 }
 
 /// The cluster is to have an item.

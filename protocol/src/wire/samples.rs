@@ -78,6 +78,7 @@ fn refusals() -> impl Iterator<Item = (&'static str, HubFrame)> {
         ("refused-protocol", RefusalCode::Protocol),
         ("refused-busy", RefusalCode::Busy),
         ("refused-replaced", RefusalCode::Replaced),
+        ("refused-unknown-cluster", RefusalCode::UnknownCluster),
     ];
     codes.into_iter().map(|(name, code)| {
         (

@@ -141,7 +141,7 @@ async fn a_token_of_another_hub_is_told_so_before_its_secret_leaves() {
 async fn a_token_of_a_cluster_that_is_gone_is_refused() {
     let world = World::start(27).await;
     let token = world.token("prod", UID).await;
-    world.detach("prod").await;
+    world.detach("prod", UID).await;
     check(
         world.enrol(&token).await,
         RefusalCode::Detached,
@@ -229,7 +229,14 @@ async fn neither_a_detached_cluster_nor_a_stranger_renews() {
         RefusalCode::Unknown,
         "did not give",
     );
-    world.detach("prod").await;
+    world.lose("prod").await;
+    refused(
+        world.renew(&joined.identity, &key).await,
+        RefusalCode::Unavailable,
+        "does not know",
+    );
+    world.attach("prod", UID).await;
+    world.detach("prod", UID).await;
     refused(
         world.renew(&joined.identity, &key).await,
         RefusalCode::Detached,

@@ -233,7 +233,7 @@ async fn a_detached_cluster_is_told_so_at_once_and_ever_after() {
     let joined = world.join("prod", UID).await;
     let mut agent = world.agent(&joined, hello(1, 1)).await;
     assert!(matches!(agent.event().await, AgentEvent::Welcomed(_)));
-    world.detach("prod").await;
+    world.detach("prod", UID).await;
     assert_eq!(agent.refusal().await.0, RefusalCode::Detached);
     // A cluster of the same name is another one.
     world
@@ -249,6 +249,48 @@ async fn a_detached_cluster_is_told_so_at_once_and_ever_after() {
             .is_some_and(|e| records::decode::<records::SeenRecord>(e).unwrap().revoked)
     };
     world.until("the mark", revoked).await;
+}
+
+#[tokio::test]
+async fn a_cluster_that_the_hub_merely_does_not_know_is_not_detached() {
+    let world = World::start(14).await;
+    let joined = world.join("prod", UID).await;
+    let mut agent = world.agent(&joined, hello(1, 1)).await;
+    assert!(matches!(agent.event().await, AgentEvent::Welcomed(_)));
+    world.lose("prod").await;
+    assert_eq!(agent.refusal().await.0, RefusalCode::UnknownCluster);
+    let mut again = world.agent(&joined, hello(2, 2)).await;
+    let (code, message) = again.refusal().await;
+    assert_eq!(code, RefusalCode::UnknownCluster);
+    assert!(message.contains("nobody detached it"), "{message}");
+    // It is known again, as after a better backup.
+    world.attach("prod", UID).await;
+    let mut welcome = world.agent(&joined, hello(3, 3)).await;
+    assert!(matches!(welcome.event().await, AgentEvent::Welcomed(_)));
+}
+
+#[tokio::test]
+async fn an_acknowledgement_that_was_lost_is_made_up_for_by_the_position() {
+    let world = World::start(15).await;
+    let joined = world.join("prod", UID).await;
+    world.put(UID, "a", Bytes::from_static(b"{}")).await;
+    world.tombstone(UID, "b").await;
+    let stamp = world.store.lineage().stamp(world.store.revision());
+    let back = roadstead_protocol::wire::frame::Hello {
+        position: stamp,
+        ..hello(1, 1)
+    };
+    let mut agent = world.agent(&joined, back).await;
+    let AgentEvent::Welcomed(welcome) = agent.event().await else {
+        panic!("no welcome")
+    };
+    assert_eq!(welcome.mode, Mode::Resume);
+    let key = records::ledger_key(UID, &item("b")).unwrap();
+    world
+        .until("an empty ledger", |w| {
+            w.store.snapshot().get(key.as_str()).is_none()
+        })
+        .await;
 }
 
 #[tokio::test]

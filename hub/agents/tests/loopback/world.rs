@@ -135,7 +135,16 @@ impl World {
             .unwrap();
     }
 
-    pub(crate) async fn detach(&self, name: &str) {
+    /// A user deletes a cluster.
+    pub(crate) async fn detach(&self, name: &str, uid: &str) {
+        let txn = Txn::new()
+            .delete(cluster_key(name))
+            .put(records::deletion_key(uid).unwrap(), "{}");
+        self.store.commit(txn).await.unwrap();
+    }
+
+    /// A cluster is gone without anybody's act.
+    pub(crate) async fn lose(&self, name: &str) {
         self.store
             .commit(Txn::new().delete(cluster_key(name)))
             .await
