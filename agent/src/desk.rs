@@ -311,6 +311,7 @@ impl Desk {
             .collect();
         for key in gone {
             known.live.remove(&key);
+            known.news_of(&key);
             known.dirty.insert(key);
         }
         for (key, live) in found {
@@ -326,15 +327,6 @@ impl Desk {
         if self.lock().see(key, live) {
             self.work.notify_one();
         }
-    }
-
-    /// Enters an answer to a request of our own: what it shows is known already.
-    pub fn answered(&self, key: &ItemKey, live: Option<&Live>) {
-        let mut known = self.lock();
-        match live.filter(|l| l.owned) {
-            Some(live) => known.live.insert(key.clone(), live.clone()),
-            None => known.live.remove(key),
-        };
     }
 
     /// The kinds of `group` may be served now.

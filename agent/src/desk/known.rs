@@ -8,7 +8,7 @@ use roadstead_protocol::wire::Lineage;
 use roadstead_protocol::wire::item::{Digest, ItemKey};
 use roadstead_protocol::wire::report::ItemReport;
 
-use super::{Kind, Watching, is_kind, kind_of};
+use super::{Desk, Kind, Watching, is_kind, kind_of};
 use crate::plan::{Live, Mark, Owner};
 use crate::store::record::{Inventory, Item, Position};
 
@@ -23,6 +23,8 @@ pub(crate) struct Known {
     pub(super) lineage: Arc<Lineage>,
     pub(super) owner: Option<Owner>,
     pub(super) live: BTreeMap<ItemKey, Live>,
+    /// Keys about which a request is under way, and whether a watch had news of them since it left.
+    pub(super) asked: BTreeMap<ItemKey, bool>,
     pub(super) accepted: BTreeMap<ItemKey, Mark>,
     pub(super) kinds: BTreeMap<Kind, Watching>,
     pub(super) dirty: BTreeSet<ItemKey>,
@@ -31,7 +33,27 @@ pub(crate) struct Known {
     pub(super) facts: Bytes,
     pub(super) facts_unsent: bool,
     pub(super) anchored: bool,
-    pub(super) rewound: bool,
+    pub(crate) rewound: bool,
+}
+
+impl Desk {
+    /// A request about `key` leaves now.
+    pub fn asking(&self, key: &ItemKey) {
+        self.lock().asked.insert(key.clone(), false);
+    }
+
+    /// Enters an answer to a request of our own, unless a watch had news since the request left:
+    /// those may be newer, and no further event would come to correct the answer.
+    pub fn answered(&self, key: &ItemKey, live: Option<&Live>) {
+        let mut known = self.lock();
+        if known.asked.remove(key) == Some(true) {
+            return;
+        }
+        match live.filter(|l| l.owned) {
+            Some(live) => known.live.insert(key.clone(), live.clone()),
+            None => known.live.remove(key),
+        };
+    }
 }
 
 impl Known {
@@ -67,11 +89,19 @@ impl Known {
         self.dirty.extend(keys);
     }
 
+    /// A watch had news of `key`: they may be newer than an answer that is still on its way.
+    pub(super) fn news_of(&mut self, key: &ItemKey) {
+        if let Some(news) = self.asked.get_mut(key) {
+            *news = true;
+        }
+    }
+
     /// Enters what a watch saw; says whether that is news.
     pub(super) fn see(&mut self, key: ItemKey, live: Option<Live>) -> bool {
         if self.live.get(&key) == live.as_ref() {
             return false;
         }
+        self.news_of(&key);
         match live {
             Some(live) => self.live.insert(key.clone(), live),
             None => self.live.remove(&key),

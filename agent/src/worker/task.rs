@@ -246,6 +246,7 @@ impl Task<'_> {
         } else {
             self.resource(None).await?
         };
+        self.shop.desk.asking(self.key);
         self.read = match self.shop.member.get(&resource, self.key).await? {
             Some(object) => Read::Present(Box::new(self.reduce(view, &object)), object),
             None => Read::Absent,
@@ -299,6 +300,7 @@ impl Task<'_> {
             &item.meta,
         );
         let sent = Instant::now();
+        self.shop.desk.asking(self.key);
         let object = match self
             .shop
             .member

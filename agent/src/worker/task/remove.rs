@@ -39,6 +39,7 @@ impl Task<'_> {
         };
         let resource = self.resource(None).await?;
         let sent = Instant::now();
+        self.shop.desk.asking(self.key);
         let uid = live.uid.clone();
         match self
             .shop
@@ -92,6 +93,7 @@ impl Task<'_> {
         }});
         let resource = self.resource(None).await?;
         let sent = Instant::now();
+        self.shop.desk.asking(self.key);
         match self.shop.member.merge(&resource, self.key, &patch).await {
             Ok(object) => {
                 tracing::info!(key = %self.key, "let go as a tombstone says");
