@@ -154,6 +154,8 @@ impl Watchman {
         let anchor = self.anchor(there.position);
         let anchored = self.member.write_anchor(&anchor, found.as_ref()).await?;
         let rewound = self.is_behind(&there);
+        #[cfg(planted)]
+        let rewound = rewound || roadstead_protocol::planted::is("drift-waits-for-hub");
         if rewound {
             tracing::warn!(member = ?there.position, disk = ?self.desk.position().stamp, "the agent's disk is behind its member: nothing is applied before the hub was compared with");
         }
@@ -206,6 +208,10 @@ impl Watchman {
         let rewound = self.desk.gate().rewound;
         let anchor = self.anchor(before.anchor.position.filter(|_| rewound));
         match found {
+            #[cfg(planted)]
+            found if roadstead_protocol::planted::is("useless-write") => {
+                Ok(self.member.write_anchor(&anchor, found.as_ref()).await?)
+            }
             Some(found) if found.anchor == anchor => Ok(found),
             found => Ok(self.member.write_anchor(&anchor, found.as_ref()).await?),
         }

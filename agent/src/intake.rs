@@ -111,6 +111,15 @@ impl Intake<'_> {
             })
             .collect();
         for (key, item) in absent {
+            #[cfg(planted)]
+            let item = if roadstead_protocol::planted::is("absence-deletes") {
+                Item {
+                    digest: None,
+                    ..item
+                }
+            } else {
+                item
+            };
             self.set(&key, item);
         }
     }

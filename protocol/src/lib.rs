@@ -8,5 +8,7 @@ pub mod api;
 pub mod env;
 #[cfg(feature = "host")]
 pub mod host;
+#[cfg(planted)]
+pub mod planted;
 pub mod session;
 pub mod wire;

@@ -6,13 +6,17 @@ use std::path::PathBuf;
 use anyhow::{Result, bail};
 use clap::{Parser, Subcommand};
 
+use crate::planted;
 use crate::run::{Options, Outcome, run as run_one};
-use crate::swarm::{Progress, meta, swarm};
+use crate::shrink::{self, RUNS_MAX};
+use crate::swarm::{Progress, bug_base, meta, swarm};
 
 /// Longest list of failed seeds that is printed.
 const FAILURES_SHOWN: usize = 10;
 /// How often a swarm says how far it is, in seeds.
 const SAY_EVERY: u64 = 50;
+/// Most runs that a swarm spends on shrinking its first failure.
+const SWARM_SHRINK_RUNS: usize = 25;
 
 /// Runs the real hub and agents on a simulated network, disk and clock, with faults drawn from a seed.
 #[derive(Debug, Parser)]
@@ -35,8 +39,33 @@ enum Command {
         /// Print the logs of hub and agents
         #[arg(long, value_name = "FILTER")]
         log: Option<String>,
+        /// Only these faults of the seed's plan, by their numbers; an empty list for none
+        #[arg(long, value_name = "NUMBERS", value_parser = numbers)]
+        keep: Option<Kept>,
+        /// Wake a planted bug (in a build that has them)
+        #[arg(long, value_name = "NAME")]
+        planted: Option<String>,
     },
-    /// Run many seeds; fails if one does, or if a sort of fault never happened
+    /// Find out which faults of a failing seed its failure needs
+    Shrink {
+        /// Which
+        #[arg(long, env = "ROADSTEAD_SIM_SEED")]
+        seed: u64,
+        /// Most runs to spend
+        #[arg(long, default_value_t = RUNS_MAX)]
+        runs: usize,
+    },
+    /// Look for every planted bug with its own checker (in a build that has them)
+    Planted {
+        /// Only these
+        #[arg(value_name = "NAME")]
+        names: Vec<String>,
+        /// How many seeds at a time
+        #[arg(long, env = "ROADSTEAD_SIM_JOBS", default_value_t = 1)]
+        jobs: usize,
+    },
+    /// Run many seeds, those of the bug base first; fails if one does, or if a sort of fault never
+    /// happened
     Swarm {
         /// How many
         #[arg(long, env = "ROADSTEAD_SIM_SEEDS")]
@@ -50,10 +79,22 @@ enum Command {
     },
     /// Run one seed in two processes and compare every event
     Meta {
-        /// Which
+        /// The first one
         #[arg(long, env = "ROADSTEAD_SIM_SEED")]
         seed: u64,
+        /// How many
+        #[arg(long, default_value_t = 1)]
+        seeds: u64,
     },
+}
+
+/// Numbers of faults.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Kept(Vec<usize>);
+
+fn numbers(text: &str) -> Result<Kept, std::num::ParseIntError> {
+    let numbers = text.split(',').map(str::trim).filter(|n| !n.is_empty());
+    numbers.map(str::parse).collect::<Result<_, _>>().map(Kept)
 }
 
 /// Carries out a command line.
@@ -62,16 +103,38 @@ enum Command {
 /// What was broken, and how to repeat it.
 pub fn run(cli: Cli) -> Result<()> {
     match cli.command {
-        Command::Run { seed, trace, log } => one(seed, trace, log.as_deref()),
+        Command::Run {
+            seed,
+            trace,
+            log,
+            keep,
+            planted,
+        } => {
+            if let Some(name) = planted {
+                planted::choose(&name).map_err(anyhow::Error::msg)?;
+            }
+            let options = Options {
+                log: trace,
+                faults: keep.map(|kept| shrink::keep(seed, &kept.0)),
+                ..Options::seed(seed)
+            };
+            one(options, log.as_deref())
+        }
+        Command::Shrink { seed, runs } => smaller(seed, runs),
+        Command::Planted { names, jobs } => hunt(&names, jobs),
         Command::Swarm { seeds, first, jobs } => many(first, seeds, jobs),
-        Command::Meta { seed } => {
-            let same = meta(seed)?;
-            say(&format!("seed {seed}: {same}"))
+        Command::Meta { seed, seeds } => {
+            for seed in seed..seed.saturating_add(seeds) {
+                let same = meta(seed, None)?;
+                say(&format!("seed {seed}: {same}"))?;
+            }
+            Ok(())
         }
     }
 }
 
-fn one(seed: u64, trace: Option<PathBuf>, log: Option<&str>) -> Result<()> {
+fn one(options: Options, log: Option<&str>) -> Result<()> {
+    let seed = options.seed;
     if let Some(filter) = log {
         roadstead_protocol::host::system::telemetry(
             filter,
@@ -79,11 +142,7 @@ fn one(seed: u64, trace: Option<PathBuf>, log: Option<&str>) -> Result<()> {
             false,
         )?;
     }
-    let outcome = run_one(Options {
-        log: trace,
-        ..Options::seed(seed)
-    })
-    .map_err(anyhow::Error::msg)?;
+    let outcome = run_one(options).map_err(anyhow::Error::msg)?;
     let Outcome {
         violations,
         faults,
@@ -109,7 +168,9 @@ fn one(seed: u64, trace: Option<PathBuf>, log: Option<&str>) -> Result<()> {
 
 fn many(first: u64, seeds: u64, jobs: usize) -> Result<()> {
     let progress = Progress::default();
-    let total = swarm(first, seeds, jobs, |seed, outcome| {
+    let mut all = bug_base();
+    all.extend(first..first.saturating_add(seeds));
+    let total = swarm(&all, jobs, |seed, outcome| {
         let n = progress.next();
         let bad = match outcome {
             Err(panic) => Some(panic.as_str()),
@@ -131,7 +192,12 @@ fn many(first: u64, seeds: u64, jobs: usize) -> Result<()> {
         "{} seeds, {} simulated seconds",
         total.seeds, total.simulated
     ))?;
-    if !total.failures.is_empty() {
+    if let Some((seed, _)) = total.failures.first() {
+        // Told before it is shrunk, which takes a while.
+        say(&format!("shrinking the faults of seed {seed}"))?;
+        if let Err(error) = smaller(*seed, SWARM_SHRINK_RUNS) {
+            say(&format!("{error:#}"))?;
+        }
         let shown: Vec<String> = total
             .failures
             .iter()
@@ -153,6 +219,49 @@ fn many(first: u64, seeds: u64, jobs: usize) -> Result<()> {
             never.join("; ")
         );
     }
+    Ok(())
+}
+
+/// Prints the smallest plan found with which a seed still fails, and how to repeat that.
+fn smaller(seed: u64, runs: usize) -> Result<()> {
+    let plan = shrink::plan(seed);
+    let all: Vec<usize> = (0..plan.len()).collect();
+    let Some(checker) = shrink::fails(seed, &all) else {
+        bail!("seed {seed} does not fail, so there is nothing to shrink")
+    };
+    let kept = shrink::shrink(seed, &checker, runs);
+    say(&format!(
+        "{} of {} faults are needed for: {checker}",
+        kept.len(),
+        plan.len()
+    ))?;
+    for (i, fault) in kept.iter().filter_map(|i| Some((i, plan.get(*i)?))) {
+        say(&format!("  {i}: {fault}"))?;
+    }
+    let list: Vec<String> = kept.iter().map(ToString::to_string).collect();
+    say(&format!(
+        "  repeat: roadstead-sim run --seed {seed} --keep '{}'",
+        list.join(",")
+    ))
+}
+
+/// Looks for the planted bugs, and says which checker found each after how many seeds.
+fn hunt(names: &[String], jobs: usize) -> Result<()> {
+    let mut missed = Vec::new();
+    let wanted = |bug: &&planted::Bug| names.is_empty() || names.iter().any(|n| n == bug.name);
+    for bug in planted::BUGS.iter().filter(wanted) {
+        planted::choose(bug.name).map_err(anyhow::Error::msg)?;
+        let found = planted::find(bug, jobs);
+        let words = match &found {
+            Some(seed) => format!("found with seed {seed}"),
+            None => format!("NOT FOUND in {} seeds", planted::SEEDS_MAX),
+        };
+        say(&format!("{:<24} {words} by: {}", bug.name, bug.checker))?;
+        if found.is_none() {
+            missed.push(bug.name);
+        }
+    }
+    anyhow::ensure!(missed.is_empty(), "not found: {}", missed.join(", "));
     Ok(())
 }
 

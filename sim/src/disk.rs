@@ -98,6 +98,30 @@ impl Disk {
         std::mem::take(&mut self.lock().has_cut)
     }
 
+    /// A disk with what would be left if the power went out now.
+    #[must_use]
+    pub fn copy(&self, label: &str) -> Self {
+        let state = self.lock();
+        let copy = Self::new(&state.rng, label);
+        let image = state.durable.clone();
+        drop(state);
+        copy.restore(&image);
+        copy
+    }
+
+    /// What would be left if the power went out now.
+    pub fn image(&self) -> Vec<u8> {
+        self.lock().durable.clone()
+    }
+
+    /// Puts another content in the place of what is there. Only while nobody has it open.
+    pub fn restore(&self, image: &[u8]) {
+        let mut state = self.lock();
+        state.durable = image.to_vec();
+        state.live = image.to_vec();
+        state.unsynced.clear();
+    }
+
     /// How often something was synced.
     pub fn syncs(&self) -> u64 {
         self.lock().syncs

@@ -37,6 +37,9 @@ pub enum Sort {
     RefusingMember,
     /// A user of a member changes or deletes one of our objects there.
     Drift,
+    /// A template or a policy vanishes from the hub's store without anyone deleting it, and comes
+    /// back after a while.
+    Vanish,
 }
 
 /// All sorts.
@@ -54,6 +57,7 @@ pub const SORTS: &[Sort] = &[
     Sort::SlowMember,
     Sort::RefusingMember,
     Sort::Drift,
+    Sort::Vanish,
 ];
 
 impl Sort {
@@ -73,6 +77,7 @@ impl Sort {
             Self::SlowMember => "fault: slow member",
             Self::RefusingMember => "fault: refusing member",
             Self::Drift => "fault: drift",
+            Self::Vanish => "fault: an object vanishes from the hub's store",
         }
     }
 }

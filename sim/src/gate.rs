@@ -59,10 +59,14 @@ impl Gate {
             return refusal("the simulated member is not up yet");
         };
         safety::watch(&self.world, site, &head.method, &head.uri, &bytes);
+        let deletes = (head.method == http::Method::DELETE).then(|| head.uri.clone());
         let identity = Identity::new(AGENT, [roadstead_rest::ADMINS.to_owned()]);
         let answer = rest
             .handle(Request::from_parts(head, Full::new(bytes)), identity)
             .await;
+        if let Some(uri) = deletes.filter(|_| answer.status().is_success()) {
+            safety::deleted(&self.world, site, &uri);
+        }
         trace::event(
             "member-answer",
             &format!("{} {about}", answer.status()),

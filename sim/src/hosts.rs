@@ -49,7 +49,12 @@ pub async fn hub(world: Arc<World>) -> turmoil::Result {
         match started {
             Ok(hub) => {
                 *lock(&world.hub.store) = Some(hub.store.clone());
-                user::work(Arc::clone(&world), hub.rest.clone()).await;
+                lock(&world.checks.acks).follow(&hub.store, &hub.volatile);
+                if world.hub.restored.load(Ordering::Relaxed) {
+                    // Whatever its users were told was told by another hub.
+                    std::future::pending::<()>().await;
+                }
+                user::work(Arc::clone(&world), hub.rest.clone(), hub.store.clone()).await;
             }
             Err(error) => {
                 let words = roadstead_hub::chain(&error);

@@ -1,31 +1,30 @@
 //! One run: faults, healing, agreement, quiet, autonomy.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use crate::check::{agreement, quiet};
+use crate::check::{agreement, ready};
 use crate::disk::Tear;
-use crate::fault::{Fault, Sort};
+use crate::fault::Fault;
 use crate::rng::Rng;
 use crate::trace::{self, Summary};
 use crate::world::{HUB, MEMBERS, World, lock};
 use crate::{env, fault, hosts, tls};
 
 /// Length of a tick; no message is faster.
-const TICK: Duration = Duration::from_millis(5);
+pub(crate) const TICK: Duration = Duration::from_millis(5);
 /// How long there are faults.
-const CHAOS: Duration = Duration::from_secs(60);
+pub(crate) const CHAOS: Duration = Duration::from_secs(60);
 /// How long the fleet has to agree after everything healed.
-const CONVERGE_WITHIN: Duration = Duration::from_secs(180);
-/// How long nothing may be written once everything agrees.
-const QUIET: Duration = Duration::from_secs(30);
-/// How long things have to come to rest before that.
-const REST: Duration = Duration::from_secs(15);
-/// How long drift may stand on a member whose hub is away.
-const DRIFT_WITHIN: Duration = Duration::from_secs(60);
+pub(crate) const CONVERGE_WITHIN: Duration = Duration::from_secs(180);
+/// When the hub's disk is copied, for a restore at the end: at least, and how much later at most, in
+/// milliseconds.
+const BACKUP_MS: (u64, u64) = (12_000, 45_000);
+/// How often conditions are looked at, in ticks.
+const LOOK_EVERY: u64 = 100;
 /// The latency of a link, in milliseconds, where there is no fault.
-const LATENCY_MS: u64 = 20;
+pub(crate) const LATENCY_MS: u64 = 20;
 
 /// What to run.
 #[derive(Clone, Debug)]
@@ -90,12 +89,26 @@ pub fn run(options: Options) -> Result<Outcome, String> {
 }
 
 /// A running simulation.
-struct Run<'a> {
-    sim: turmoil::Sim<'a>,
-    world: Arc<World>,
-    rng: Rng,
+pub(crate) struct Run<'a> {
+    pub(crate) sim: turmoil::Sim<'a>,
+    pub(crate) world: Arc<World>,
+    pub(crate) rng: Rng,
     /// Faults that go on, and when they end.
-    open: Vec<(Duration, Fault)>,
+    pub(crate) open: Vec<(Duration, Fault)>,
+    /// Hosts that are cut off: from the hub, and to it.
+    pub(crate) cut: BTreeMap<String, (bool, bool)>,
+    /// What was on the hub's disk during the faults.
+    pub(crate) backup: Option<Vec<u8>>,
+    backup_at: Duration,
+    ticks: u64,
+}
+
+/// Why a run ended before its end.
+pub(crate) struct Broken {
+    /// The checker that says so.
+    pub(crate) checker: &'static str,
+    /// What is wrong.
+    pub(crate) what: String,
 }
 
 #[expect(
@@ -144,9 +157,13 @@ fn inside(options: &Options) -> Outcome {
         world,
         rng: rng.fork("run"),
         open: Vec::new(),
+        cut: BTreeMap::new(),
+        backup: None,
+        backup_at: rng.fork("backup").millis(BACKUP_MS.0, BACKUP_MS.1),
+        ticks: 0,
     };
-    if let Err(error) = run.play(&faults) {
-        run.world.checks.violation("progress", &error);
+    if let Err(Broken { checker, what }) = run.play(&faults) {
+        run.world.checks.violation(checker, &what);
     }
     let Run { sim, world, .. } = run;
     let simulated = sim.elapsed();
@@ -173,48 +190,72 @@ fn power_off(world: &World) {
 }
 
 impl Run<'_> {
-    fn play(&mut self, faults: &[Fault]) -> Result<(), String> {
+    fn play(&mut self, faults: &[Fault]) -> Result<(), Broken> {
         self.chaos(faults)?;
         self.heal();
-        self.until(CONVERGE_WITHIN, "the user's last act", |w| {
-            lock(&w.user)
-                .idle
-                .then_some(())
-                .ok_or_else(|| "busy".to_owned())
-        })?;
-        self.until(
-            CONVERGE_WITHIN,
-            "members agree with what users were answered",
-            agreement::agree,
-        )?;
+        let idle = |w: &World| {
+            let idle = lock(&w.user).idle;
+            idle.then_some(()).ok_or_else(|| "busy".to_owned())
+        };
+        self.until(CONVERGE_WITHIN, "progress", "the user's last act", idle)?;
+        let what = "members agree with what users were answered";
+        self.until(CONVERGE_WITHIN, "agreement", what, agreement::agree)?;
+        lock(&self.world.user).agreed();
+        let what = "everything is said to be ready";
+        self.until(CONVERGE_WITHIN, "ready means ready", what, ready::settled)?;
         self.quiet()?;
-        self.autonomy()
+        self.autonomy()?;
+        self.ending()
     }
 
-    fn chaos(&mut self, faults: &[Fault]) -> Result<(), String> {
+    fn chaos(&mut self, faults: &[Fault]) -> Result<(), Broken> {
         let mut next = faults.iter().peekable();
         while self.sim.elapsed() < CHAOS {
             while let Some(fault) = next.next_if(|f| f.at <= self.sim.elapsed()) {
                 self.begin(*fault);
             }
             self.end_due(false);
+            if self.backup.is_none() && self.sim.elapsed() >= self.backup_at {
+                self.backup = Some(self.world.hub.disk.image());
+            }
             self.step()?;
         }
         Ok(())
     }
 
-    fn step(&mut self) -> Result<(), String> {
-        self.sim
-            .step()
-            .map_err(|e| format!("a simulated host failed: {e}"))?;
+    fn step(&mut self) -> Result<(), Broken> {
+        self.sim.step().map_err(|e| Broken {
+            checker: "progress",
+            what: format!("a simulated host failed: {e}"),
+        })?;
+        lock(&self.world.checks.acks).listen();
         self.armed_cuts();
+        self.ticks += 1;
+        if self.ticks % LOOK_EVERY == 0 {
+            self.look();
+        }
         match self.world.checks.violations().is_empty() {
             true => Ok(()),
-            false => Err("stopped at the first violation".to_owned()),
+            false => Err(Broken {
+                checker: "stopped",
+                what: format!("at the first violation, after {:?}", self.sim.elapsed()),
+            }),
         }
     }
 
-    fn for_a_while(&mut self, span: Duration) -> Result<(), String> {
+    /// Compares the clusters' conditions with who can be heard of.
+    fn look(&mut self) {
+        let hub = self.sim.is_host_running(HUB) && lock(&self.world.hub.store).is_some();
+        let mut reachable = Vec::new();
+        for site in &self.world.sites {
+            let cut = self.cut.get(&site.host).copied().unwrap_or_default();
+            let up = self.sim.is_host_running(site.host.as_str());
+            reachable.push(hub && up && cut == (false, false));
+        }
+        ready::watch(&self.world, self.sim.elapsed(), hub, &reachable);
+    }
+
+    pub(crate) fn for_a_while(&mut self, span: Duration) -> Result<(), Broken> {
         let end = self.sim.elapsed() + span;
         while self.sim.elapsed() < end {
             self.step()?;
@@ -222,12 +263,13 @@ impl Run<'_> {
         Ok(())
     }
 
-    fn until(
+    pub(crate) fn until(
         &mut self,
         within: Duration,
+        checker: &'static str,
         what: &str,
         reached: impl Fn(&World) -> Result<(), String>,
-    ) -> Result<(), String> {
+    ) -> Result<(), Broken> {
         let end = self.sim.elapsed() + within;
         loop {
             let last = match reached(&self.world) {
@@ -235,215 +277,10 @@ impl Run<'_> {
                 Err(last) => last,
             };
             if self.sim.elapsed() > end {
-                return Err(format!("not within {within:?}: {what}; at last: {last}"));
+                let what = format!("not within {within:?}: {what}; at last: {last}");
+                return Err(Broken { checker, what });
             }
             self.for_a_while(TICK * 20)?;
         }
-    }
-
-    /// The host that a fault is about, and the sites on it.
-    fn host(&self, who: u64) -> (String, Vec<usize>) {
-        let hosts = self.world.hosts();
-        let at = usize::try_from(who).unwrap_or_default() % hosts.len().max(1);
-        let host = hosts.get(at).cloned().unwrap_or_default();
-        let on = self.sites_on(&host);
-        (host, on)
-    }
-
-    fn site(&self, who: u64) -> usize {
-        usize::try_from(who).unwrap_or_default() % self.world.sites.len().max(1)
-    }
-
-    fn begin(&mut self, fault: Fault) {
-        trace::count(fault.sort.counter());
-        trace::event("fault", &fault.to_string(), &[]);
-        let world = Arc::clone(&self.world);
-        let (host, on) = self.host(fault.who);
-        let at = self.site(fault.who);
-        let Some(site) = world.sites.get(at) else {
-            return;
-        };
-        match fault.sort {
-            Sort::Loss => on
-                .iter()
-                .filter_map(|i| world.sites.get(*i))
-                .for_each(|s| s.net.loss_ppm.store(fault.how, Ordering::Relaxed)),
-            Sort::Duplication => world
-                .hub
-                .net
-                .duplicate_ppm
-                .store(fault.how, Ordering::Relaxed),
-            Sort::Latency => self.sim.set_link_max_message_latency(
-                HUB,
-                host.as_str(),
-                Duration::from_millis(fault.how),
-            ),
-            Sort::Partition => self.sim.partition(HUB, host.as_str()),
-            Sort::PartitionDown => self.sim.partition_oneway(HUB, host.as_str()),
-            Sort::PartitionUp => self.sim.partition_oneway(host.as_str(), HUB),
-            Sort::HubCrash => self.crash_hub(),
-            Sort::HubCrashInCommit => world.hub.disk.arm(fault.how, Tear::draw(&mut self.rng)),
-            Sort::AgentCrash => self.crash_host(&host, &on),
-            Sort::AgentCrashInCommit => site.disk.arm(fault.how, Tear::draw(&mut self.rng)),
-            Sort::SlowMember => site.slow_ms.store(fault.how, Ordering::Relaxed),
-            Sort::RefusingMember => site.refuses.store(true, Ordering::Relaxed),
-            Sort::Drift => lock(&world.checks.drifts).push((at, fault.how)),
-        }
-        self.open.push((self.sim.elapsed() + fault.lasts, fault));
-    }
-
-    /// Ends the faults that are due, or all.
-    fn end_due(&mut self, all: bool) {
-        let now = self.sim.elapsed();
-        let (due, open) = std::mem::take(&mut self.open)
-            .into_iter()
-            .partition(|(end, _)| all || *end <= now);
-        self.open = open;
-        let due: Vec<(Duration, Fault)> = due;
-        due.iter().for_each(|(_, fault)| self.end(*fault));
-    }
-
-    fn end(&mut self, fault: Fault) {
-        let world = Arc::clone(&self.world);
-        let (host, on) = self.host(fault.who);
-        let Some(site) = world.sites.get(self.site(fault.who)) else {
-            return;
-        };
-        match fault.sort {
-            Sort::Loss => on
-                .iter()
-                .filter_map(|i| world.sites.get(*i))
-                .for_each(|s| s.net.loss_ppm.store(0, Ordering::Relaxed)),
-            Sort::Duplication => world.hub.net.duplicate_ppm.store(0, Ordering::Relaxed),
-            Sort::Latency => self.sim.set_link_max_message_latency(
-                HUB,
-                host.as_str(),
-                Duration::from_millis(LATENCY_MS),
-            ),
-            Sort::Partition => self.sim.repair(HUB, host.as_str()),
-            Sort::PartitionDown => self.sim.repair_oneway(HUB, host.as_str()),
-            Sort::PartitionUp => self.sim.repair_oneway(host.as_str(), HUB),
-            Sort::HubCrash | Sort::HubCrashInCommit => {
-                world.hub.disk.disarm();
-                self.start(HUB);
-            }
-            Sort::AgentCrash | Sort::AgentCrashInCommit => {
-                site.disk.disarm();
-                self.start(&host);
-                let own = site.host.clone();
-                self.start(&own);
-            }
-            Sort::SlowMember => site.slow_ms.store(0, Ordering::Relaxed),
-            Sort::RefusingMember => site.refuses.store(false, Ordering::Relaxed),
-            Sort::Drift => {}
-        }
-    }
-
-    fn start(&mut self, host: &str) {
-        if !self.sim.is_host_running(host) {
-            self.sim.bounce(host);
-        }
-    }
-
-    /// The power goes first, destructors second.
-    fn crash_hub(&mut self) {
-        if !self.sim.is_host_running(HUB) {
-            return;
-        }
-        lock(&self.world.hub.store).take();
-        self.world.hub.net.power_cut();
-        self.world.hub.disk.power_cut(Tear::draw(&mut self.rng));
-        self.sim.crash(HUB);
-    }
-
-    fn crash_host(&mut self, host: &str, on: &[usize]) {
-        if !self.sim.is_host_running(host) {
-            return;
-        }
-        for site in on.iter().filter_map(|i| self.world.sites.get(*i)) {
-            site.net.power_cut();
-            site.disk.power_cut(Tear::draw(&mut self.rng));
-        }
-        self.sim.crash(host);
-    }
-
-    /// A disk whose armed power cut has happened takes its host down with it.
-    fn armed_cuts(&mut self) {
-        if self.world.hub.disk.take_cut() {
-            self.crash_hub();
-        }
-        for i in 0..self.world.sites.len() {
-            let Some(site) = self.world.sites.get(i).filter(|s| s.disk.take_cut()) else {
-                continue;
-            };
-            let host = site.host.clone();
-            let on = self.sites_on(&host);
-            self.crash_host(&host, &on);
-        }
-    }
-
-    fn heal(&mut self) {
-        self.end_due(true);
-        self.start(HUB);
-        for host in self.world.hosts() {
-            self.start(&host);
-        }
-        lock(&self.world.user).stop = true;
-        trace::event("heal", "", &[]);
-    }
-
-    fn quiet(&mut self) -> Result<(), String> {
-        self.for_a_while(REST)?;
-        let revision = |w: &World| {
-            lock(&w.hub.store)
-                .as_ref()
-                .map(roadstead_store::Store::revision)
-        };
-        let before = quiet::now(&self.world, revision(&self.world));
-        self.for_a_while(QUIET)?;
-        quiet::check(
-            &self.world,
-            &before,
-            &quiet::now(&self.world, revision(&self.world)),
-        );
-        Ok(())
-    }
-
-    /// With the hub away, restarted agents put drift right from their own disks (invariant 4).
-    fn autonomy(&mut self) -> Result<(), String> {
-        self.crash_hub();
-        for host in self.world.hosts() {
-            let on = self.sites_on(&host);
-            self.crash_host(&host, &on);
-            self.start(&host);
-        }
-        for site in 0..self.world.sites.len() {
-            for how in [0, 2, 8, 10] {
-                lock(&self.world.checks.drifts).push((site, how));
-            }
-        }
-        self.for_a_while(Duration::from_secs(2))?;
-        self.until(
-            DRIFT_WITHIN,
-            "drift is put right with the hub away",
-            agreement::agree,
-        )?;
-        self.start(HUB);
-        self.for_a_while(Duration::from_secs(5))?;
-        self.until(
-            CONVERGE_WITHIN,
-            "agreement after the hub came back",
-            agreement::agree,
-        )
-    }
-
-    fn sites_on(&self, host: &str) -> Vec<usize> {
-        self.world
-            .sites
-            .iter()
-            .enumerate()
-            .filter(|(_, s)| s.host == host)
-            .map(|(i, _)| i)
-            .collect()
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::process::{Command, Stdio};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use anyhow::{Context, Result, bail};
@@ -32,25 +32,39 @@ pub const SOMETIMES: &[&str] = &[
     "sometimes: an answer was swallowed by a crash",
     "sometimes: a user of a member deleted one of our objects",
     "sometimes: a user of a member changed one of our objects",
+    "sometimes: an agent's disk was read after a power cut",
+    "sometimes: something vanished from the hub's store",
+    "sometimes: agents fell silent for longer than the grace period",
+    "sometimes: the hub was restored from an old backup",
 ];
 
-/// Runs seeds `first..first + count` on `jobs` threads; `each` hears of every outcome.
+/// Seeds that failed once, each with what was found by it.
+const BUG_BASE: &str = include_str!("../bugs.txt");
+
+/// The seeds of the bug base.
+pub fn bug_base() -> Vec<u64> {
+    BUG_BASE
+        .lines()
+        .filter_map(|line| line.split_whitespace().next()?.parse().ok())
+        .collect()
+}
+
+/// Runs seeds on `jobs` threads; `each` hears of every outcome.
 pub fn swarm(
-    first: u64,
-    count: u64,
+    seeds: &[u64],
     jobs: usize,
     each: impl Fn(u64, &Result<Outcome, String>) + Sync,
 ) -> Total {
     let total = Mutex::new(Total::default());
-    let next = AtomicU64::new(first);
+    let next = AtomicUsize::new(0);
     std::thread::scope(|scope| {
         for _ in 0..jobs.max(1) {
             scope.spawn(|| {
                 loop {
-                    let seed = next.fetch_add(1, Ordering::Relaxed);
-                    if seed >= first + count {
+                    let Some(seed) = seeds.get(next.fetch_add(1, Ordering::Relaxed)).copied()
+                    else {
                         return;
-                    }
+                    };
                     let outcome = run(Options::seed(seed));
                     each(seed, &outcome);
                     lock(&total).add(seed, outcome);
@@ -89,11 +103,11 @@ impl Total {
     }
 }
 
-/// Runs a seed in two processes and compares their traces.
+/// Runs a seed in two processes, with a planted bug where one is named, and compares their traces.
 ///
 /// # Errors
 /// The first line in which they differ.
-pub fn meta(seed: u64) -> Result<String> {
+pub fn meta(seed: u64, planted: Option<&str>) -> Result<String> {
     let program = std::env::current_exe().context("failed to find this program")?;
     let folder = std::env::temp_dir().join(format!("roadstead-sim-meta-{}", std::process::id()));
     std::fs::create_dir_all(&folder).context("failed to make a folder")?;
@@ -104,6 +118,9 @@ pub fn meta(seed: u64) -> Result<String> {
         command
             .args(["run", "--seed", &seed.to_string(), "--trace"])
             .arg(log);
+        if let Some(bug) = planted {
+            command.args(["--planted", bug]);
+        }
         children.push(
             command
                 .stdout(Stdio::piped())

@@ -6,13 +6,17 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use bytes::Bytes;
 use roadstead_rest::Rest;
+use roadstead_store::{Key, Store};
 use serde_json::{Value, json};
 
+use crate::disk::Tear;
 use crate::http::call;
 use crate::model::{Kind, Model, Name, Object, Policy};
 use crate::rng::Rng;
 use crate::trace;
+use crate::vanish;
 use crate::world::{World, lock};
 
 /// Where policies live.
@@ -48,8 +52,17 @@ pub struct User {
     pub pending: Option<Act>,
     /// Everything that any act, answered or not, ever wanted somewhere.
     pub ever: BTreeSet<(String, Name)>,
-    /// Everything that any act, answered or not, ever took away again.
-    pub taken: BTreeSet<(String, Name)>,
+    /// Everything that any act, answered or not, took away again, and how many deletions of it may
+    /// still come. Begins anew once all members agree with what was answered.
+    pub taken: BTreeMap<(String, Name), u64>,
+    /// Every version of an object that was ever sent.
+    pub written: BTreeSet<(Name, u64)>,
+    /// Asked for: something vanishes from the hub's store, chosen by this number.
+    pub vanish: Option<u64>,
+    /// Asked for: the hub's power goes out inside this operation of its disk after the next write.
+    pub arm: Option<(u64, Tear)>,
+    /// What vanished and has to come back.
+    pub vanished: Option<(Key, Bytes)>,
     /// Whether the user has ended.
     pub idle: bool,
     /// Whether the user is to end.
@@ -65,7 +78,11 @@ impl User {
             model: Model::default(),
             pending: None,
             ever: BTreeSet::new(),
-            taken: BTreeSet::new(),
+            taken: BTreeMap::new(),
+            written: BTreeSet::new(),
+            vanish: None,
+            arm: None,
+            vanished: None,
             idle: false,
             stop: false,
         }
@@ -160,9 +177,20 @@ impl User {
         let mut next = self.model.clone();
         carry_out(&mut next, act);
         let after = next.everything();
-        self.taken.extend(before.difference(&after).cloned());
+        for gone in before.difference(&after) {
+            *self.taken.entry(gone.clone()).or_default() += 1;
+        }
         self.ever.extend(after);
+        if let Act::Put(name, object) = act {
+            self.written.insert((name.clone(), object.version));
+        }
         self.pending = Some(act.clone());
+    }
+
+    /// All members agree with what was answered: from here on, only new acts take anything away.
+    pub fn agreed(&mut self) {
+        self.taken.clear();
+        self.ever = self.model.everything();
     }
 
     /// Notes that the pending act was carried out, or was not.
@@ -188,7 +216,8 @@ fn carry_out(model: &mut Model, act: &Act) {
 
 /// The user at work on a hub that just started, until the hub's runtime goes away or the user is
 /// told to end.
-pub async fn work(world: Arc<World>, rest: Rest) {
+pub async fn work(world: Arc<World>, rest: Rest, store: Store) {
+    vanish::come_back(&world, &store).await;
     recall(&world, &rest).await;
     crate::check::durability::check(&world, &rest).await;
     attach(&world, &rest).await;
@@ -203,10 +232,17 @@ pub async fn work(world: Arc<World>, rest: Rest) {
         if stop {
             continue;
         }
+        let vanish = lock(&world.user).vanish.take();
+        if let Some(which) = vanish {
+            vanish::vanish(&world, &store, which).await;
+        }
         let act = {
             let mut user = lock(&world.user);
             let act = user.draw();
             user.sending(&act);
+            if let Some((n, tear)) = user.arm.take() {
+                world.hub.disk.arm(n, tear);
+            }
             act
         };
         let done = perform(&rest, &act).await;
@@ -252,6 +288,9 @@ async fn attach(world: &World, rest: &Rest) {
             "metadata": {"name": site.name},
         });
         call(rest, "POST", CLUSTERS, "application/json", &object).await;
+        let found = read(rest, &format!("{CLUSTERS}/{}", site.name)).await;
+        let uid = found.as_ref().and_then(|o| o.pointer("/metadata/uid"));
+        *lock(&site.uid) = uid.and_then(Value::as_str).map(str::to_owned);
         site.rejoin.store(true, Ordering::Relaxed);
     }
     rejoin(world, rest).await;
@@ -389,6 +428,7 @@ fn object_json(name: &Name, object: &Object) -> Value {
     }
 }
 
+/// A policy as it is sent.
 fn policy_json(kind: Kind, group: u64, policy: &Policy) -> Value {
     let names: Vec<&String> = policy.clusters.keys().collect();
     let version = match kind {

@@ -40,6 +40,8 @@ pub struct HubSlot {
     pub net: Arc<SimNetwork>,
     /// Its store, while it runs.
     pub store: Mutex<Option<Store>>,
+    /// Whether it was restored from an old backup: its user is gone then.
+    pub restored: AtomicBool,
     /// How often it was started, so that each life has entropy of its own.
     pub lives: AtomicU64,
 }
@@ -56,6 +58,8 @@ pub struct Site {
     pub net: Arc<SimNetwork>,
     /// The member, once it runs. It never crashes.
     pub member: Mutex<Option<Member>>,
+    /// The UID of the cluster's object on the hub, once it is there.
+    pub uid: Mutex<Option<String>>,
     /// The newest join string.
     pub token: Mutex<Option<String>>,
     /// Whether the agent asked for a new join string: the one it had was used.
@@ -86,6 +90,7 @@ impl World {
                     name,
                     host,
                     member: Mutex::default(),
+                    uid: Mutex::default(),
                     token: Mutex::default(),
                     rejoin: AtomicBool::new(false),
                     slow_ms: AtomicU64::new(0),
@@ -100,6 +105,7 @@ impl World {
                 disk: Disk::new(&rng, HUB),
                 net: SimNetwork::new(&rng, HUB, HUB),
                 store: Mutex::default(),
+                restored: AtomicBool::new(false),
                 lives: AtomicU64::new(0),
             },
             user: Mutex::new(User::new(&rng, names)),
@@ -119,6 +125,12 @@ impl World {
         let all: std::collections::BTreeSet<String> =
             self.sites.iter().map(|s| s.host.clone()).collect();
         all.into_iter().collect()
+    }
+
+    /// The site of the cluster with this UID.
+    pub fn site_of(&self, uid: &str) -> Option<&Site> {
+        let is = |site: &&Site| lock(&site.uid).as_deref() == Some(uid);
+        self.sites.iter().find(is)
     }
 
     /// The site of a cluster.

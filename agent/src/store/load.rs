@@ -27,7 +27,11 @@ pub struct Loaded {
     pub contents: BTreeSet<Digest>,
 }
 
-pub(super) fn load(database: &Database) -> Result<Loaded, OpenError> {
+/// Reads all of `database`.
+///
+/// # Errors
+/// Where it cannot be read, or a record makes no sense.
+pub fn load(database: &Database) -> Result<Loaded, OpenError> {
     let mut loaded = Loaded {
         identity: one(database, IDENTITY, "identity")?,
         boot: one(database, BOOT, "boot")?.unwrap_or_default(),

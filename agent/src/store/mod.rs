@@ -16,4 +16,4 @@ pub(crate) mod tests;
 
 pub use disk::{Disk, Write};
 pub use error::{DiskError, OpenError};
-pub use load::Loaded;
+pub use load::{Loaded, load};

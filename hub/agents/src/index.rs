@@ -29,6 +29,12 @@ impl Index {
     /// Reads the ledger of a cluster.
     pub(crate) fn open(store: &Store, uid: &str) -> Self {
         let prefix = records::ledger_prefix(uid);
+        #[cfg(planted)]
+        let prefix = if roadstead_protocol::planted::is("others-ledger") {
+            "/ledger/".to_owned()
+        } else {
+            prefix
+        };
         loop {
             let snapshot = store.snapshot();
             // As in `Directory::reload`: the next snapshot is newer.

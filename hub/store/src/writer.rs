@@ -160,6 +160,13 @@ impl Writer {
         let Some(last) = staged.last().map(|s| s.after.revision) else {
             return answer(answers);
         };
+        #[cfg(planted)]
+        if roadstead_protocol::planted::is("reply-before-sync") {
+            self.publish(staged);
+            answer(answers);
+            drop(self.durable.commit(&self.env, events, last).await);
+            return;
+        }
         match self.durable.commit(&self.env, events, last).await {
             Ok(()) => {
                 self.shared.note(None);

@@ -132,6 +132,10 @@ pub fn open(
     let entropy = Arc::clone(&env.entropy);
     let mut config = EndpointConfig::new(secrets.reset_key());
     config.rng_seed(Some(env.random()));
+    #[cfg(planted)]
+    if crate::planted::is("unseeded-endpoint") {
+        config.rng_seed(None);
+    }
     config.cid_generator(move || Box::new(RandomCids(Arc::clone(&entropy))));
     let server = server
         .map(|tls| server_config(env, secrets, tls))

@@ -56,6 +56,10 @@ pub fn verdict(lineage: &Lineage, offer: &Change, held: Option<&Held>) -> Verdic
     if equal {
         return Verdict::Restamp;
     }
+    #[cfg(planted)]
+    if crate::planted::is("other-history-acts") {
+        return Verdict::Act;
+    }
     if replaces(offer).any(|stamp| stamp == held.stamp) {
         Verdict::Act
     } else {

@@ -10,7 +10,7 @@ use crate::model::{Kind, Model, Name};
 use crate::world::{Site, World, lock};
 
 /// What one member holds of ours.
-type Held = BTreeMap<Name, Value>;
+pub type Held = BTreeMap<Name, Value>;
 
 /// Compares all members with the model.
 ///
@@ -80,7 +80,7 @@ fn one_cluster(model: &Model, cluster: &str, held: &Held) -> Result<(), String> 
 }
 
 /// What a member holds under our label.
-fn held(site: &Site) -> Held {
+pub fn held(site: &Site) -> Held {
     let member = lock(&site.member);
     let Some(member) = member.as_ref() else {
         return Held::new();

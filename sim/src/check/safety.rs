@@ -1,5 +1,6 @@
-//! While faults happen: an agent deletes only what a user took away (invariant 1), never puts an
-//! older state over a newer one (3), and touches only what its own cluster was ever to have (5).
+//! While faults happen: an agent deletes only what a user took away, and only as often (invariant 1),
+//! never puts an older state over a newer one (3), and touches only what its own cluster was ever to
+//! have, with content that a user wrote (5).
 
 use http::{Method, Uri};
 use roadstead_protocol::api::names::{OWNER_LABEL, STAMP_ANNOTATION};
@@ -19,7 +20,7 @@ pub fn watch(world: &World, site: &Site, method: &Method, uri: &Uri, body: &[u8]
     };
     let at = (site.name.clone(), name.clone());
     if *method == Method::DELETE {
-        if !lock(&world.user).taken.contains(&at) {
+        if !lock(&world.user).taken.contains_key(&at) {
             let what = format!(
                 "{} was deleted on {} though no user took it away",
                 name.1, site.name
@@ -45,6 +46,13 @@ pub fn watch(world: &World, site: &Site, method: &Method, uri: &Uri, body: &[u8]
             .checks
             .violation("an agent sees only its own cluster", &what);
     }
+    let found = version(name.0, &object);
+    if found.is_none_or(|v| !lock(&world.user).written.contains(&(name.clone(), v))) {
+        let what = format!("{} on {}: {found:?}", name.1, site.name);
+        world
+            .checks
+            .violation("members get what a user wrote", &what);
+    }
     let stamp = metadata
         .get("annotations")
         .and_then(|a| a.get(STAMP_ANNOTATION));
@@ -65,6 +73,36 @@ pub fn watch(world: &World, site: &Site, method: &Method, uri: &Uri, body: &[u8]
         world.checks.violation("never backwards", &what);
     }
     *highest = revision.max(*highest);
+}
+
+/// Notes that an agent's deletion succeeded: each taking away allows for one.
+pub fn deleted(world: &World, site: &Site, uri: &Uri) {
+    let Some(name) = object(uri.path()) else {
+        return;
+    };
+    let mut user = lock(&world.user);
+    let left = user.taken.get_mut(&(site.name.clone(), name.clone()));
+    if left.is_some_and(|left| left.checked_sub(1).map(|less| *left = less).is_some()) {
+        return;
+    }
+    drop(user);
+    let what = format!(
+        "{} was deleted on {} more often than a user took it away",
+        name.1, site.name
+    );
+    world.checks.violation("absence never deletes", &what);
+}
+
+/// The version of an object that a user wrote.
+fn version(kind: Kind, object: &Value) -> Option<u64> {
+    let text = match kind {
+        Kind::ConfigMap => object.pointer("/data/version")?.as_str()?,
+        Kind::Deployment => object
+            .pointer("/spec/template/spec/containers/0/image")?
+            .as_str()?
+            .strip_prefix("image:")?,
+    };
+    text.parse().ok()
 }
 
 /// The object at a path, if it is one that users apply.

@@ -1,0 +1,14 @@
+#!/usr/bin/env bash
+# Builds the simulation with all planted bugs (each asleep until chosen) and lets every one be found.
+# Arguments go to `roadstead-sim planted`: names of bugs, --jobs N.
+#
+# `--cfg planted` goes to our own crates only, through cargo's wrapper for the workspace's members:
+# dependencies are those of the usual build.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+wrapper=$PWD/sim/planted-rustc.sh
+RUSTC_WORKSPACE_WRAPPER=$wrapper cargo build --quiet -p roadstead-sim
+cp -f target/debug/roadstead-sim target/debug/roadstead-sim-planted
+# The usual build takes its name back.
+cargo build --quiet -p roadstead-sim
+exec target/debug/roadstead-sim-planted planted "$@"

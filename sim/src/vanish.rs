@@ -1,0 +1,72 @@
+//! Something vanishes from the hub's store without anyone deleting it, as by a bug or a bad hand, and
+//! comes back as it was: nothing may follow from that.
+
+use std::time::Duration;
+
+use roadstead_protocol::api::names::POLICY_GROUP;
+use roadstead_store::records::object_key;
+use roadstead_store::{Check, InvalidKey, Key, Store, Txn};
+
+use crate::model::{Kind, Model};
+use crate::trace;
+use crate::world::{World, lock};
+
+/// How long it stays away, in milliseconds: at least, and how much longer at most.
+const AWAY_MS: (u64, u64) = (1_000, 7_000);
+
+/// Takes one template or policy out of the store, waits, and puts it back.
+pub async fn vanish(world: &World, store: &Store, which: u64) {
+    let keys = keys(&lock(&world.user).model);
+    let at = usize::try_from(which).unwrap_or_default() % keys.len().max(1);
+    let Some(key) = keys.get(at) else { return };
+    let Some(entry) = store.snapshot().get(key.as_str()).cloned() else {
+        return;
+    };
+    lock(&world.user).vanished = Some((key.clone(), entry.value));
+    let txn = Txn::new()
+        .check(Check::At(key.clone(), entry.revision))
+        .delete(key.clone());
+    if store.commit(txn).await.is_ok() {
+        trace::count("sometimes: something vanished from the hub's store");
+        let (least, more) = AWAY_MS;
+        tokio::time::sleep(Duration::from_millis(least + which % more)).await;
+    }
+    come_back(world, store).await;
+}
+
+/// Puts back what vanished, if anything did.
+pub async fn come_back(world: &World, store: &Store) {
+    let Some((key, value)) = lock(&world.user).vanished.clone() else {
+        return;
+    };
+    if store.snapshot().get(key.as_str()).is_none() {
+        let txn = Txn::new()
+            .check(Check::Absent(key.clone()))
+            .put(key.clone(), value);
+        if let Err(error) = store.commit(txn).await {
+            // The store closes: the next life of the hub puts it back.
+            tracing::debug!(%key, %error, "what vanished was not put back");
+            return;
+        }
+    }
+    lock(&world.user).vanished = None;
+}
+
+/// The keys of everything that the user has on the hub.
+fn keys(model: &Model) -> Vec<Key> {
+    let object = |kind: Kind, name: &str| -> Result<Key, InvalidKey> {
+        match kind {
+            Kind::ConfigMap => object_key("", "configmaps", "default", name),
+            Kind::Deployment => object_key("apps", "deployments", "default", name),
+        }
+    };
+    let objects = model
+        .objects
+        .keys()
+        .map(|(kind, name)| object(*kind, name).ok());
+    let policies = model.policies.keys().map(|(kind, group)| {
+        let name = format!("{}-{group}", kind.name().to_lowercase());
+        object_key(POLICY_GROUP, "distributionpolicies", "default", &name).ok()
+    });
+    objects.chain(policies).flatten().collect()
+}
