@@ -33,7 +33,7 @@ async fn meddle(world: &World, site: usize, how: u64) {
     let Some(rest) = lock(&site.member).as_ref().map(|m| m.rest.clone()) else {
         return;
     };
-    let kind = if how % 2 == 0 {
+    let kind = if how.is_multiple_of(2) {
         Kind::ConfigMap
     } else {
         Kind::Deployment
@@ -60,7 +60,7 @@ async fn meddle(world: &World, site: usize, how: u64) {
         return;
     };
     let path = format!("{}/{name}", kind.path());
-    if how / 2 % 2 == 0 {
+    if (how / 2).is_multiple_of(2) {
         call(&rest, "DELETE", &path, "application/json", &Value::Null).await;
         trace::count("sometimes: a user of a member deleted one of our objects");
         return;

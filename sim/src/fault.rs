@@ -133,14 +133,30 @@ pub fn plan(rng: &Rng, span: Duration) -> Vec<Fault> {
             Sort::Latency => rng.within(50, 700),
             Sort::SlowMember => rng.within(100, 6_000),
             Sort::HubCrashInCommit | Sort::AgentCrashInCommit => rng.within(0, 40),
-            _ => rng.next(),
+            Sort::Partition
+            | Sort::PartitionDown
+            | Sort::PartitionUp
+            | Sort::HubCrash
+            | Sort::AgentCrash
+            | Sort::RefusingMember
+            | Sort::Drift
+            | Sort::Vanish => rng.next(),
         };
         let lasts = match sort {
             Sort::HubCrash
             | Sort::HubCrashInCommit
             | Sort::AgentCrash
             | Sort::AgentCrashInCommit => rng.millis(10, 6_000),
-            _ => rng.millis(500, 30_000),
+            Sort::Loss
+            | Sort::Duplication
+            | Sort::Latency
+            | Sort::Partition
+            | Sort::PartitionDown
+            | Sort::PartitionUp
+            | Sort::SlowMember
+            | Sort::RefusingMember
+            | Sort::Drift
+            | Sort::Vanish => rng.millis(500, 30_000),
         };
         faults.push(Fault {
             at,

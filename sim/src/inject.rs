@@ -65,7 +65,7 @@ impl Run<'_> {
             Sort::HubCrashInCommit => {
                 let tear = Tear::draw(&mut self.rng);
                 // Half of them wait for the user's next write.
-                if fault.how % 2 == 0 {
+                if fault.how.is_multiple_of(2) {
                     world.hub.disk.arm(fault.how, tear);
                 } else {
                     lock(&world.user).arm = Some((fault.how / 2, tear));

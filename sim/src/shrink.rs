@@ -49,10 +49,7 @@ fn ddmin(all: Vec<usize>, runs: usize, fails: impl Fn(&[usize]) -> bool) -> Vec<
     let mut left = runs;
     let mut pieces = 2;
     let mut try_it = |candidate: &[usize]| {
-        let Some(less) = left.checked_sub(1) else {
-            return None;
-        };
-        left = less;
+        left = left.checked_sub(1)?;
         Some(fails(candidate))
     };
     match try_it(&[]) {
