@@ -9,7 +9,7 @@ use roadstead_protocol::api::meta::parse_timestamp;
 use roadstead_protocol::wire::Digest;
 use roadstead_store::records::{
     CONTENT_PREFIX, DELETIONS_PREFIX, DeletionRecord, LEDGER_PREFIX, LedgerEntry, LedgerState,
-    decode, objects_prefix, parse_content_key, parse_ledger_key,
+    SeenRecord, decode, objects_prefix, parse_content_key, parse_ledger_key, seen_key,
 };
 use roadstead_store::{Check, Entry, Snapshot, Txn};
 
@@ -80,7 +80,8 @@ fn sweep(context: &Reconciler, snapshot: &Snapshot) -> Result<Txn, Error> {
     for entry in snapshot.range(DELETIONS_PREFIX) {
         let record: DeletionRecord = decode(entry)?;
         let old = now.duration_since(record.at) > RECORD_AGE_MIN;
-        if old && !needed.uids.contains(&record.uid) {
+        let needed = needed.uids.contains(&record.uid) || agent_needs(snapshot, &record);
+        if old && !needed {
             stale.push(entry);
             context.forget(&record.uid);
         }
@@ -100,4 +101,49 @@ fn sweep(context: &Reconciler, snapshot: &Snapshot) -> Result<Txn, Error> {
             .delete(entry.key.clone());
     }
     Ok(txn)
+}
+
+/// Whether an agent may still have to be told of this: that its cluster was deleted, and not merely
+/// not known, stays on record until its identity is marked as revoked.
+fn agent_needs(snapshot: &Snapshot, record: &DeletionRecord) -> bool {
+    let revoked = || {
+        let entry = snapshot.get(seen_key(&record.uid).ok()?.as_str())?;
+        Some(decode::<SeenRecord>(entry).ok()?.revoked)
+    };
+    record.kind == "AttachedCluster" && revoked() != Some(true)
+}
+
+#[cfg(test)]
+mod tests {
+    use roadstead_store::records::encode;
+
+    use super::*;
+    use crate::tests::Hub;
+
+    #[tokio::test(start_paused = true)]
+    async fn that_a_cluster_was_deleted_is_kept_until_its_identity_is_revoked() {
+        let hub = Hub::new(&[]).await;
+        let record = |kind: &str| DeletionRecord {
+            key: String::new(),
+            group: String::new(),
+            kind: kind.to_owned(),
+            namespace: String::new(),
+            name: String::new(),
+            uid: "a1".to_owned(),
+            at: jiff::Timestamp::UNIX_EPOCH,
+        };
+        let check = |kind: &str, needed: bool| {
+            let snapshot = hub.store.snapshot();
+            assert_eq!(agent_needs(&snapshot, &record(kind)), needed, "{kind}");
+        };
+        check("AttachedCluster", true);
+        check("DistributionPolicy", false);
+        let revoked = SeenRecord {
+            revoked: true,
+            ..SeenRecord::default()
+        };
+        let txn = Txn::new().put(seen_key("a1").unwrap(), encode(&revoked).unwrap());
+        hub.store.commit(txn).await.unwrap();
+        check("AttachedCluster", false);
+    }
 }
