@@ -46,7 +46,24 @@ pub struct Write<'a> {
     pub user: &'a Identity,
     /// Whether nothing will be committed.
     pub dry_run: bool,
+    /// Whether this deletion is part of one that the hooks have let through as a whole: that of the
+    /// object's namespace, or of a collection.
+    pub judged: bool,
     /// What the write is checked against.
+    pub snapshot: &'a Snapshot,
+}
+
+/// The deletion of several objects by one request, before the first of them goes.
+pub struct Collection<'a> {
+    /// The objects' kind.
+    pub resource: &'a Resource,
+    /// Their namespace; `None` where the kind has none, or for all namespaces.
+    pub namespace: Option<&'a str>,
+    /// The objects.
+    pub objects: &'a [Value],
+    /// Who asks.
+    pub user: &'a Identity,
+    /// What is there.
     pub snapshot: &'a Snapshot,
 }
 
@@ -78,6 +95,15 @@ pub trait Hooks: Send + Sync + 'static {
     /// # Errors
     /// A status refuses the write; the client gets it as it is.
     fn admit(&self, write: &mut Write<'_>) -> Result<Vec<Op>, Status>;
+
+    /// Has its say in the deletion of a collection. Its objects are then deleted one by one, each a
+    /// [`Write`] that is [`judged`](Write::judged) already.
+    ///
+    /// # Errors
+    /// A status refuses it as a whole; the client gets it as it is.
+    fn admit_collection(&self, _: &Collection<'_>) -> Result<(), Status> {
+        Ok(())
+    }
 
     /// The names of the subresources of `resource` that [`Hooks::subresource`] answers.
     fn subresources(&self, resource: &Resource) -> &'static [&'static str];

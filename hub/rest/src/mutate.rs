@@ -52,6 +52,7 @@ fn context(
         params,
         who: head.who.clone(),
         warnings: Vec::new(),
+        judged: false,
     }
 }
 

@@ -2,8 +2,8 @@
 //!
 //! One task per API. It wakes when a namespace changes or something in one goes away, looks at
 //! every namespace that is terminating, deletes what is in it (through the same path as a user's
-//! deletion, so hooks have their say), and removes the namespace once it is empty. What has
-//! finalizers keeps its namespace waiting. Nothing is polled.
+//! deletion, so hooks add to it; they let it through with the namespace already), and removes the
+//! namespace once it is empty. What has finalizers keeps its namespace waiting. Nothing is polled.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Weak};
@@ -138,6 +138,7 @@ async fn finish(
 ) -> Result<(), Status> {
     if empty(inner, namespace).await? {
         let mut ctx = Context::internal(inner, resource, None, Some("finalize"), MANAGER);
+        ctx.judged = true;
         let done = update_with(&mut ctx, namespace, |_, live| {
             let mut live = live.clone();
             meta::map(meta::root(&mut live), "spec").insert("finalizers".to_owned(), json!([]));
@@ -166,6 +167,7 @@ async fn empty(inner: &Arc<Inner>, namespace: &str) -> Result<bool, Status> {
             let object = storage::decode(resource, entry)?;
             let name = meta::name(&object).to_owned();
             let mut ctx = Context::internal(inner, resource, Some(namespace), None, MANAGER);
+            ctx.judged = true;
             match delete(&mut ctx, &name, &DeleteOptions::default()).await {
                 Ok(outcome) => left |= !outcome.removed,
                 Err(status) if status.code == 404 => {}

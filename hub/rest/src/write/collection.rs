@@ -1,8 +1,10 @@
-//! DELETE of everything that a selector matches, one object after the other.
+//! DELETE of everything that a selector matches: the owner's hooks judge it as a whole, page or not,
+//! then one object goes after the other.
 
 use roadstead_machinery::status::Status;
 
 use super::{Context, DeleteOptions, delete};
+use crate::hooks::Collection;
 use crate::list::{self, Page};
 use crate::meta;
 use crate::query::ListParams;
@@ -22,6 +24,21 @@ pub(crate) async fn delete_collection(
         ctx.namespace.as_deref(),
         params,
     )?;
+    let all = ListParams {
+        limit: 0,
+        page: None,
+        ..params.clone()
+    };
+    let namespace = ctx.namespace.as_deref();
+    let all = list::list(&ctx.inner.store, &ctx.resource, namespace, &all)?;
+    ctx.inner.hooks.admit_collection(&Collection {
+        resource: &ctx.resource,
+        namespace,
+        objects: &all.items,
+        user: &ctx.who,
+        snapshot: &ctx.inner.store.snapshot(),
+    })?;
+    ctx.judged = true;
     let everywhere = ctx.namespace.is_none() && ctx.resource.namespaced;
     for object in &page.items {
         if everywhere {

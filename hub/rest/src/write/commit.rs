@@ -157,6 +157,7 @@ impl Site<'_> {
             new,
             user: &ctx.who,
             dry_run: ctx.params.dry_run,
+            judged: ctx.judged,
             snapshot: self.snapshot,
         })
     }

@@ -48,6 +48,8 @@ pub(crate) struct Context {
     pub(crate) who: Identity,
     /// What the client is warned of.
     pub(crate) warnings: Vec<String>,
+    /// Whether the hooks have let through what this is a part of.
+    pub(crate) judged: bool,
 }
 
 impl Context {
@@ -72,6 +74,7 @@ impl Context {
             },
             who: Identity::new(format!("system:{manager}"), [ADMINS.to_owned()]),
             warnings: Vec::new(),
+            judged: false,
         }
     }
 

@@ -6,6 +6,7 @@ mod authority;
 mod fleet;
 mod ledger;
 mod objects;
+mod world;
 
 use bytes::Bytes;
 use roadstead_protocol::wire::ItemKey;
@@ -31,6 +32,7 @@ pub use objects::{
     OBJECTS_PREFIX, ObjectKey, object_key, objects_namespace_prefix, objects_prefix,
     parse_object_key,
 };
+pub use world::{WORLD_KEY, in_world, world_key};
 
 /// What stands in a key for an empty group.
 pub const CORE_GROUP: &str = "core";

@@ -1,0 +1,26 @@
+//! What all decisions depend on: `/world` is written in the transaction of every write by which
+//! people change a policy, a cluster or a namespace. A decision that asserts its revision was made
+//! from nothing older.
+//!
+//! Its value means nothing. Statuses do not count: nothing is decided from them.
+
+use crate::{InvalidKey, Key};
+
+/// The key that is written with each change of the world.
+pub const WORLD_KEY: &str = "/world";
+
+/// [`WORLD_KEY`] as a key.
+pub fn world_key() -> Result<Key, InvalidKey> {
+    Key::parse(WORLD_KEY)
+}
+
+/// Whether objects of a kind, by the group and plural under which they are stored, belong to what
+/// all decisions depend on.
+pub fn in_world(group: &str, plural: &str) -> bool {
+    matches!(
+        (group, plural),
+        ("policy.kurator.dev", _)
+            | ("cluster.kurator.dev", "attachedclusters")
+            | ("", "namespaces")
+    )
+}
