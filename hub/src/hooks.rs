@@ -1,20 +1,24 @@
 //! What the hub adds to its API: deletion records, the question before a large removal, join tokens.
 //!
 //! A deletion record is written in the transaction that deletes a template, a policy or a cluster:
-//! it, and never the missing object, is what lets a decision remove anything. Decides nothing about
+//! it, and never the missing object, is what lets a decision remove anything. Decisions also assert
+//! `/world`, which is written with every policy, cluster and namespace. Decides nothing about
 //! what runs where; that is the plan's.
 
 mod removal;
+#[cfg(test)]
+mod tests;
 mod token;
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use roadstead_authority::Authority;
 use roadstead_machinery::resource::{Origin, Resource};
 use roadstead_machinery::status::Status;
 use roadstead_protocol::env::{BoxFuture, Env};
-use roadstead_rest::{Hooks, Subresource, Verb, Write};
-use roadstead_store::records::{DeletionRecord, deletion_key, object_key};
+use roadstead_rest::{Collection, Hooks, Subresource, Verb, Write};
+use roadstead_store::records::{DeletionRecord, deletion_key, in_world, object_key, world_key};
 use roadstead_store::{Op, Store};
 use serde_json::Value;
 
@@ -40,22 +44,13 @@ pub struct HubHooks {
 
 impl Hooks for HubHooks {
     fn admit(&self, write: &mut Write<'_>) -> Result<Vec<Op>, Status> {
-        // A namespace goes by its `finalize`: that is a deletion like any other.
-        if write.subresource.is_some() && write.verb != Verb::Delete {
-            return Ok(Vec::new());
-        }
-        let Some(old) = write.old else {
-            return Ok(Vec::new());
-        };
-        let ends = write.verb == Verb::Delete || begins_to_end(old, write.new.as_deref());
-        if !ends {
-            return Ok(Vec::new());
-        }
-        removal::check(&self.limits, write, old)?;
-        if write.verb != Verb::Delete || !is_recorded(write.resource) {
-            return Ok(Vec::new());
-        }
-        self.record(write, old).map(|op| vec![op])
+        let mut ops = changed_world(write)?;
+        ops.extend(self.ending(write)?);
+        Ok(ops)
+    }
+
+    fn admit_collection(&self, collection: &Collection<'_>) -> Result<(), Status> {
+        removal::check_all(&self.limits, collection)
     }
 
     fn subresources(&self, resource: &Resource) -> &'static [&'static str] {
@@ -89,6 +84,26 @@ impl Hooks for HubHooks {
 }
 
 impl HubHooks {
+    /// What a write adds that ends an object, or begins to.
+    fn ending(&self, write: &Write<'_>) -> Result<Vec<Op>, Status> {
+        // A namespace goes by its `finalize`: that is a deletion like any other.
+        if write.subresource.is_some() && write.verb != Verb::Delete {
+            return Ok(Vec::new());
+        }
+        let Some(old) = write.old else {
+            return Ok(Vec::new());
+        };
+        let ends = write.verb == Verb::Delete || begins_to_end(old, write.new.as_deref());
+        if !ends {
+            return Ok(Vec::new());
+        }
+        removal::check(&self.limits, write, old)?;
+        if write.verb != Verb::Delete || !is_recorded(write.resource) {
+            return Ok(Vec::new());
+        }
+        self.record(write, old).map(|op| vec![op])
+    }
+
     fn record(&self, write: &Write<'_>, old: &Value) -> Result<Op, Status> {
         let uid = old
             .pointer("/metadata/uid")
@@ -113,6 +128,20 @@ impl HubHooks {
             value: value.into(),
         })
     }
+}
+
+/// What tells decisions that are being made that a policy, a cluster or a namespace changed. Statuses
+/// do not count.
+fn changed_world(write: &Write<'_>) -> Result<Vec<Op>, Status> {
+    let (group, plural) = &write.resource.storage;
+    let counts = write.subresource.is_none() || write.verb == Verb::Delete;
+    if !counts || !in_world(group, plural) {
+        return Ok(Vec::new());
+    }
+    Ok(vec![Op::Put {
+        key: world_key().map_err(Status::internal)?,
+        value: Bytes::from_static(b"{}"),
+    }])
 }
 
 /// Whether an update marks the object for deletion (it has finalizers).

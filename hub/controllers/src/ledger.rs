@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use roadstead_plan::removal::Manner;
 use roadstead_plan::{Former, Placement, Target};
 use roadstead_protocol::api::decision::Decision;
+use roadstead_protocol::wire::item::Propagation;
 use roadstead_protocol::wire::{Digest, ItemKey, Meta};
 use roadstead_store::records::{
     LedgerEntry, LedgerState, ObjectRef, content_key, decode, encode, ledger_key,
@@ -113,7 +115,7 @@ pub(crate) fn write(
     }
     txn.ops.append(&mut puts);
     for removal in &placement.removals {
-        let record = tombstone(writing, &removal.cluster, removal.release);
+        let record = tombstone(writing, &removal.cluster, removal.manner);
         let op = change(writing, &removal.cluster, &record, txn)?;
         txn.ops.push(op);
     }
@@ -147,14 +149,15 @@ fn record(writing: &Writing<'_>, target: &Target, policies: Vec<String>) -> Ledg
     }
 }
 
-fn tombstone(writing: &Writing<'_>, cluster: &str, release: bool) -> LedgerEntry {
+fn tombstone(writing: &Writing<'_>, cluster: &str, manner: Manner) -> LedgerEntry {
     let former = writing.ledger.get(cluster).map(|held| &held.record);
     LedgerEntry {
         state: LedgerState::Tombstone,
-        meta: if release {
-            vec![Meta::Release]
-        } else {
-            Vec::new()
+        meta: match manner {
+            Manner::Delete => Vec::new(),
+            Manner::Release => vec![Meta::Release],
+            // Without it an agent would let go of what holds others.
+            Manner::DeleteContents => vec![Meta::Propagation(Propagation::Background)],
         },
         decision: writing.decision.clone(),
         template_uid: former.map(|f| f.template_uid.clone()).unwrap_or_default(),

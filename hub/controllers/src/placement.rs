@@ -11,8 +11,8 @@ use roadstead_protocol::api::policy::{
 };
 use roadstead_protocol::api::{Condition, ConditionStatus, condition, decision::PolicyRef, meta};
 use roadstead_protocol::wire::ItemKey;
-use roadstead_store::records::{deletion_key, object_key};
-use roadstead_store::{Check, Entry, Snapshot, Txn};
+use roadstead_store::records::{deletion_key, object_key, world_key};
+use roadstead_store::{Check, Entry, Key, Snapshot, Txn};
 use serde_json::{Value, json};
 
 use crate::error::Error;
@@ -32,7 +32,8 @@ const NAMED_MAX: usize = 5;
 /// What a template's decision was made from.
 struct Read {
     item: ItemKey,
-    template: Option<Entry>,
+    /// Where the template is, or would be; `None` for a kind that is not known.
+    key: Option<Key>,
     object: Option<Value>,
     replicas_path: Option<String>,
     decision_entry: Option<Entry>,
@@ -50,7 +51,7 @@ pub(crate) async fn reconcile(
     Ok(None)
 }
 
-fn attempt(
+pub(crate) fn attempt(
     context: &Reconciler,
     snapshot: &Snapshot,
     item: &ItemKey,
@@ -120,7 +121,7 @@ fn read(
     let ledger = ledger::read(snapshot, item, world::clusters(world, &decision))?;
     Ok(Read {
         item: item.clone(),
-        template,
+        key: located.as_ref().map(|(key, _)| key.clone()),
         object,
         replicas_path: located.and_then(|(_, path)| path),
         decision_entry,
@@ -129,8 +130,9 @@ fn read(
     })
 }
 
-/// Asserts that the template, the policies that had a part, and the deletion records that justify
-/// removals are as they were read. What else changed meanwhile wakes the template again.
+/// Asserts that what it was decided from is as it was read: the template (or that it is not there),
+/// everything that people write about policies, clusters and namespaces, and the deletion records
+/// that justify removals.
 fn assert_read(
     snapshot: &Snapshot,
     world: &World,
@@ -138,10 +140,12 @@ fn assert_read(
     placement: &Placement,
     txn: &mut Txn,
 ) -> Result<(), Error> {
-    if let Some(entry) = &read.template {
-        txn.checks
-            .push(Check::At(entry.key.clone(), entry.revision));
-    }
+    let as_read = |key: Key| match snapshot.get(key.as_str()) {
+        Some(entry) => Check::At(key, entry.revision),
+        None => Check::Absent(key),
+    };
+    txn.checks.extend(read.key.clone().map(as_read));
+    txn.checks.push(as_read(world_key()?));
     for policy in placement.policy.iter().chain(&placement.overrides) {
         if let Some(entry) = policy_entry(snapshot, policy)? {
             txn.checks
@@ -279,6 +283,10 @@ pub(crate) fn placed(placement: &Placement) -> Condition {
     let findings: Vec<&Finding> = placement.findings.iter().collect();
     let Some(first) = findings.iter().min_by_key(|f| rank(f)) else {
         let count = placement.targets.len();
+        if placement.policy.is_none() {
+            let message = "it was deleted, and is on its way out of the clusters that had it";
+            return Condition::new("Placed", ConditionStatus::False, REMOVING, message);
+        }
         let noun = if count == 1 { "cluster" } else { "clusters" };
         let message = format!("decided for {count} {noun}");
         return Condition::new("Placed", ConditionStatus::True, "Placed", message);

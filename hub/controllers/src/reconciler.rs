@@ -6,12 +6,12 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use roadstead_plan::{Review, Template, World};
+use roadstead_plan::{Part, Review, World};
 use roadstead_protocol::api::decision::Decision;
 use roadstead_protocol::api::names::{DECISIONS, OWN_GROUP};
-use roadstead_protocol::wire::ItemKey;
+use roadstead_protocol::wire::{ItemKey, Revision};
 use roadstead_store::records::objects_prefix;
-use roadstead_store::{Snapshot, Txn};
+use roadstead_store::{Entry, Key, Snapshot, Txn};
 use tokio::time::Instant;
 
 use crate::driver::Reconcile;
@@ -35,7 +35,18 @@ pub(crate) struct Reconciler {
 #[derive(Default)]
 struct Cache {
     world: Option<(Fingerprint, Arc<World>)>,
-    review: Option<(Fingerprint, Arc<Review>)>,
+    review: Option<Arc<Review>>,
+    /// What each template adds to a review, by the key of its decision, as long as the world is this.
+    parts: Option<(Fingerprint, BTreeMap<Key, Added>)>,
+}
+
+/// What one template adds to a review, and the revisions of its decision and of itself from which
+/// that was read.
+#[derive(Clone)]
+struct Added {
+    read: (Revision, Option<Revision>),
+    template: Option<Key>,
+    part: Part,
 }
 
 /// The time by tokio's clock.
@@ -71,24 +82,49 @@ impl Reconciler {
         Ok(world)
     }
 
-    /// What the edits that are on their way would remove, over all templates. Read once per change
-    /// of the world, so a count may lag behind templates that changed since.
+    /// What the edits that are on their way would remove, over all templates, as `snapshot` shows
+    /// them: what changed since the last time is counted anew.
     pub(crate) fn review(&self, snapshot: &Snapshot, world: &World) -> Result<Arc<Review>, Error> {
         let print = fingerprint(snapshot);
-        if let Some((of, review)) = &self.cache().review
-            && *of == print
-        {
-            return Ok(Arc::clone(review));
-        }
-        let mut review = Review::default();
+        let (known, former) = {
+            let cache = self.cache();
+            let known = cache.parts.as_ref().filter(|(of, _)| *of == print);
+            (known.map(|(_, parts)| parts.clone()), cache.review.clone())
+        };
+        let known = known.unwrap_or_default();
+        let mut parts = BTreeMap::new();
         for entry in snapshot.range(&objects_prefix(OWN_GROUP, DECISIONS)) {
-            let decision: Decision = objects::typed(entry)?;
-            let add = |template: &Template<'_>| review.add(world, template);
-            world::template(snapshot, &self.parts.registry, world, &item(&decision), add)?;
+            let at = |key: &Option<Key>| snapshot.get(key.as_ref()?.as_str()).map(|e| e.revision);
+            let added = known.get(&entry.key);
+            let added = match added.filter(|a| a.read == (entry.revision, at(&a.template))) {
+                Some(added) => added.clone(),
+                None => self.part(snapshot, world, entry)?,
+            };
+            parts.insert(entry.key.clone(), added);
         }
+        let review = Review::of(world, parts.values().map(|a| &a.part), former.as_deref());
         let review = Arc::new(review);
-        self.cache().review = Some((print, Arc::clone(&review)));
+        let mut cache = self.cache();
+        cache.review = Some(Arc::clone(&review));
+        cache.parts = Some((print, parts));
         Ok(review)
+    }
+
+    fn part(&self, snapshot: &Snapshot, world: &World, entry: &Entry) -> Result<Added, Error> {
+        let registry = &self.parts.registry;
+        let decision: Decision = objects::typed(entry)?;
+        let item = item(&decision);
+        let template = world::locate(registry, &item)?.map(|(key, _)| key);
+        let revision = template
+            .as_ref()
+            .and_then(|key| snapshot.get(key.as_str()))
+            .map(|entry| entry.revision);
+        let part = world::template(snapshot, registry, world, &item, |t| Part::of(world, t))?;
+        Ok(Added {
+            read: (entry.revision, revision),
+            template,
+            part,
+        })
     }
 
     fn cache(&self) -> MutexGuard<'_, Cache> {

@@ -1,5 +1,6 @@
 //! The controllers over stores in memory: users' writes go in, ledgers and conditions come out.
 
+mod asserting;
 mod clusters;
 mod driving;
 mod kinds;
@@ -106,13 +107,17 @@ impl Hub {
     }
 
     pub(super) fn start(&mut self) {
-        self.handle = Some(spawn(Parts {
+        self.handle = Some(spawn(self.parts()));
+    }
+
+    pub(super) fn parts(&self) -> Parts {
+        Parts {
             env: self.env.clone(),
             store: self.store.clone(),
             volatile: self.volatile.clone(),
             registry: Arc::new(Registry::hub(CRDS).unwrap()),
             options: self.options.clone(),
-        }));
+        }
     }
 
     /// Lets everything come to rest.

@@ -139,10 +139,16 @@ impl<'a> Reading<'a> {
                     reading
                         .excluded
                         .extend(several.iter().map(|c| c.uid.as_str()));
+                    reading.ambiguous.push((name.clone(), several));
                 }
             }
         }
         reading
+    }
+
+    /// Whether some name in it means no cluster, or more than one.
+    pub fn unresolved(&self) -> bool {
+        !self.unknown.is_empty() || !self.ambiguous.is_empty()
     }
 
     /// Whether a cluster is chosen, and why (not).

@@ -1,7 +1,5 @@
 //! What is to be said about a decision: typed, with a reason for programs and words for people.
 
-use roadstead_protocol::api::names::CONFIRM_REMOVAL_ANNOTATION;
-
 /// Something that people should know. Lists of names are bounded samples.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Finding {
@@ -51,10 +49,11 @@ pub enum Finding {
         cause: Cause,
         /// How many.
         count: u32,
-        /// How many the edits of the policy would cause altogether, this template's included.
-        of_policy: u32,
         /// Some of the clusters, as `namespace/name`.
         samples: Vec<String>,
+        /// The commands that confirm it: for all that waits of this object, then for all that waits
+        /// because of one policy. None where nothing can be confirmed.
+        confirm: Vec<String>,
     },
 }
 
@@ -65,6 +64,10 @@ pub enum Cause {
     LastClusters,
     /// An edit would remove a larger share of what the fleet runs than is allowed unconfirmed.
     LargeShare,
+    /// The policy names a cluster that is not there, or is not one: perhaps this one was meant.
+    UnknownNames,
+    /// Another policy took the object over from one that still selects it.
+    Contended,
     /// The template is missing, without a record that a user deleted it.
     TemplateMissing,
     /// A policy that put it there is missing, without a record that a user deleted it.
@@ -91,6 +94,8 @@ impl Cause {
         match self {
             Self::LastClusters => "RemovalNeedsConfirmation",
             Self::LargeShare => "LargeRemovalNeedsConfirmation",
+            Self::UnknownNames => "UnknownNames",
+            Self::Contended => "Contended",
             Self::TemplateMissing => "TemplateMissing",
             Self::PolicyMissing => "PolicyMissing",
             Self::PolicyUnreadable => "PolicyUnreadable",
@@ -108,6 +113,14 @@ impl Cause {
         match self {
             Self::LastClusters => "no cluster would be left that runs it",
             Self::LargeShare => "the change would remove a large share of what the fleet runs",
+            Self::UnknownNames => {
+                "the policy (its clusterNames, exclude or staticWeightList) names a cluster that is \
+                 not there, or is not one, and may mean another"
+            }
+            Self::Contended => {
+                "two policies claim it: the one that put it there still selects it, and another \
+                 goes first"
+            }
             Self::TemplateMissing => "the object is missing, but nobody deleted it",
             Self::PolicyMissing => "the policy that put it there is missing, but nobody deleted it",
             Self::PolicyUnreadable => "a policy cannot be read",
@@ -123,10 +136,10 @@ impl Cause {
     /// Whether a user's confirmation lets it happen.
     pub fn confirmable(self) -> bool {
         match self {
-            Self::LastClusters | Self::LargeShare | Self::TemplateMissing | Self::PolicyMissing => {
-                true
-            }
-            Self::PolicyUnreadable
+            Self::LastClusters | Self::LargeShare | Self::UnknownNames | Self::Contended => true,
+            Self::TemplateMissing
+            | Self::PolicyMissing
+            | Self::PolicyUnreadable
             | Self::ClusterMissing
             | Self::ClusterUnreadable
             | Self::AmbiguousName
@@ -134,6 +147,11 @@ impl Cause {
             | Self::BadReplicas
             | Self::NotRendered => false,
         }
+    }
+
+    /// Whether what is kept is known to run.
+    pub(crate) fn runs(self) -> bool {
+        self != Self::ClusterMissing
     }
 }
 
@@ -180,8 +198,8 @@ impl std::fmt::Display for Finding {
             Self::Held {
                 cause,
                 count,
-                of_policy,
                 samples,
+                confirm,
             } => {
                 write!(
                     f,
@@ -189,16 +207,12 @@ impl std::fmt::Display for Finding {
                     listed(*count, samples),
                     cause.text()
                 )?;
-                if cause.confirmable() {
-                    write!(
-                        f,
-                        "; to remove it there, annotate it with {CONFIRM_REMOVAL_ANNOTATION}: \"{count}\""
-                    )?;
-                    let all = of_policy.max(count);
-                    write!(
-                        f,
-                        ", or for all that its policy would remove, the policy with \"{all}\""
-                    )?;
+                let mut commands = confirm.iter();
+                if let Some(object) = commands.next() {
+                    write!(f, "; to remove it there: {object}")?;
+                }
+                for policy in commands {
+                    write!(f, "; or to let go all that waits for its policy: {policy}")?;
                 }
                 Ok(())
             }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use roadstead_protocol::api::decision::SAMPLES_MAX;
 use serde_json::Value;
 
-use crate::affinity::{Chosen, Refused, select};
+use crate::affinity::{Chosen, Reading, Refused, select};
 use crate::claim::{claim, overriding};
 use crate::cluster::Cluster;
 use crate::division::{Claimant, divide};
@@ -24,6 +24,9 @@ pub(crate) struct Intent<'a> {
     pub(crate) overrides: Vec<&'a Overrides>,
     pub(crate) targets: Vec<Wanted<'a>>,
     pub(crate) refused: Vec<(&'a Cluster, Refused)>,
+    /// Whether the policy names a cluster that is not there or is not one, so that whoever it no
+    /// longer chooses may be meant.
+    pub(crate) unresolved: bool,
     /// Why nothing may change at all.
     pub(crate) blocked: Option<Cause>,
     pub(crate) findings: Vec<Finding>,
@@ -102,6 +105,7 @@ fn choose<'a>(world: &'a World, policy: &'a Policy, intent: &mut Intent<'a>) {
         });
     intent.targets = wanted.collect();
     intent.refused = selection.refused;
+    intent.unresolved = !selection.unknown.is_empty() || !selection.ambiguous.is_empty();
     if !selection.unknown.is_empty() {
         let names = selection.unknown.into_iter().take(SAMPLES_MAX).collect();
         intent.findings.push(Finding::UnknownClusters(names));
@@ -134,6 +138,9 @@ fn share<'a>(
         intent.targets.clear();
         return;
     };
+    intent.unresolved |= list.iter().flatten().any(|entry| {
+        Reading::new(world, policy.identity.viewpoint(), &entry.target_cluster).unresolved()
+    });
     let clusters: Vec<&Cluster> = intent.targets.iter().map(|t| t.cluster).collect();
     let weights = weigh(
         world,

@@ -13,6 +13,7 @@ pub mod affinity;
 pub mod aggregate;
 pub mod claim;
 pub mod cluster;
+pub mod confirmation;
 pub mod division;
 pub mod finding;
 mod intent;
@@ -34,6 +35,6 @@ mod tests;
 
 pub use finding::Finding;
 pub use placement::{Kept, Placement, Removal, Target, place};
-pub use review::Review;
+pub use review::{Part, Review};
 pub use template::{Former, Template};
 pub use world::{Limits, World};

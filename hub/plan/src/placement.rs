@@ -9,7 +9,7 @@ use crate::affinity::{Chosen, Refused};
 use crate::cluster::Cluster;
 use crate::finding::{Cause, Finding};
 use crate::intent::{Intent, intend};
-use crate::removal::{self, Fate, Judge, Reason};
+use crate::removal::{self, Fate, Judge, Manner, Reason};
 use crate::render::Content;
 use crate::rendering::render_all;
 use crate::review::Review;
@@ -85,8 +85,8 @@ pub struct Removal {
     pub path: (String, String),
     /// Why.
     pub reason: Reason,
-    /// Whether the member lets go of the object instead of deleting it.
-    pub release: bool,
+    /// What becomes of the object on the member.
+    pub manner: Manner,
 }
 
 /// Decides about one template. Without a `review`, a placement that [needs one]
@@ -105,7 +105,7 @@ pub fn place(world: &World, template: &Template<'_>, review: Option<&Review>) ->
         targets: rendered.targets,
         ..Placement::default()
     };
-    settle_former(
+    let confirm = settle_former(
         world,
         template,
         &intent,
@@ -117,19 +117,12 @@ pub fn place(world: &World, template: &Template<'_>, review: Option<&Review>) ->
     placement
         .findings
         .extend(std::mem::take(&mut intent.findings));
-    let pending = |uid: &str| review.map_or(0, |review| review.pending(uid));
-    let policies = template
-        .former
-        .iter()
-        .flat_map(|f| &f.policies)
-        .map(String::as_str);
-    let policies = policies.chain(intent.winner.map(|w| w.identity.uid.as_str()));
-    let of_policy = policies.map(pending).max().unwrap_or(0);
-    placement.findings.extend(held(&placement.kept, of_policy));
+    placement.findings.extend(held(&placement.kept, &confirm));
     placement
 }
 
-/// Decides about everyone who was given it before and is not given it now.
+/// Decides about everyone who was given it before and is not given it now. Returns the commands that
+/// confirm what waits.
 fn settle_former(
     world: &World,
     template: &Template<'_>,
@@ -137,7 +130,7 @@ fn settle_former(
     failed: &BTreeSet<String>,
     review: Option<&Review>,
     placement: &mut Placement,
-) {
+) -> Vec<String> {
     let judge = Judge::new(world, template, intent);
     let mut fates: BTreeMap<&Former, Fate> = BTreeMap::new();
     for former in &template.former {
@@ -147,22 +140,23 @@ fn settle_former(
             fates.insert(former, fate);
         }
     }
+    let waits = |fate: &Fate| fate.kept().is_some_and(Cause::confirmable);
     placement.needs_review = review.is_none()
         && fates
             .values()
-            .any(|f| *f == Fate::Remove(Reason::NotChosen));
-    removal::settle(world, template, intent, &mut fates, review);
+            .any(|f| *f == Fate::Remove(Reason::NotChosen) || waits(f));
+    let confirm = removal::settle(world, template, intent, &mut fates, review);
     for (former, fate) in fates {
         let cluster = former.cluster.clone();
         let path = path(world, former);
         match fate {
             Fate::Remove(reason) => {
-                let release = removal::releases(&template.key, former);
+                let manner = removal::manner(&template.key, former);
                 placement.removals.push(Removal {
                     cluster,
                     path,
                     reason,
-                    release,
+                    manner,
                 });
             }
             Fate::Keep(cause) => placement.kept.push(Kept {
@@ -177,6 +171,7 @@ fn settle_former(
     }
     placement.kept.sort_by(|a, b| a.path.cmp(&b.path));
     placement.removals.sort_by(|a, b| a.path.cmp(&b.path));
+    confirm
 }
 
 /// Namespace and name of a cluster, as it is known now or was then.
@@ -204,7 +199,7 @@ fn summarize(refused: &[(&Cluster, Refused)]) -> Vec<Refusal> {
     by_reason.into_iter().map(refusal).collect()
 }
 
-fn held(kept: &[Kept], of_policy: u32) -> Vec<Finding> {
+fn held(kept: &[Kept], confirm: &[String]) -> Vec<Finding> {
     let mut by_cause: BTreeMap<Cause, Vec<String>> = BTreeMap::new();
     for kept in kept {
         let path = format!("{}/{}", kept.path.0, kept.path.1);
@@ -216,8 +211,12 @@ fn held(kept: &[Kept], of_policy: u32) -> Vec<Finding> {
         Finding::Held {
             cause,
             count,
-            of_policy,
             samples,
+            confirm: if cause.confirmable() {
+                confirm.to_vec()
+            } else {
+                Vec::new()
+            },
         }
     };
     by_cause.into_iter().map(finding).collect()

@@ -6,14 +6,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use roadstead_protocol::api::names::CONFIRM_REMOVAL_ANNOTATION;
 use roadstead_protocol::wire::ItemKey;
 
 use crate::affinity::Refused;
+use crate::confirmation::{Loss, borne, command, token};
 use crate::finding::Cause;
 use crate::intent::Intent;
+use crate::policy::{Identity, Policy};
 use crate::review::Review;
-use crate::template::{Former, Template};
+use crate::template::{Former, Template, selected};
 use crate::world::World;
 
 /// Why an object is removed from a cluster.
@@ -52,18 +53,32 @@ pub enum Fate {
     Forget,
 }
 
+impl Fate {
+    /// Why it is kept, where it is.
+    pub(crate) fn kept(self) -> Option<Cause> {
+        match self {
+            Self::Keep(cause) => Some(cause),
+            Self::Remove(_) | Self::Forget => None,
+        }
+    }
+}
+
 /// Judges one former assignment after another, before it is known how much else an edit removes.
 pub(crate) struct Judge<'a> {
     world: &'a World,
     /// UID of the template, where it is there.
     template: Option<String>,
+    key: &'a ItemKey,
+    labels: BTreeMap<String, String>,
+    winner: Option<&'a Policy>,
+    unresolved: bool,
     blocked: Option<Cause>,
     ambiguous: BTreeSet<&'a str>,
     targets: BTreeSet<&'a str>,
 }
 
 impl<'a> Judge<'a> {
-    pub(crate) fn new(world: &'a World, template: &Template<'_>, intent: &Intent<'a>) -> Self {
+    pub(crate) fn new(world: &'a World, template: &'a Template<'_>, intent: &Intent<'a>) -> Self {
         let ambiguous = intent
             .refused
             .iter()
@@ -71,6 +86,10 @@ impl<'a> Judge<'a> {
         Self {
             world,
             template: template.object.is_some().then(|| template.metadata().uid),
+            key: &template.key,
+            labels: template.metadata().labels,
+            winner: intent.winner,
+            unresolved: intent.unresolved,
             blocked: intent.blocked,
             ambiguous: ambiguous.map(|(cluster, _)| cluster.uid.as_str()).collect(),
             targets: intent
@@ -112,7 +131,27 @@ impl<'a> Judge<'a> {
         if self.ambiguous.contains(former.cluster.as_str()) {
             return Fate::Keep(Cause::AmbiguousName);
         }
-        by_policies(world, former)
+        match by_policies(world, former) {
+            Fate::Remove(Reason::NotChosen) if self.unresolved => Fate::Keep(Cause::UnknownNames),
+            Fate::Remove(Reason::NotChosen) if self.contended(former) => {
+                Fate::Keep(Cause::Contended)
+            }
+            fate @ (Fate::Remove(_) | Fate::Keep(_) | Fate::Forget) => fate,
+        }
+    }
+
+    /// Whether a policy that put it there still selects it, though another distributes it now.
+    fn contended(&self, former: &Former) -> bool {
+        let Some(winner) = self.winner else {
+            return false;
+        };
+        let others = former
+            .policies
+            .iter()
+            .filter(|u| **u != winner.identity.uid);
+        others
+            .filter_map(|uid| self.world.policy(uid))
+            .any(|p| selected(&p.identity, &p.selectors, self.key, &self.labels).is_some())
     }
 }
 
@@ -139,15 +178,16 @@ fn by_policies(world: &World, former: &Former) -> Fate {
     })
 }
 
-/// Decides every fate for good, knowing how many edits there are and whether they were confirmed.
+/// Decides every fate for good, knowing how many edits there are and what was confirmed. Returns the
+/// commands that confirm what waits.
 pub(crate) fn settle(
     world: &World,
     template: &Template<'_>,
     intent: &Intent<'_>,
     fates: &mut BTreeMap<&Former, Fate>,
     review: Option<&Review>,
-) {
-    let runs = |fate: &Fate| matches!(fate, Fate::Keep(cause) if *cause != Cause::ClusterMissing);
+) -> Vec<String> {
+    let runs = |fate: &Fate| fate.kept().is_some_and(Cause::runs);
     let leaves_none = intent.targets.is_empty() && !fates.values().any(runs);
     for (former, fate) in fates.iter_mut() {
         if *fate != Fate::Remove(Reason::NotChosen) {
@@ -159,22 +199,68 @@ pub(crate) fn settle(
             *fate = Fate::Keep(Cause::LargeShare);
         }
     }
-    let waits = |fate: &Fate| matches!(fate, Fate::Keep(cause) if cause.confirmable());
-    let waiting = fates.values().filter(|fate| waits(fate)).count();
-    let count = u32::try_from(waiting).unwrap_or(u32::MAX);
-    let asked = confirmed(&template.metadata().annotations);
+    let waits = |fate: &Fate| fate.kept().is_some_and(Cause::confirmable);
+    let waiting: BTreeSet<Loss> = fates
+        .iter()
+        .filter(|(_, fate)| waits(fate))
+        .map(|(former, _)| former.loss(&template.key))
+        .collect();
+    if waiting.is_empty() {
+        return Vec::new();
+    }
+    let confirms = token(&waiting);
+    let confirmed = borne(&template.metadata().annotations) == Some(&confirms);
+    let mut policies = BTreeSet::new();
+    let mut left = false;
     for (former, fate) in fates.iter_mut().filter(|(_, fate)| waits(fate)) {
-        let winner = intent.winner.map(|w| &w.identity.uid);
-        let by_policy = winner.into_iter().chain(&former.policies);
-        let confirmed = asked >= count
-            || by_policy.filter_map(|uid| world.policy(uid)).any(|policy| {
-                let pending = review.map_or(count, |r| r.pending(&policy.identity.uid));
-                confirmed(&policy.identity.annotations) >= pending.max(1)
-            });
-        if confirmed {
+        let loss = former.loss(&template.key);
+        let by = responsible(intent, former);
+        let approves = |review: &Review| by.iter().any(|uid| review.approves(uid, &loss));
+        if confirmed || review.is_some_and(approves) {
             *fate = Fate::Remove(Reason::Confirmed);
+        } else {
+            left = true;
+            policies.extend(by);
         }
     }
+    if left {
+        commands(world, template, &confirms, review, &policies)
+    } else {
+        Vec::new()
+    }
+}
+
+/// What confirms the removals of one template, and then all that waits for one of `policies`.
+fn commands(
+    world: &World,
+    template: &Template<'_>,
+    token_of_template: &str,
+    review: Option<&Review>,
+    policies: &BTreeSet<&str>,
+) -> Vec<String> {
+    let ItemKey {
+        group,
+        kind,
+        namespace,
+        name,
+    } = &template.key;
+    let kind = match group.as_str() {
+        "" => kind.clone(),
+        group => format!("{kind}.{group}"),
+    };
+    let namespace = (!namespace.is_empty()).then_some(namespace.as_str());
+    let object = command(&kind, namespace, name, token_of_template);
+    let of_policy = policies.iter().find_map(|uid| {
+        let (policy, losses) = (world.policy(uid)?, review?.waiting(uid)?);
+        let Identity {
+            kind,
+            namespace,
+            name,
+            ..
+        } = &policy.identity;
+        Some(command(kind, namespace.as_deref(), name, &token(losses)))
+    });
+    std::iter::once(object).chain(of_policy).collect()
 }
 
 /// The policies whose edit removes `former`: the one that distributes the object now, or those that
@@ -186,17 +272,24 @@ pub(crate) fn responsible<'a>(intent: &Intent<'a>, former: &'a Former) -> Vec<&'
     }
 }
 
-/// How many removals an object's annotation confirms.
-fn confirmed(annotations: &BTreeMap<String, String>) -> u32 {
-    annotations
-        .get(CONFIRM_REMOVAL_ANNOTATION)
-        .and_then(|n| n.trim().parse().ok())
-        .unwrap_or(0)
+/// What becomes of an object on the member.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Manner {
+    /// It is deleted.
+    Delete,
+    /// The member lets go of it: it would delete everything inside, and nobody said that it may.
+    Release,
+    /// It is deleted with everything inside, as its template said.
+    DeleteContents,
 }
 
-/// Whether a tombstone lets go instead of deleting: a member would delete everything inside.
-pub(crate) fn releases(key: &ItemKey, former: &Former) -> bool {
+/// How an object leaves a member.
+pub(crate) fn manner(key: &ItemKey, former: &Former) -> Manner {
     let container = (key.group.is_empty() && key.kind == "Namespace")
         || (key.group == "apiextensions.k8s.io" && key.kind == "CustomResourceDefinition");
-    container && !former.delete_contents
+    match (container, former.delete_contents) {
+        (false, _) => Manner::Delete,
+        (true, false) => Manner::Release,
+        (true, true) => Manner::DeleteContents,
+    }
 }

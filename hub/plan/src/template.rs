@@ -9,6 +9,7 @@ use roadstead_protocol::wire::{Digest, ItemKey};
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::confirmation::Loss;
 use crate::policy::Identity;
 
 /// One object that may be sent to clusters.
@@ -42,6 +43,17 @@ pub struct Former {
     pub replicas: Option<u32>,
     /// Whether the template asked that its removal deletes what is inside it.
     pub delete_contents: bool,
+}
+
+impl Former {
+    /// What the cluster would lose with it.
+    pub(crate) fn loss(&self, item: &ItemKey) -> Loss {
+        Loss {
+            cluster: self.cluster.clone(),
+            item: item.clone(),
+            template: self.template.clone(),
+        }
+    }
 }
 
 impl Template<'_> {

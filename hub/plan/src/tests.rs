@@ -13,8 +13,9 @@ use std::collections::BTreeSet;
 use roadstead_protocol::wire::ItemKey;
 use serde_json::Value;
 
+use crate::removal::Manner;
 use crate::render::identity;
-use crate::{Former, Limits, Placement, Review, Template, World, place};
+use crate::{Former, Limits, Part, Placement, Review, Template, World, place};
 
 /// Reads the documents of a YAML text.
 pub(super) fn yaml(text: &str) -> Vec<Value> {
@@ -81,8 +82,7 @@ impl Case {
     pub(super) fn place(&self) -> Placement {
         let world = self.world();
         let template = self.template(&world);
-        let mut review = Review::default();
-        review.add(&world, &template);
+        let review = Review::of(&world, [&Part::of(&world, &template)], None);
         place(&world, &template, Some(&review))
     }
 
@@ -152,7 +152,11 @@ pub(super) fn show(placement: &Placement) -> String {
         lines.push(format!("{} kept: {}", name(&k.path), k.cause.reason()));
     }
     for r in &placement.removals {
-        let how = if r.release { "released" } else { "removed" };
+        let how = match r.manner {
+            Manner::Delete => "removed",
+            Manner::Release => "released",
+            Manner::DeleteContents => "removed with contents",
+        };
         lines.push(format!("{} {how}: {:?}", name(&r.path), r.reason));
     }
     for uid in &placement.forgotten {

@@ -25,9 +25,10 @@ pub const TEMPLATE_LABEL: &str = "roadstead.dev/template";
 pub const OWNER_LABEL: &str = "roadstead.dev/owner";
 /// Annotation that an agent sets on what it applies: the stamp.
 pub const STAMP_ANNOTATION: &str = "roadstead.dev/stamp";
-/// Annotation on a template or a policy: the removal that a decision holds back may happen. Its
-/// value is the number of removals that the condition names, so that it confirms what was shown
-/// and nothing larger.
+/// Annotation on a template, a policy or a namespace: the removal that a decision holds back, or a
+/// deletion that was refused, may happen. Its value is the token `<number>-<hash>` that the condition
+/// or the refusal names: a hash of the very set of removals, so that it confirms what was shown and
+/// nothing else, now or later.
 pub const CONFIRM_REMOVAL_ANNOTATION: &str = "roadstead.dev/confirm-removal";
 /// Annotation with `"true"` on a Namespace or CustomResourceDefinition template: when it goes, it
 /// is deleted on the members with everything inside. Without it a member's agent only lets go.

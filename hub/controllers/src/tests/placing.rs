@@ -85,6 +85,10 @@ async fn deleting_the_template_removes_it_and_then_the_decision() {
         condition(&hub.decision().unwrap(), "Applied"),
         "False NoCluster"
     );
+    assert_eq!(
+        condition(&hub.decision().unwrap(), "Placed"),
+        "False Removing"
+    );
     hub.acknowledge("prod").await;
     hub.acknowledge("dr").await;
     hub.settle().await;
@@ -102,6 +106,8 @@ async fn a_template_that_vanishes_without_a_record_is_kept() {
         condition(&hub.decision().unwrap(), "Placed"),
         "False TemplateMissing"
     );
+    let said = hub.decision().unwrap().to_string();
+    assert!(!said.contains("annotate"), "{said}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -137,7 +143,9 @@ async fn deleted_and_made_again_the_object_stays_where_it_is_wanted() {
 #[tokio::test(start_paused = true)]
 async fn an_edit_that_leaves_no_cluster_is_held_until_confirmed() {
     let hub = seed().await;
-    hub.apply(weighted("p", &[("nowhere", 1)])).await;
+    let mut none = weighted("p", &[("prod", 90), ("dr", 10)]);
+    none["spec"]["placement"]["clusterAffinity"]["exclude"] = json!(["prod", "dr"]);
+    hub.apply(none).await;
     hub.settle().await;
     assert_eq!(on(&hub, &["prod", "dr"]), ["18 web:1", "2 web:1"]);
     let decision = hub.decision().unwrap();
@@ -147,10 +155,35 @@ async fn an_edit_that_leaves_no_cluster_is_held_until_confirmed() {
     );
     assert_eq!(decision["spec"]["clusters"][0]["held"], true);
     let mut confirmed = deployment(20, "web:1");
-    confirmed["metadata"]["annotations"] = json!({"roadstead.dev/confirm-removal": "2"});
+    confirmed["metadata"]["annotations"] =
+        json!({"roadstead.dev/confirm-removal": token(&decision)});
     hub.apply(confirmed).await;
     hub.settle().await;
     assert_eq!(on(&hub, &["prod", "dr"]), ["gone", "gone"]);
+}
+
+/// The token for the object that the condition Placed names.
+fn token(decision: &Value) -> String {
+    let conditions = decision["status"]["conditions"].as_array().unwrap();
+    let placed = conditions.iter().find(|c| c["type"] == "Placed").unwrap();
+    let message = placed["message"].as_str().unwrap();
+    let rest = message.split_once("confirm-removal=").unwrap().1;
+    rest.split(';').next().unwrap().to_owned()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_misspelt_cluster_removes_nothing() {
+    let hub = seed().await;
+    hub.apply(weighted("p", &[("prod", 90), ("rd", 10)])).await;
+    hub.settle().await;
+    assert_eq!(on(&hub, &["dr"]), ["2 web:1"]);
+    assert_eq!(
+        condition(&hub.decision().unwrap(), "Placed"),
+        "False UnknownNames"
+    );
+    hub.join("rd").await;
+    hub.settle().await;
+    assert_eq!(on(&hub, &["dr", "rd"]), ["gone", "2 web:1"]);
 }
 
 #[tokio::test(start_paused = true)]

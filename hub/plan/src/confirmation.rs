@@ -1,0 +1,66 @@
+//! What a user confirms with an annotation: one set of removals, and nothing else.
+//!
+//! The value is a token of exactly what was shown, `<number>-<hash>`. Another set has another token,
+//! so what is left over from an earlier confirmation says nothing about a later removal.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+
+use roadstead_protocol::api::names::CONFIRM_REMOVAL_ANNOTATION;
+use roadstead_protocol::wire::{Digest, ItemKey};
+
+/// How many hexadecimal digits of the hash a token has.
+const HASH_DIGITS: usize = 8;
+
+/// One object that one cluster would lose.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Loss {
+    /// UID of the cluster.
+    pub cluster: String,
+    /// What names the object.
+    pub item: ItemKey,
+    /// UID of the template that it came from.
+    pub template: String,
+}
+
+/// What confirms that exactly `losses` happen.
+pub fn token(losses: &BTreeSet<Loss>) -> String {
+    let mut text = String::new();
+    for Loss {
+        cluster,
+        item,
+        template,
+    } in losses
+    {
+        let ItemKey {
+            group,
+            kind,
+            namespace,
+            name,
+        } = item;
+        // No part has a NUL or a line end in it.
+        let line = [cluster, group, kind, namespace, name, template].map(String::as_str);
+        text.push_str(&line.join("\0"));
+        text.push('\n');
+    }
+    let mut token = format!("{}-", losses.len());
+    for byte in Digest::of(text.as_bytes()).0.iter().take(HASH_DIGITS / 2) {
+        // Writing to a String does not fail.
+        let _ = write!(token, "{byte:02x}");
+    }
+    token
+}
+
+/// The token that an object bears.
+pub fn borne(annotations: &BTreeMap<String, String>) -> Option<&str> {
+    annotations
+        .get(CONFIRM_REMOVAL_ANNOTATION)
+        .map(|token| token.trim())
+}
+
+/// The command that makes an object bear `token`: to be copied whole.
+pub fn command(kind: &str, namespace: Option<&str>, name: &str, token: &str) -> String {
+    let at = namespace.map(|ns| format!("-n {ns} ")).unwrap_or_default();
+    let kind = kind.to_lowercase();
+    format!("kubectl {at}annotate {kind} {name} --overwrite {CONFIRM_REMOVAL_ANNOTATION}={token}")
+}
