@@ -12,7 +12,7 @@ use roadstead_protocol::wire::ItemKey;
 use roadstead_protocol::wire::item::Propagation;
 use serde_json::{Value, json};
 
-use super::discovery::{Catalogue, Resource};
+use super::discovery::{Catalogue, REFRESH_EVERY, Resource};
 use super::error::{Class, Error};
 use crate::plan::content::FIELD_MANAGER;
 
@@ -55,12 +55,8 @@ impl Member {
         let path = resource.object_path(&key.namespace, &key.name);
         match self.json(Method::GET, &path, JSON, Bytes::new()).await {
             Ok(value) => Ok(Some(value)),
-            Err(error)
-                if error.class == Class::NotFound || error.class == Class::NamespaceMissing =>
-            {
-                Ok(None)
-            }
-            Err(error) => Err(error),
+            Err(error) if error.is_absence_of(&resource.plural, &key.name) => Ok(None),
+            Err(error) => Err(self.not_served(error, resource).await),
         }
     }
 
@@ -79,8 +75,11 @@ impl Member {
         let path = with_timeout(&format!(
             "{path}?fieldManager={FIELD_MANAGER}&force={force}"
         ));
-        self.json(Method::PATCH, &path, APPLY_PATCH, encode(config)?)
-            .await
+        let applied = self.json(Method::PATCH, &path, APPLY_PATCH, encode(config)?);
+        match applied.await {
+            Ok(object) => Ok(object),
+            Err(error) => Err(self.not_served(error, resource).await),
+        }
     }
 
     /// A JSON merge patch as [`FIELD_MANAGER`].
@@ -156,6 +155,7 @@ impl Member {
     /// # Errors
     /// Whatever keeps the API from answering.
     pub async fn fetch(&self, path: &str, accept: &str) -> Result<Value, Error> {
+        Error::kind_unknown(&resource.group, &resource.kind)
         let request = build(Method::GET, path, accept, None, Bytes::new())?;
         self.answer(request).await
     }

@@ -7,7 +7,7 @@ use serde_json::Value;
 /// What kind of failure it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Class {
-    /// The object, or the path, is not there.
+    /// The object that the answer names is not there.
     NotFound,
     /// The namespace that the object would stand in is not there.
     NamespaceMissing,
@@ -63,9 +63,32 @@ pub struct Error {
     pub message: String,
     /// How long the API asked to wait.
     pub retry_after: Option<Duration>,
+    /// The plural and the name of the object that the API's answer is about, where it says so.
+    pub about: Option<(String, String)>,
 }
 
 impl Error {
+    /// Whether the API says that the very object `name` of `plural` is not there. A path that is not
+    /// served, a proxy or a missing namespace answer 404 too, and say nothing about the object.
+    pub fn is_absence_of(&self, plural: &str, name: &str) -> bool {
+        let there_is_none = match self.class {
+            Class::NotFound => true,
+            // An API may say so of any object in it; only of a namespace itself it is an answer.
+            Class::NamespaceMissing => plural == "namespaces",
+            Class::Conflict
+            | Class::AlreadyExists
+            | Class::Forbidden
+            | Class::Invalid
+            | Class::Expired
+            | Class::Busy
+            | Class::Internal
+            | Class::KindUnknown
+            | Class::Unreachable
+            | Class::Answer => false,
+        };
+        there_is_none && self.about.as_ref().is_some_and(|(_, about)| about == name)
+    }
+
     /// A failure without an answer of the API.
     pub fn new(class: Class, reason: &str, message: impl Into<String>) -> Self {
         Self {
@@ -73,6 +96,7 @@ impl Error {
             reason: reason.to_owned(),
             message: message.into(),
             retry_after: None,
+            about: None,
         }
     }
 
@@ -126,11 +150,12 @@ impl Error {
             "" => format!("the member's API answered {code}"),
             message => message.to_owned(),
         };
-        let details_kind = status
-            .pointer("/details/kind")
-            .and_then(Value::as_str)
-            .unwrap_or_default();
-        let class = classify(code, reason, details_kind);
+        let detail = |pointer: &str| {
+            let text = status.pointer(pointer).and_then(Value::as_str);
+            text.unwrap_or_default().to_owned()
+        };
+        let (kind, name) = (detail("/details/kind"), detail("/details/name"));
+        let class = classify(code, reason, &kind, &name);
         let reason = if reason.is_empty() {
             fallback_reason(class)
         } else {
@@ -141,14 +166,17 @@ impl Error {
             reason: reason.to_owned(),
             message,
             retry_after,
+            about: (!name.is_empty()).then_some((kind, name)),
         }
     }
 }
 
-fn classify(code: u16, reason: &str, details_kind: &str) -> Class {
+fn classify(code: u16, reason: &str, kind: &str, name: &str) -> Class {
     match (code, reason) {
-        (404, "NotFound") if details_kind == "namespaces" => Class::NamespaceMissing,
-        (404, _) => Class::NotFound,
+        (404, "NotFound") if kind == "namespaces" => Class::NamespaceMissing,
+        (404, "NotFound") if !name.is_empty() => Class::NotFound,
+        // Nothing of that path is served, whatever objects there are.
+        (404, _) => Class::KindUnknown,
         (409, "AlreadyExists") => Class::AlreadyExists,
         (409, _) => Class::Conflict,
         (401 | 403, _) => Class::Forbidden,
@@ -235,3 +263,20 @@ mod tests {
         );
     }
 }
+
+    #[test]
+    fn only_an_answer_that_names_the_object_says_that_it_is_absent() {
+        let check = |body: &str, plural: &str, expected: bool| {
+            let error = Error::from_answer(404, None, body.as_bytes());
+            assert_eq!(error.is_absence_of(plural, "x"), expected, "{body}");
+        };
+        let named = |kind: &str, name: &str| {
+            format!(r#"{{"reason":"NotFound","details":{{"kind":"{kind}","name":"{name}"}}}}"#)
+        };
+        check(&named("pods", "x"), "pods", true);
+        check(&named("pods", "y"), "pods", false);
+        check(&named("namespaces", "x"), "pods", false);
+        check(&named("namespaces", "x"), "namespaces", true);
+        check(r#"{"reason":"NotFound","details":{}}"#, "pods", false);
+        check("404 page not found", "pods", false);
+    }

@@ -69,7 +69,11 @@ async fn look(member: &Member) -> Result<Facts, Error> {
     facts.api_groups = member.catalogue().group_versions();
     match nodes(member, &mut facts).await {
         Ok(()) => {}
-        Err(error) if error.class == Class::Forbidden || error.class == Class::NotFound => {}
+        Err(error)
+            if matches!(
+                error.class,
+                Class::Forbidden | Class::NotFound | Class::KindUnknown
+            ) => {}
         Err(error) => return Err(error),
     }
     Ok(facts)

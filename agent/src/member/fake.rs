@@ -138,7 +138,7 @@ impl State {
                 .contains_key(&format!("/api/v1/namespaces/{namespace}"))
         {
             let message = "namespaces \"x\" not found";
-            let body = json!({"reason": "NotFound", "message": message, "details": {"kind": "namespaces"}});
+            let body = json!({"reason": "NotFound", "message": message, "details": {"kind": "namespaces", "name": namespace}});
             return reply(404, &body);
         }
         match *method {
@@ -156,7 +156,7 @@ impl State {
             Method::PATCH => self.patch(path, query, body),
             Method::DELETE => {
                 let Some(object) = self.objects.get(path) else {
-                    return status(404, "NotFound", "not found");
+                    return missing(path);
                 };
                 if body.pointer("/preconditions/uid") != object.pointer("/metadata/uid") {
                     return status(409, "Conflict", "the uid is another");
@@ -172,7 +172,7 @@ impl State {
         let before = self.objects.get(path).cloned();
         let applying = query.contains("force=");
         if before.is_none() && !applying {
-            return status(404, "NotFound", "not found");
+            return missing(path);
         }
         let mut object = before.clone().unwrap_or_else(|| json!({}));
         merge(&mut object, body);
@@ -201,7 +201,13 @@ impl State {
             return reply(200, &json!({"items": []}));
         }
         if !self.kinds.iter().any(|kind| kind.2 == plural) {
-            return status(404, "NotFound", "not found");
+            let of = path.rsplit('/').nth(1).unwrap_or_default();
+            let served = self.kinds.iter().any(|kind| kind.2 == of);
+            return if served {
+                missing(path)
+            } else {
+                status(404, "NotFound", "not served")
+            };
         }
         if query.contains("watch=true") {
             let (send, receive) = mpsc::channel(1024);
@@ -314,6 +320,17 @@ fn status(code: u16, reason: &str, message: &str) -> Response<Streamed> {
     reply(
         code,
         &json!({"kind": "Status", "reason": reason, "message": message, "code": code}),
+    )
+}
+
+/// No object at `path`.
+fn missing(path: &str) -> Response<Streamed> {
+    let mut parts = path.rsplit('/');
+    let (name, plural) = (parts.next(), parts.next());
+    let message = format!("{plural:?} {name:?} not found");
+    reply(
+        404,
+        &json!({"reason": "NotFound", "message": message, "details": {"kind": plural, "name": name}}),
     )
 }
 

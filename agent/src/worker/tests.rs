@@ -335,6 +335,30 @@ async fn a_tombstone_waits_while_its_kind_is_not_served() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_tombstone_waits_while_the_path_of_its_kind_answers_that_nothing_is_there() {
+    let world = World::new().await;
+    world.give(&key(), 5, Some(content(3)), vec![]).await;
+    world.settle().await;
+    let judge = |_: &http::Method, path: &str| {
+        (path == PATH).then_some(Fault::Answer(404, "NotFound", "no such path"))
+    };
+    world.fake.state().fault = Some(Box::new(judge));
+    world.give(&key(), 6, None, vec![]).await;
+    world.settle().await;
+    let said = world.said().map(|said| (said.state, said.reason));
+    assert_eq!(
+        said,
+        Some((ItemState::Failed, "KindNotServed".to_owned())),
+        "an object that cannot be looked at is not gone"
+    );
+    assert_eq!(world.replicas(), Some(json!(3)));
+    world.fake.state().fault = None;
+    tokio::time::sleep(Duration::from_secs(300)).await;
+    assert_eq!(world.replicas(), None);
+    assert_eq!(world.said().map(|s| s.state), Some(ItemState::Removed));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_restart_without_changes_writes_nothing() {
     let disk = MemoryDisk::default();
     let world = World::with(Fake::new(), &disk).await;
