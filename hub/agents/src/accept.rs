@@ -1,6 +1,7 @@
 //! The agents' port: bounded handshakes, enrolment or a session for each, and an orderly end.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use roadstead_authority::{Authority, HubRegistrar};
@@ -53,6 +54,8 @@ pub(crate) struct Hub {
     options: Options,
     /// Room for connections that are not, or not yet, sessions too.
     connections: Arc<Semaphore>,
+    /// The hub goes down: sessions that end are no news.
+    ending: AtomicBool,
 }
 
 pub(crate) async fn serve(
@@ -87,6 +90,7 @@ pub(crate) async fn serve(
         authority,
         advertise,
         options,
+        ending: AtomicBool::new(false),
     });
     let crowded = hub.options.handshakes_max / 2;
     let mut tasks = JoinSet::new();
@@ -138,6 +142,7 @@ async fn incoming(
 
 /// Tells every agent when to come back, then closes everything within bounds.
 async fn end(hub: &Hub, endpoint: &quinn::Endpoint, mut tasks: JoinSet<()>) {
+    hub.ending.store(true, Ordering::Relaxed);
     let count = u32::try_from(hub.sessions.len()).unwrap_or(u32::MAX);
     let spread = RETRY_SPREAD_EACH
         .saturating_mul(count)
@@ -247,6 +252,12 @@ async fn session(hub: Arc<Hub>, connection: quinn::Connection) {
                 cluster = uid,
                 error = chain_of(error),
                 "an agent broke the protocol"
+            );
+        } else if hub.ending.load(Ordering::Relaxed) {
+            tracing::debug!(
+                cluster = uid,
+                error = chain_of(error),
+                "a session ended with the hub"
             );
         } else {
             tracing::info!(cluster = uid, error = chain_of(error), "a session was lost");

@@ -6,7 +6,7 @@
 use roadstead_authority::is_detached;
 use roadstead_protocol::wire::frame::{Hello, RefusalCode, Refused};
 use roadstead_store::records::{self, SeenRecord};
-use roadstead_store::{Check, CommitError, Revision, Store, Txn};
+use roadstead_store::{Check, CommitError, Revision, Snapshot, Store, Txn};
 
 use crate::directory::Directory;
 use crate::tombstones;
@@ -76,9 +76,8 @@ pub(crate) async fn decide(
         let seen = entry.map(records::decode::<SeenRecord>).transpose();
         let seen = seen.map_err(|error| broken(&error))?.unwrap_or_default();
         let now = judge(&seen, hello)?;
-        let floor = tombstones::floor(&snapshot, uid);
         if now == seen {
-            return Ok(floor);
+            return Ok(tombstones::floor(&snapshot, uid));
         }
         let there = entry.map(|entry| Check::At(key.clone(), entry.revision));
         let value = records::encode(&now).map_err(|error| broken(&error))?;
@@ -86,7 +85,8 @@ pub(crate) async fn decide(
             .check(there.unwrap_or_else(|| Check::Absent(key.clone())))
             .put(key.clone(), value);
         match store.commit(txn).await {
-            Ok(_) => return Ok(floor),
+            // Read after this start was noted: from then on no session of another start raises it.
+            Ok(_) => return Ok(tombstones::floor(&store.snapshot(), uid)),
             Err(CommitError::Conflict { .. }) => {}
             Err(
                 error @ (CommitError::TooLarge { .. }
@@ -106,6 +106,15 @@ pub(crate) fn newer(store: &Store, uid: &str, hello: &Hello) -> Option<u64> {
     let snapshot = store.snapshot();
     let seen: SeenRecord = records::decode(snapshot.get(key.as_str())?).ok()?;
     (seen.boot != hello.boot || seen.nonce != nonce_text(hello)).then_some(seen.boot)
+}
+
+/// That the start of this hello is still the latest that was noted; `None` where it is not.
+pub(crate) fn latest(snapshot: &Snapshot, uid: &str, hello: &Hello) -> Option<Check> {
+    let key = records::seen_key(uid).ok()?;
+    let entry = snapshot.get(key.as_str())?;
+    let seen: SeenRecord = records::decode(entry).ok()?;
+    let same = seen.boot == hello.boot && seen.nonce == nonce_text(hello);
+    same.then(|| Check::At(key, entry.revision))
 }
 
 fn nonce_text(hello: &Hello) -> String {

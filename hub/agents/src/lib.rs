@@ -7,6 +7,7 @@
 mod accept;
 mod admission;
 mod directory;
+mod farewell;
 mod index;
 mod metrics;
 mod news;

@@ -18,6 +18,7 @@ use roadstead_store::{Revision, WatchEnd};
 
 use crate::accept::Hub;
 use crate::admission;
+use crate::farewell::Guard;
 use crate::index::Index;
 use crate::news::{Job, News};
 use crate::outbox::Outbox;
@@ -71,25 +72,20 @@ impl HubShell {
             let written = self.writing.result().await;
             self.written(written);
         }
+        // Before the place is given up: whatever is written later is a newer session's.
+        let guard = Guard::new(&self.hub.volatile.snapshot(), &self.uid);
         let current = self.hub.sessions.leave(&self.uid, id);
         self.hub.metrics.sessions.set(self.hub.sessions.len());
-        if !current {
+        let Some(guard) = guard.filter(|_| current) else {
             // What is left is older than what the session that took over says.
             return;
-        }
+        };
         let now = self.hub.env.clock.now();
         let silent = jiff::SignedDuration::try_from(silent).unwrap_or(jiff::SignedDuration::ZERO);
         self.note_liveness(false, now.saturating_sub(silent).unwrap_or(now));
-        while !self.outbox.is_empty() {
-            let txn = self.outbox.take(
-                &self.uid,
-                self.hub.env.clock.now(),
-                &self.hub.volatile.snapshot(),
-            );
-            if let Err(error) = self.hub.volatile.commit(txn).await {
-                tracing::debug!(cluster = self.uid, %error, "the last news of a session were lost");
-                return;
-            }
+        let (env, volatile) = (&self.hub.env, &self.hub.volatile);
+        if let Err(error) = guard.write(env, volatile, &self.uid, self.outbox).await {
+            tracing::debug!(cluster = self.uid, %error, "the last news of a session were not written");
         }
     }
 
@@ -246,9 +242,12 @@ impl HubShell {
         if acked.is_empty() || !self.removing.is_idle() {
             return;
         }
+        let Some(hello) = self.hello.clone() else {
+            return;
+        };
         let (store, uid) = (self.hub.store.clone(), self.uid.clone());
         self.removing.start(async move {
-            let removed = tombstones::remove(&store, &uid, acked).await;
+            let removed = tombstones::remove(&store, &uid, &hello, acked).await;
             if removed.is_err() {
                 tokio::time::sleep(RETRY).await;
             }

@@ -1,8 +1,9 @@
 //! The ledger by revision, and its tombstones, over a store in memory.
 
 use roadstead_protocol::host::system;
+use roadstead_protocol::wire::frame::Hello;
 use roadstead_protocol::wire::{Digest, ItemKey};
-use roadstead_store::records::{self, LedgerEntry, LedgerState, ObjectRef};
+use roadstead_store::records::{self, LedgerEntry, LedgerState, ObjectRef, SeenRecord};
 use roadstead_store::{Backend, Key, Revision, Store, Txn};
 
 use crate::index::Index;
@@ -51,6 +52,30 @@ async fn write(store: &Store, writes: &[(&str, Vec<u8>)]) -> Revision {
         txn.put(key(UID, name), value.clone())
     });
     store.commit(txn).await.unwrap().last
+}
+
+fn hello(boot: u64) -> Hello {
+    Hello {
+        features: 0,
+        release: String::new(),
+        member_uid: String::new(),
+        boot,
+        nonce: boot,
+        position: None,
+        rewound: false,
+    }
+}
+
+/// Notes a start.
+async fn note(store: &Store, hello: &Hello) {
+    let seen = SeenRecord {
+        boot: hello.boot,
+        nonce: format!("{:016x}", hello.nonce),
+        ..SeenRecord::default()
+    };
+    let key = records::seen_key(UID).unwrap();
+    let txn = Txn::new().put(key, records::encode(&seen).unwrap());
+    store.commit(txn).await.unwrap();
 }
 
 fn names(index: &Index, after: Revision, room: usize) -> (Vec<String>, bool) {
@@ -106,6 +131,7 @@ async fn a_damaged_entry_is_passed_over() {
 async fn acknowledged_tombstones_go_and_what_is_newer_stays() {
     let store = store().await;
     let gone = || entry(LedgerState::Tombstone);
+    note(&store, &hello(1)).await;
     write(&store, &[("a", gone()), ("b", put())]).await;
     let acked = write(&store, &[("c", gone())]).await;
     write(&store, &[("d", gone())]).await;
@@ -118,15 +144,36 @@ async fn acknowledged_tombstones_go_and_what_is_newer_stays() {
     assert_eq!(index.tombstones(acked, 1).len(), 1);
     // Meanwhile a user wants `a` again.
     write(&store, &[("a", put())]).await;
-    assert_eq!(tombstones::remove(&store, UID, batch.clone()).await, Ok(1));
+    assert_eq!(
+        tombstones::remove(&store, UID, &hello(1), batch.clone()).await,
+        Ok(1)
+    );
     let snapshot = store.snapshot();
     let left = |name: &str| snapshot.get(key(UID, name).as_str()).is_some();
     assert_eq!(["a", "b", "c", "d"].map(left), [true, true, false, true]);
     assert_eq!(tombstones::floor(&snapshot, UID), acked);
     // Doing it again does nothing.
     let revision = store.revision();
-    assert_eq!(tombstones::remove(&store, UID, batch).await, Ok(0));
+    assert_eq!(
+        tombstones::remove(&store, UID, &hello(1), batch).await,
+        Ok(0)
+    );
     assert_eq!(store.revision(), revision);
+}
+
+#[tokio::test]
+async fn the_session_of_a_former_start_raises_no_floor() {
+    let store = store().await;
+    note(&store, &hello(1)).await;
+    let acked = write(&store, &[("a", entry(LedgerState::Tombstone))]).await;
+    let batch = Index::open(&store, UID).tombstones(acked, 9);
+    // The agent was restored and came back, at a position before the tombstone.
+    note(&store, &hello(2)).await;
+    let removed = tombstones::remove(&store, UID, &hello(1), batch.clone()).await;
+    assert_eq!(removed, Ok(0));
+    assert!(store.snapshot().get(key(UID, "a").as_str()).is_some());
+    let removed = tombstones::remove(&store, UID, &hello(2), batch).await;
+    assert_eq!(removed, Ok(1));
 }
 
 #[tokio::test]

@@ -3,7 +3,10 @@
 //! The floor, `/floor/<cluster-uid>`, is a revision: an agent that stands before it may lack a
 //! tombstone that is no longer there, and compares instead of resuming.
 
+use roadstead_protocol::wire::frame::Hello;
 use roadstead_store::{Check, CommitError, InvalidKey, Key, Revision, Snapshot, Store, Txn};
+
+use crate::admission;
 
 /// Most tombstones that leave in one transaction.
 pub(crate) const TOMBSTONES_TXN_MAX: usize = 256;
@@ -28,14 +31,20 @@ pub(crate) fn floor(snapshot: &Snapshot, uid: &str) -> Revision {
     })
 }
 
-/// Removes tombstones that are still as they were acknowledged. How many were.
+/// Removes tombstones that are still as the agent that said `hello` acknowledged them, as long as no
+/// other start of it was noted: that one may stand before them, as after its disk went back, and was
+/// told the floor. How many were.
 pub(crate) async fn remove(
     store: &Store,
     uid: &str,
+    hello: &Hello,
     mut acked: Vec<(Key, Revision)>,
 ) -> Result<usize, CommitError> {
     for _ in 0..ATTEMPTS_MAX {
         let snapshot = store.snapshot();
+        let Some(latest) = admission::latest(&snapshot, uid, hello) else {
+            return Ok(0);
+        };
         // What a newer entry has superseded stays.
         acked.retain(|(key, revision)| {
             snapshot
@@ -54,7 +63,10 @@ pub(crate) async fn remove(
             |revision| Check::At(floor_key.clone(), revision),
         );
         let raised = floor(&snapshot, uid).max(last);
-        let mut txn = Txn::new().check(check).put(floor_key, raised.to_string());
+        let mut txn = Txn::new()
+            .check(latest)
+            .check(check)
+            .put(floor_key, raised.to_string());
         for (key, revision) in &acked {
             txn = txn
                 .check(Check::At(key.clone(), *revision))
