@@ -85,12 +85,20 @@ impl Clusters {
     /// # Errors
     /// When a part cannot be started, or the API server does not become ready.
     pub async fn add(&self, name: &str, controllers: bool) -> Result<Cluster> {
+        self.add_with(name, controllers, &[]).await
+    }
+
+    /// As [`add`](Self::add), with further flags of the API server.
+    ///
+    /// # Errors
+    /// As [`add`](Self::add).
+    pub async fn add_with(&self, name: &str, controllers: bool, flags: &[&str]) -> Result<Cluster> {
         let folder = self.folder.join(name);
         std::fs::create_dir_all(&folder)?;
         let port = free_port()?;
         let kubeconfig = folder.join("kubeconfig");
         std::fs::write(&kubeconfig, self.pki.kubeconfig(port))?;
-        let mut parts = vec![self.api_server(name, &folder, port)?];
+        let mut parts = vec![self.api_server(name, &folder, port, flags)?];
         let probe = Probe::new(port, &self.pki)?;
         eventually(&format!("{name}'s API server is ready"), || probe.ready()).await?;
         for part in ["kube-controller-manager", "kube-scheduler"] {
@@ -117,7 +125,7 @@ impl Clusters {
         })
     }
 
-    fn api_server(&self, name: &str, folder: &Path, port: u16) -> Result<Process> {
+    fn api_server(&self, name: &str, folder: &Path, port: u16, flags: &[&str]) -> Result<Process> {
         let program = self
             .assets
             .program("kube-apiserver")
@@ -141,7 +149,8 @@ impl Clusters {
                 .arg("--service-account-issuer=https://kubernetes.default.svc")
                 .arg("--service-cluster-ip-range=10.96.0.0/16")
                 .arg("--authorization-mode=RBAC")
-                .arg("--allow-privileged"),
+                .arg("--allow-privileged")
+                .args(flags),
         )
     }
 }

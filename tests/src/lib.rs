@@ -4,11 +4,16 @@
 //! name, into a cache outside the tree; where that cannot be done a test says that it was skipped,
 //! and with `CI=true` that is a failure.
 
+pub mod api;
 pub mod assets;
 pub mod cache;
 pub mod cluster;
+pub mod fleet;
+pub mod hub;
 pub mod kubectl;
+pub mod member;
 pub mod process;
+pub mod wire;
 
 /// Says that a test was skipped, and fails it where `CI=true`.
 ///

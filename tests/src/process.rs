@@ -11,7 +11,7 @@ use tokio::process::{Child, Command};
 /// How long a program has to become ready.
 pub const READY_WITHIN: Duration = Duration::from_secs(60);
 /// How often readiness is looked at.
-const LOOK_EVERY: Duration = Duration::from_millis(50);
+const LOOK_EVERY: Duration = Duration::from_millis(10);
 
 /// A running program; killed when dropped.
 pub struct Process {
