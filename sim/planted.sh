@@ -7,8 +7,9 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 wrapper=$PWD/sim/planted-rustc.sh
+built=${CARGO_TARGET_DIR:-target}/debug
 RUSTC_WORKSPACE_WRAPPER=$wrapper cargo build --quiet -p roadstead-sim
-cp -f target/debug/roadstead-sim target/debug/roadstead-sim-planted
+cp -f "$built/roadstead-sim" "$built/roadstead-sim-planted"
 # The usual build takes its name back.
 cargo build --quiet -p roadstead-sim
-exec target/debug/roadstead-sim-planted planted "$@"
+exec "$built/roadstead-sim-planted" planted "$@"
