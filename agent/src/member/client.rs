@@ -141,13 +141,21 @@ impl Member {
             .await
         {
             Ok(_) => Ok(()),
-            Err(error)
-                if error.class == Class::NotFound || error.class == Class::NamespaceMissing =>
-            {
-                Ok(())
-            }
-            Err(error) => Err(error),
+            Err(error) if error.is_absence_of(&resource.plural, &key.name) => Ok(()),
+            Err(error) => Err(self.not_served(error, resource).await),
         }
+    }
+
+    /// Where the path of a kind is not served any more, the kinds are asked for anew, so that the next
+    /// attempt finds another version, or that there is none.
+    async fn not_served(&self, error: Error, resource: &Resource) -> Error {
+        if error.class != Class::KindUnknown {
+            return error;
+        }
+        if let Err(failed) = self.refresh(REFRESH_EVERY).await {
+            tracing::debug!(error = %failed, "the kinds could not be asked for");
+        }
+        Error::kind_unknown(&resource.group, &resource.kind)
     }
 
     /// The JSON at `path`.
@@ -155,7 +163,6 @@ impl Member {
     /// # Errors
     /// Whatever keeps the API from answering.
     pub async fn fetch(&self, path: &str, accept: &str) -> Result<Value, Error> {
-        Error::kind_unknown(&resource.group, &resource.kind)
         let request = build(Method::GET, path, accept, None, Bytes::new())?;
         self.answer(request).await
     }

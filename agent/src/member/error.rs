@@ -227,6 +227,27 @@ mod tests {
             "namespaces \"x\" not found",
         );
         check(
+            404,
+            r#"{"reason":"NotFound","message":"pods \"x\" not found","details":{"kind":"pods","name":"x"}}"#,
+            Class::NotFound,
+            "NotFound",
+            "pods \"x\" not found",
+        );
+        check(
+            404,
+            r#"{"reason":"NotFound","message":"the server could not find the requested resource","details":{}}"#,
+            Class::KindUnknown,
+            "NotFound",
+            "the server could not find the requested resource",
+        );
+        check(
+            404,
+            "404 page not found",
+            Class::KindUnknown,
+            "KindNotServed",
+            "the member's API answered 404",
+        );
+        check(
             422,
             r#"{"reason":"Invalid","message":"no"}"#,
             Class::Invalid,
@@ -262,7 +283,6 @@ mod tests {
             "f",
         );
     }
-}
 
     #[test]
     fn only_an_answer_that_names_the_object_says_that_it_is_absent() {
@@ -280,3 +300,4 @@ mod tests {
         check(r#"{"reason":"NotFound","details":{}}"#, "pods", false);
         check("404 page not found", "pods", false);
     }
+}
