@@ -156,7 +156,8 @@ impl Watchman {
         let rewound = self.is_behind(&there);
         #[cfg(planted)]
         let rewound = rewound || roadstead_protocol::planted::is("drift-waits-for-hub");
-        if rewound {
+        // Before it joined an agent has nothing that could be behind, and applies nothing anyway.
+        if rewound && self.desk.owner().is_some() {
             tracing::warn!(member = ?there.position, disk = ?self.desk.position().stamp, "the agent's disk is behind its member: nothing is applied before the hub was compared with");
         }
         self.desk.anchored(rewound);

@@ -147,6 +147,9 @@ pub async fn run(parts: Parts, shutdown: impl Future<Output = ()>) -> Result<(),
     if loaded.identity.is_none() && join.is_none() {
         return Err(Error::NotJoined);
     }
+    if let (Some(identity), Some(token)) = (&loaded.identity, &join) {
+        ignored(identity, token);
+    }
     let boot = anchor::count(&env, &disk, &loaded.boot).await?;
     tracing::info!(
         boot = boot.counter,
@@ -173,6 +176,7 @@ pub async fn run(parts: Parts, shutdown: impl Future<Output = ()>) -> Result<(),
         desk: desk.clone(),
         disk: disk.clone(),
         join,
+        joining: loaded.joining,
         identity: loaded.identity,
         start: started,
     };
@@ -190,6 +194,16 @@ pub async fn run(parts: Parts, shutdown: impl Future<Output = ()>) -> Result<(),
         tracing::error!("the task that writes ended before its time");
     }
     ended
+}
+
+/// Says that a join token changes nothing here.
+fn ignored(identity: &store::record::Identity, token: &JoinToken) {
+    tracing::warn!(
+        cluster = %identity.cluster, hub = %identity.hub, token = %token.id,
+        "the join string is not used: this agent's data folder has joined a hub already. \
+         To stay there, start it without --join; to join as {}/{}, start it with an empty data folder",
+        token.namespace, token.name
+    );
 }
 
 /// Starts what looks at the member and works on it.

@@ -73,3 +73,31 @@ impl Desk {
         std::mem::take(&mut known.facts_unsent).then(|| known.facts.clone())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::Loaded;
+
+    #[test]
+    fn what_was_removed_while_the_hub_was_away_is_said_in_the_next_session() {
+        let desk = Desk::new(&Loaded::default());
+        let key = ItemKey {
+            group: String::new(),
+            kind: "ConfigMap".into(),
+            namespace: "web".into(),
+            name: "settings".into(),
+        };
+        let states = || -> Vec<ItemState> {
+            desk.say_all();
+            let reports = desk.take_reports(9);
+            reports.iter().map(|report| report.state).collect()
+        };
+        desk.told(&key, &Outcome::new(ItemState::Applied, "Applied", ""));
+        assert_eq!(states(), [ItemState::Applied]);
+        desk.gone(&key);
+        assert_eq!(states(), [ItemState::Removed]);
+        // The session may end before the hub heard of it.
+        assert_eq!(states(), [ItemState::Removed]);
+    }
+}

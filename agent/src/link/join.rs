@@ -1,5 +1,6 @@
 //! Joining a hub: once in an agent's life.
 
+use roadstead_protocol::env::Env;
 use roadstead_protocol::host::SecretKey;
 use roadstead_protocol::host::enrol::{EnrolError, Enrolling, RefusalCode, enrol};
 
@@ -7,8 +8,8 @@ use super::{Link, chain};
 use crate::Error;
 use crate::anchor::Start;
 use crate::plan::Owner;
-use crate::store::Write;
-use crate::store::record::Identity;
+use crate::store::record::{Identity, Joining};
+use crate::store::{Disk, DiskError, Write};
 
 /// Why the hub was not joined.
 pub(super) enum Failed {
@@ -19,7 +20,7 @@ pub(super) enum Failed {
 }
 
 impl Link {
-    /// Makes a key, has it certified, and writes the identity to the disk.
+    /// Makes a key, unless there is one from an attempt before, has it certified, and writes the identity to the disk.
     pub(super) async fn join(
         &mut self,
         endpoint: &quinn::Endpoint,
@@ -35,7 +36,9 @@ impl Link {
             endpoint: endpoint.clone(),
             release: self.options.release.clone(),
         };
-        let key = SecretKey::generate(&self.env);
+        let key = joining_key(&self.env, &self.disk, &mut self.joining, &token.id)
+            .await
+            .map_err(|error| Failed::Later(error.to_string()))?;
         let granted = enrol(&with, token, &key, &start.boot.member_uid)
             .await
             .map_err(sort)?;
@@ -52,7 +55,7 @@ impl Link {
             roadstead_protocol::session::Backoff::new(0, super::RETRY_FLOOR, super::RETRY_CEILING);
         while let Err(error) = self
             .disk
-            .commit(vec![Write::Identity(identity.clone())])
+            .commit(vec![Write::Identity(identity.clone()), Write::DropJoining])
             .await
         {
             tracing::warn!(%error, "the identity could not be written yet");
@@ -63,8 +66,32 @@ impl Link {
             .joined(Owner::new(&identity.hub, &identity.cluster));
         self.identity = Some(identity);
         self.join = None;
+        self.joining = None;
         Ok(())
     }
+}
+
+/// The key to redeem the token `id` for: on the disk before anybody hears of it, and the same in
+/// every attempt, also after a restart, for the answer to an attempt that was granted may be lost.
+async fn joining_key(
+    env: &Env,
+    disk: &Disk,
+    joining: &mut Option<Joining>,
+    id: &str,
+) -> Result<SecretKey, DiskError> {
+    let before = joining.as_ref().filter(|joining| joining.token == id);
+    let seed = before.and_then(|joining| <[u8; 32]>::try_from(joining.key.as_slice()).ok());
+    if let Some(seed) = seed {
+        return Ok(SecretKey::from_bytes(seed));
+    }
+    let key = SecretKey::generate(env);
+    let record = Joining {
+        token: id.to_owned(),
+        key: key.as_bytes().to_vec(),
+    };
+    disk.commit(vec![Write::Joining(record.clone())]).await?;
+    *joining = Some(record);
+    Ok(key)
 }
 
 fn sort(error: EnrolError) -> Failed {
@@ -86,5 +113,34 @@ fn sort(error: EnrolError) -> Failed {
         | EnrolError::Lost(_)
         | EnrolError::Protocol(_)
         | EnrolError::Late) => Failed::Later(chain(&error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::tests::{CountedEntropy, MemoryDisk, env};
+
+    #[tokio::test]
+    async fn every_attempt_with_a_token_has_the_same_key_also_after_a_restart() {
+        let env = Env {
+            entropy: std::sync::Arc::new(CountedEntropy::default()),
+            ..env()
+        };
+        let medium = MemoryDisk::default();
+        let mut keys = Vec::new();
+        for id in ["a", "a", "b"] {
+            let opened = Disk::open(env.clone(), medium.opener()).await;
+            let (disk, loaded, writer) = opened.unwrap();
+            let mut joining = loaded.joining;
+            for _ in 0..2 {
+                let key = joining_key(&env, &disk, &mut joining, id).await.unwrap();
+                keys.push(*key.as_bytes());
+            }
+            drop(disk);
+            writer.await.unwrap();
+        }
+        assert!(keys[..4].iter().all(|key| *key == keys[0]));
+        assert!(keys[4] == keys[5] && keys[4] != keys[0], "another token");
     }
 }

@@ -19,7 +19,7 @@ use tokio::sync::watch;
 use crate::anchor::Start;
 use crate::desk::Desk;
 use crate::store::Disk;
-use crate::store::record::Identity;
+use crate::store::record::{Identity, Joining};
 use crate::{Error, Options};
 use session::{Conversation, Ended};
 
@@ -46,6 +46,8 @@ pub struct Link {
     pub disk: Disk,
     /// What to join with, if it has not joined yet.
     pub join: Option<JoinToken>,
+    /// The key of an attempt to join whose outcome is not known.
+    pub joining: Option<Joining>,
     /// Who the agent is, once it has joined.
     pub identity: Option<Identity>,
     /// This start of the agent, once it is known.

@@ -16,7 +16,7 @@ use tokio::task::JoinHandle;
 
 use super::error::{DiskError, OpenError};
 use super::load::{Loaded, load};
-use super::record::{Boot, Identity, Inventory, Item, Position, encode, encode_key};
+use super::record::{Boot, Identity, Inventory, Item, Joining, Position, encode, encode_key};
 use crate::Opener;
 
 pub(super) type Table = TableDefinition<'static, &'static [u8], &'static [u8]>;
@@ -27,6 +27,7 @@ pub(super) const CONTENTS: Table = TableDefinition::new("contents");
 pub(super) const INVENTORY: Table = TableDefinition::new("inventory");
 
 pub(super) const IDENTITY: &[u8] = b"identity";
+pub(super) const JOINING: &[u8] = b"joining";
 pub(super) const BOOT: &[u8] = b"boot";
 pub(super) const POSITION: &[u8] = b"position";
 
@@ -38,6 +39,10 @@ const QUEUE_MAX: usize = 256;
 pub enum Write {
     /// Who the agent is.
     Identity(Identity),
+    /// With which key it joins.
+    Joining(Joining),
+    /// It has joined.
+    DropJoining,
     /// A start.
     Boot(Boot),
     /// Where it is in the hub's history.
@@ -218,6 +223,8 @@ fn write_one(transaction: &redb::WriteTransaction, write: &Write) -> Result<(), 
     };
     match write {
         Write::Identity(identity) => put(META, IDENTITY, &encode(identity)),
+        Write::Joining(joining) => put(META, JOINING, &encode(joining)),
+        Write::DropJoining => drop_key(META, JOINING),
         Write::Boot(boot) => put(META, BOOT, &encode(boot)),
         Write::Position(position) => put(META, POSITION, &encode(position)),
         Write::Item(key, item) => put(ITEMS, &encode_key(key), &encode(item)),

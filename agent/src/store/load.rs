@@ -6,15 +6,19 @@ use redb::{Database, ReadableDatabase, ReadableTable};
 use roadstead_protocol::wire::item::{Digest, ItemKey};
 use serde::de::DeserializeOwned;
 
-use super::disk::{BOOT, CONTENTS, IDENTITY, INVENTORY, ITEMS, META, POSITION, Table};
+use super::disk::{BOOT, CONTENTS, IDENTITY, INVENTORY, ITEMS, JOINING, META, POSITION, Table};
 use super::error::OpenError;
-use super::record::{Boot, Identity, Inventory, Item, Position, RecordError, decode, decode_key};
+use super::record::{
+    Boot, Identity, Inventory, Item, Joining, Position, RecordError, decode, decode_key,
+};
 
 /// What was on the disk.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Loaded {
     /// Who the agent is; `None` before it joined.
     pub identity: Option<Identity>,
+    /// The key that it was joining with; `None` after it joined.
+    pub joining: Option<Joining>,
     /// Its latest start.
     pub boot: Boot,
     /// Where it is in the hub's history.
@@ -34,6 +38,7 @@ pub struct Loaded {
 pub fn load(database: &Database) -> Result<Loaded, OpenError> {
     let mut loaded = Loaded {
         identity: one(database, IDENTITY, "identity")?,
+        joining: one(database, JOINING, "joining")?,
         boot: one(database, BOOT, "boot")?.unwrap_or_default(),
         position: one(database, POSITION, "position")?.unwrap_or_default(),
         ..Loaded::default()

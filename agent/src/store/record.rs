@@ -63,6 +63,22 @@ impl std::fmt::Debug for Identity {
     }
 }
 
+/// A key that a join token is being redeemed for. It stays until the agent has joined, since the hub
+/// gives the same token's certificate again to this key only.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Joining {
+    /// The id of the token.
+    pub token: String,
+    /// The seed of the private key. Made here, never sent.
+    pub key: Vec<u8>,
+}
+
+impl std::fmt::Debug for Joining {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Joining with token {}", self.token)
+    }
+}
+
 /// A start of the agent.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Boot {

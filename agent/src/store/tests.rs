@@ -31,6 +31,15 @@ impl roadstead_protocol::env::Blocking for Fixed {
     }
 }
 
+/// No two draws alike.
+#[derive(Default)]
+pub(crate) struct CountedEntropy(std::sync::atomic::AtomicU8);
+impl roadstead_protocol::env::Entropy for CountedEntropy {
+    fn fill(&self, buf: &mut [u8]) {
+        buf.fill(self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed));
+    }
+}
+
 pub(crate) fn env() -> Env {
     Env {
         clock: Arc::new(Fixed),

@@ -51,6 +51,13 @@ fn records_are_written_as_they_were_released() {
         },
     );
     check(
+        "joining",
+        &Joining {
+            token: "0a1b".into(),
+            key: vec![1; 32],
+        },
+    );
+    check(
         "boot",
         &Boot {
             counter: 3,
