@@ -4,7 +4,6 @@
 //! so what is left over from an earlier confirmation says nothing about a later removal.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write as _;
 
 use roadstead_protocol::api::names::CONFIRM_REMOVAL_ANNOTATION;
 use roadstead_protocol::wire::{Digest, ItemKey};
@@ -43,12 +42,9 @@ pub fn token(losses: &BTreeSet<Loss>) -> String {
         text.push_str(&line.join("\0"));
         text.push('\n');
     }
-    let mut token = format!("{}-", losses.len());
-    for byte in Digest::of(text.as_bytes()).0.iter().take(HASH_DIGITS / 2) {
-        // Writing to a String does not fail.
-        let _ = write!(token, "{byte:02x}");
-    }
-    token
+    let digest = Digest::of(text.as_bytes()).to_string();
+    let hash: String = digest.chars().take(HASH_DIGITS).collect();
+    format!("{}-{hash}", losses.len())
 }
 
 /// The token that an object bears.

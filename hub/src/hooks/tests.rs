@@ -198,9 +198,18 @@ async fn a_namespace_whose_deletion_was_confirmed_goes_with_all_that_is_in_it() 
     let hub = Hub::new().await;
     hub.runs("a", 3).await;
     hub.runs("b", 4).await;
+    let finalizers = |list: Value| json!({"metadata": {"finalizers": list}});
+    let held = format!("{MAPS}/b");
+    let patch = finalizers(json!(["example.com/held"]));
+    assert_eq!(hub.call("PATCH", &held, &patch).await.0, 200);
     let namespace = "/api/v1/namespaces/n";
     hub.confirm(namespace, &[namespace]).await;
     assert_eq!(hub.call("DELETE", namespace, &Value::Null).await.0, 200);
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    // What has finalizers keeps it, and may go when somebody else lets it.
+    assert_eq!(hub.call("GET", namespace, &Value::Null).await.0, 200);
+    let patch = finalizers(json!([]));
+    assert_eq!(hub.call("PATCH", &held, &patch).await.0, 200);
     tokio::time::sleep(Duration::from_secs(60)).await;
     assert_eq!(hub.call("GET", namespace, &Value::Null).await.0, 404);
     let records = hub.store.snapshot();
