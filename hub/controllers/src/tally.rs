@@ -33,6 +33,7 @@ impl Tally {
             .filter(|f| !outranked(f))
             .map(|f| (f.reason().to_owned(), f.to_string()))
             .collect();
+        let own = joined(&said);
         if let Some(first) = self.findings.iter().find(outranked) {
             let more = match contested {
                 1 => String::new(),
@@ -40,7 +41,12 @@ impl Tally {
             };
             said.push((first.reason().to_owned(), format!("{first}{more}")));
         }
-        let unplaced = self.unplaced.iter().take(SAMPLES_MAX);
+        // What is wrong with the policy is said once, not again for each object.
+        let unplaced = self
+            .unplaced
+            .iter()
+            .filter(|(_, _, message)| *message != own)
+            .take(SAMPLES_MAX);
         said.extend(
             unplaced.map(|(item, reason, message)| (reason.clone(), format!("{item}: {message}"))),
         );
@@ -55,11 +61,7 @@ impl Tally {
             let message = format!("{} {objects} decided for {count} {clusters}", self.claimed);
             return Condition::new("Placed", ConditionStatus::True, "Placed", message);
         };
-        let message = said
-            .into_iter()
-            .map(|(_, message)| message)
-            .collect::<Vec<_>>()
-            .join("; ");
+        let message = joined(&said);
         Condition::new("Placed", ConditionStatus::False, reason, cut(&message))
     }
 
@@ -110,5 +112,32 @@ impl Tally {
             named.join("; ")
         );
         Condition::new("Ready", worst, reason, cut(&message))
+    }
+}
+
+/// Messages, in one.
+fn joined(said: &[(String, String)]) -> String {
+    let messages: Vec<&str> = said.iter().map(|(_, message)| message.as_str()).collect();
+    messages.join("; ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_wrong_with_the_policy_is_said_once() {
+        let unknown = Finding::UnknownClusters(vec!["north".to_owned()]);
+        let same = unknown.to_string();
+        let unplaced = |item: &str, message: &str| {
+            let reason = "UnknownClusters".to_owned();
+            (item.to_owned(), reason, message.to_owned())
+        };
+        let tally = Tally {
+            findings: vec![unknown],
+            unplaced: vec![unplaced("web", &same), unplaced("db", "held")],
+            ..Tally::default()
+        };
+        assert_eq!(tally.placed().message, format!("{same}; db: held"));
     }
 }
