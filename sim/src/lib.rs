@@ -28,3 +28,4 @@ pub mod trace;
 pub mod user;
 pub mod vanish;
 pub mod world;
+pub mod written;

@@ -18,9 +18,9 @@ use crate::rng::Rng;
 use crate::trace;
 use crate::vanish;
 use crate::world::{World, lock};
+use crate::written::{object_json, policy_json};
+pub use crate::written::{object_path, policy_path, same_object};
 
-/// Where policies live.
-const POLICIES: &str = "/apis/policy.kurator.dev/v1alpha1/namespaces/default/distributionpolicies";
 /// Where clusters live.
 pub const CLUSTERS: &str = "/apis/cluster.kurator.dev/v1alpha1/namespaces/default/attachedclusters";
 /// The group whose policy sends everything to every cluster, and which is never taken back.
@@ -377,87 +377,4 @@ async fn perform(rest: &Rest, act: &Act) -> bool {
 pub async fn read(rest: &Rest, path: &str) -> Option<Value> {
     let (status, object) = call(rest, "GET", path, "application/json", &Value::Null).await;
     (status == 200).then_some(object)
-}
-
-/// The path of an object.
-pub fn object_path(name: &Name) -> String {
-    format!("{}/{}", name.0.path(), name.1)
-}
-
-/// The path of a policy.
-pub fn policy_path(kind: Kind, group: u64) -> String {
-    format!("{POLICIES}/{}-{group}", kind.name().to_lowercase())
-}
-
-/// Whether `found` is what the user wrote.
-pub fn same_object(found: &Value, name: &Name, object: &Object) -> bool {
-    let wanted = object_json(name, object);
-    let at = |v: &Value, p: &str| v.pointer(p).cloned();
-    [
-        "/metadata/labels/group",
-        "/data/version",
-        "/spec/replicas",
-        "/spec/template/spec/containers/0/image",
-    ]
-    .iter()
-    .all(|p| at(found, p) == at(&wanted, p))
-}
-
-fn object_json(name: &Name, object: &Object) -> Value {
-    let metadata = json!({"name": name.1, "labels": {"group": format!("g{}", object.group)}});
-    match name.0 {
-        Kind::ConfigMap => json!({
-            "apiVersion": "v1",
-            "kind": "ConfigMap",
-            "metadata": metadata,
-            "data": {"version": object.version.to_string()},
-        }),
-        Kind::Deployment => json!({
-            "apiVersion": "apps/v1",
-            "kind": "Deployment",
-            "metadata": metadata,
-            "spec": {
-                "replicas": object.replicas,
-                "selector": {"matchLabels": {"app": name.1}},
-                "template": {
-                    "metadata": {"labels": {"app": name.1}},
-                    "spec": {"containers": [{"name": "c", "image": format!("image:{}", object.version)}]},
-                },
-            },
-        }),
-    }
-}
-
-/// A policy as it is sent.
-fn policy_json(kind: Kind, group: u64, policy: &Policy) -> Value {
-    let names: Vec<&String> = policy.clusters.keys().collect();
-    let version = match kind {
-        Kind::ConfigMap => "v1",
-        Kind::Deployment => "apps/v1",
-    };
-    let mut placement = json!({"clusterAffinity": {"clusterNames": names}});
-    if kind == Kind::Deployment {
-        let weights: Vec<Value> = policy
-            .clusters
-            .iter()
-            .map(|(c, w)| json!({"targetCluster": {"clusterNames": [c]}, "weight": w}))
-            .collect();
-        placement["replicaScheduling"] = json!({
-            "replicaDivisionPreference": "Weighted",
-            "weightPreference": {"staticWeightList": weights},
-        });
-    }
-    json!({
-        "apiVersion": "policy.kurator.dev/v1alpha1",
-        "kind": "DistributionPolicy",
-        "metadata": {"name": format!("{}-{group}", kind.name().to_lowercase())},
-        "spec": {
-            "resourceSelectors": [{
-                "apiVersion": version,
-                "kind": kind.name(),
-                "labelSelector": {"matchLabels": {"group": format!("g{group}")}},
-            }],
-            "placement": placement,
-        },
-    })
 }
