@@ -63,8 +63,8 @@ pub struct Error {
     pub message: String,
     /// How long the API asked to wait.
     pub retry_after: Option<Duration>,
-    /// The plural and the name of the object that the API's answer is about, where it says so.
-    pub about: Option<(String, String)>,
+    /// The name of the object that the API's answer is about, where it says so.
+    pub about: Option<String>,
 }
 
 impl Error {
@@ -86,7 +86,7 @@ impl Error {
             | Class::Unreachable
             | Class::Answer => false,
         };
-        there_is_none && self.about.as_ref().is_some_and(|(_, about)| about == name)
+        there_is_none && self.about.as_deref() == Some(name)
     }
 
     /// A failure without an answer of the API.
@@ -166,7 +166,7 @@ impl Error {
             reason: reason.to_owned(),
             message,
             retry_after,
-            about: (!name.is_empty()).then_some((kind, name)),
+            about: (!name.is_empty()).then_some(name),
         }
     }
 }

@@ -114,7 +114,7 @@ pub(crate) fn latest(snapshot: &Snapshot, uid: &str, hello: &Hello) -> Option<Ch
     let entry = snapshot.get(key.as_str())?;
     let seen: SeenRecord = records::decode(entry).ok()?;
     let same = seen.boot == hello.boot && seen.nonce == nonce_text(hello);
-    same.then(|| Check::At(key, entry.revision))
+    same.then_some(Check::At(key, entry.revision))
 }
 
 fn nonce_text(hello: &Hello) -> String {
