@@ -41,11 +41,13 @@ fn act() -> impl Strategy<Value = Act> {
 }
 
 impl Case {
-    /// Whether the policies that gave a cluster what it has are all there and readable.
+    /// Whether the policies that gave a cluster what it has are all readable, or were deleted by a
+    /// user.
     fn says_otherwise(&self, cluster: &str) -> bool {
         let world = self.world();
         let former = self.former.iter().find(|f| f.cluster == cluster);
-        former.is_some_and(|f| f.policies.iter().all(|uid| world.policy(uid).is_some()))
+        let acted = |uid: &String| world.policy(uid).is_some() || world.deleted.contains(uid);
+        former.is_some_and(|f| f.policies.iter().all(acted))
     }
 }
 
@@ -174,7 +176,7 @@ impl Model {
             let allowed = removed == 0 || (self.owed && late);
             prop_assert!(allowed, "removed without an act: {:?}", act);
         }
-        self.owed = kept > 0 && (self.owed || self.edited);
+        self.owed = kept > 0 && (self.owed || self.edited || self.deleted);
         if self.edited && removed > 0 {
             prop_assert!(
                 placement.targets.len() + kept > 0 || before == 0,
