@@ -98,16 +98,8 @@ impl Hub {
             limits,
             controllers,
         } = parts;
-        let store = Store::open(env.clone(), backend, roadstead_store::Options::default())
-            .await
-            .map_err(Error::Store)?;
-        let volatile = Store::open(
-            env.clone(),
-            Backend::Memory,
-            roadstead_store::Options::default(),
-        )
-        .await
-        .map_err(Error::Store)?;
+        let store = open(&env, backend).await?;
+        let volatile = open(&env, Backend::Memory).await?;
         let authority = Authority::load_or_create(&store, &env)
             .await
             .map_err(Error::Authority)?;
@@ -125,25 +117,18 @@ impl Hub {
         };
         let (stop, _) = watch::channel(false);
         let metrics = Arc::new(roadstead_agents::Metrics::default());
-        let serving = roadstead_agents::serve(
-            roadstead_agents::Parts {
-                env: env.clone(),
-                crypto,
-                socket,
-                store: store.clone(),
-                volatile: volatile.clone(),
-                authority: authority.clone(),
-                advertise: addresses.clone(),
-                options: roadstead_agents::Options::default(),
-                metrics: Arc::clone(&metrics),
-            },
-            until(stop.subscribe()),
-        );
-        let agents = tokio::spawn(async move {
-            if let Err(error) = serving.await {
-                tracing::error!(error = crate::chain(&error), "agents are no longer served");
-            }
-        });
+        let port = roadstead_agents::Parts {
+            env: env.clone(),
+            crypto,
+            socket,
+            store: store.clone(),
+            volatile: volatile.clone(),
+            authority: authority.clone(),
+            advertise: addresses.clone(),
+            options: roadstead_agents::Options::default(),
+            metrics: Arc::clone(&metrics),
+        };
+        let agents = tokio::spawn(serve_agents(port, stop.subscribe()));
         let hooks = HubHooks {
             env: env.clone(),
             limits,
@@ -153,16 +138,7 @@ impl Hub {
             store: store.clone(),
             volatile: volatile.clone(),
         };
-        let rest = Rest::new(roadstead_rest::Parts {
-            env: env.clone(),
-            store: store.clone(),
-            registry: Arc::clone(&registry),
-            hooks: Arc::new(hooks),
-            options: roadstead_rest::Options::default(),
-        });
-        for name in NAMESPACES {
-            namespace(&rest, name).await?;
-        }
+        let rest = serve_api(&env, &store, &registry, hooks).await?;
         let controllers = roadstead_controllers::spawn(roadstead_controllers::Parts {
             env,
             store: store.clone(),
@@ -200,6 +176,41 @@ impl Hub {
         self.store.close().await;
         self.volatile.close().await;
     }
+}
+
+/// Opens one of the hub's stores.
+async fn open(env: &Env, backend: Backend) -> Result<Store, Error> {
+    let options = roadstead_store::Options::default();
+    Store::open(env.clone(), backend, options)
+        .await
+        .map_err(Error::Store)
+}
+
+/// Serves agents until the hub stops.
+async fn serve_agents(port: roadstead_agents::Parts, stop: watch::Receiver<bool>) {
+    if let Err(error) = roadstead_agents::serve(port, until(stop)).await {
+        tracing::error!(error = crate::chain(&error), "agents are no longer served");
+    }
+}
+
+/// The API over the store, with the namespaces that are there from the beginning.
+async fn serve_api(
+    env: &Env,
+    store: &Store,
+    registry: &Arc<Registry>,
+    hooks: HubHooks,
+) -> Result<Rest, Error> {
+    let rest = Rest::new(roadstead_rest::Parts {
+        env: env.clone(),
+        store: store.clone(),
+        registry: Arc::clone(registry),
+        hooks: Arc::new(hooks),
+        options: roadstead_rest::Options::default(),
+    });
+    for name in NAMESPACES {
+        namespace(&rest, name).await?;
+    }
+    Ok(rest)
 }
 
 /// Resolves once the hub stops.

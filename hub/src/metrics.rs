@@ -49,119 +49,99 @@ impl fmt::Debug for Numbers {
 
 impl Collector for Numbers {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        self.agents(&mut encoder)?;
+        self.stores(&mut encoder)
+    }
+}
+
+impl Numbers {
+    fn agents(&self, encoder: &mut DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
         let a = &self.agents;
+        let sessions = [(NO_LABELS, a.sessions.get())];
         gauge(
-            &mut encoder,
+            encoder,
             "agent_sessions",
             "Agents that are connected",
-            &[(&[], a.sessions.get())],
+            &sessions,
         )?;
         for (name, help, count) in [
-            (
-                "agent_sessions_admitted",
-                "Sessions that were admitted",
-                &a.admitted,
-            ),
-            (
-                "agent_sessions_refused",
-                "Agents that were turned away after their hello",
-                &a.refused,
-            ),
+            ("agent_sessions_admitted", "Sessions admitted", &a.admitted),
+            ("agent_sessions_refused", "Agents turned away", &a.refused),
             (
                 "agent_violations",
-                "Sessions that ended because the agent broke the protocol",
+                "Sessions that broke the protocol",
                 &a.violations,
             ),
             (
                 "agent_handshakes_failed",
-                "Handshakes that failed",
+                "Handshakes failed",
                 &a.handshakes_failed,
             ),
-            (
-                "agent_enrolments",
-                "Enrolments that were answered",
-                &a.enrolments,
-            ),
+            ("agent_enrolments", "Enrolments answered", &a.enrolments),
             (
                 "agent_enrolments_failed",
-                "Enrolments that broke off",
+                "Enrolments broken off",
                 &a.enrolments_failed,
             ),
-            (
-                "agent_changes",
-                "Puts and tombstones handed to sessions",
-                &a.changes,
-            ),
-            ("agent_contents", "Contents handed to sessions", &a.contents),
-            (
-                "agent_reports",
-                "Reports of items that were taken",
-                &a.reports,
-            ),
+            ("agent_changes", "Puts and tombstones sent", &a.changes),
+            ("agent_contents", "Contents sent", &a.contents),
+            ("agent_reports", "Reports taken", &a.reports),
             (
                 "agent_reports_dropped",
-                "Reports and facts above their bounds",
+                "Reports above their bounds",
                 &a.dropped,
             ),
             (
                 "agent_tombstones",
-                "Acknowledged tombstones removed from ledgers",
+                "Acknowledged tombstones removed",
                 &a.tombstones,
             ),
         ] {
             let metric = ConstCounter::new(count.get());
             metric.encode(encoder.encode_descriptor(name, help, None, MetricType::Counter)?)?;
         }
+        Ok(())
+    }
+
+    fn stores(&self, encoder: &mut DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
         let stats: Vec<_> = self
             .stores
             .iter()
             .map(|(name, s)| ([("store", *name)], s.stats()))
             .collect();
-        let series = |value: fn(&roadstead_store::Stats) -> u64| -> Vec<Series<'_>> {
-            stats
+        for (name, help, value) in [
+            (
+                "store_entries",
+                "Current entries",
+                (|s| number(s.entries)) as Value,
+            ),
+            ("store_bytes", "Bytes of keys and values", |s| {
+                number(s.bytes)
+            }),
+            ("store_watches", "Open watches", |s| number(s.watches)),
+            ("store_transactions", "Transactions since the start", |s| {
+                s.transactions
+            }),
+            ("store_syncs", "Syncs since the start", |s| s.syncs),
+            ("store_outage", "1 while nothing can be written", |s| {
+                u64::from(s.outage.is_some())
+            }),
+        ] {
+            let series: Vec<Series<'_>> = stats
                 .iter()
                 .map(|(labels, s)| (labels.as_slice(), value(s)))
-                .collect()
-        };
-        gauge(
-            &mut encoder,
-            "store_entries",
-            "Current entries",
-            &series(|s| number(s.entries)),
-        )?;
-        gauge(
-            &mut encoder,
-            "store_bytes",
-            "Bytes of current keys and values",
-            &series(|s| number(s.bytes)),
-        )?;
-        gauge(
-            &mut encoder,
-            "store_watches",
-            "Open watches",
-            &series(|s| number(s.watches)),
-        )?;
-        gauge(
-            &mut encoder,
-            "store_transactions",
-            "Transactions since the start",
-            &series(|s| s.transactions),
-        )?;
-        gauge(
-            &mut encoder,
-            "store_syncs",
-            "Commits of the disk since the start",
-            &series(|s| s.syncs),
-        )?;
-        let out = |s: &roadstead_store::Stats| u64::from(s.outage.is_some());
-        gauge(
-            &mut encoder,
-            "store_outage",
-            "1 while nothing can be written",
-            &series(out),
-        )
+                .collect();
+            gauge(encoder, name, help, &series)?;
+        }
+        Ok(())
     }
 }
+
+/// Reads one number of a store.
+type Value = fn(&roadstead_store::Stats) -> u64;
+
+/// For a number that there is one of.
+const NO_LABELS: &[(&str, &str)] = &[];
 
 /// Labels and a value.
 type Series<'a> = (&'a [(&'static str, &'static str)], u64);

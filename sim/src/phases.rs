@@ -13,7 +13,7 @@ use crate::world::{HUB, World, lock};
 /// How long nothing may be written once everything agrees: longer than any period of an agent.
 const QUIET: Duration = Duration::from_secs(65);
 /// How long things have to come to rest before that.
-const REST: Duration = Duration::from_secs(15);
+const REST: Duration = Duration::from_secs(40);
 /// How long drift may stand on a member whose hub is away.
 const DRIFT_WITHIN: Duration = Duration::from_secs(60);
 /// How long members are watched after the hub was restored from a backup.

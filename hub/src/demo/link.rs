@@ -77,7 +77,8 @@ impl AsyncUdpSocket for Socket {
         loop {
             match self.inner.poll_recv(cx, bufs, meta) {
                 Poll::Ready(Ok(_)) if self.cut.load(Ordering::Relaxed) => {}
-                other => return other,
+                ready @ Poll::Ready(_) => return ready,
+                Poll::Pending => return Poll::Pending,
             }
         }
     }

@@ -24,10 +24,6 @@ pub(super) struct Show {
 }
 
 impl Show {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the demo runs in a real process and times its steps"
-    )]
     pub(super) fn new() -> Self {
         Self {
             terminal: std::io::stdout().is_terminal(),

@@ -203,7 +203,7 @@ impl Stage {
         let server = format!("https://{}", listener.local_addr()?);
         let tls = authority.rest_server(&self.crypto, &[])?;
         let path = self.kubeconfig(name);
-        std::fs::create_dir_all(path.parent().unwrap_or(Path::new(".")))?;
+        std::fs::create_dir_all(path.parent().unwrap_or_else(|| Path::new(".")))?;
         write_secret(&path, &authority.admin_kubeconfig(&server)?)?;
         tokio::spawn(https::serve(
             listener,

@@ -96,9 +96,10 @@ impl Hub {
     }
 
     async fn call(&self, method: &str, path: &str, body: &Value) -> (u16, Value) {
-        let body = match body {
-            Value::Null => Full::default(),
-            body => Full::from(serde_json::to_vec(body).unwrap()),
+        let body = if body.is_null() {
+            Full::default()
+        } else {
+            Full::from(serde_json::to_vec(body).unwrap())
         };
         let kind = match method {
             "PATCH" => "application/merge-patch+json",
