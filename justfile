@@ -16,7 +16,7 @@ lint:
 
 # Simulation seeds.
 seeds n="200":
-    cargo run --profile sim --bin roadstead-sim -- swarm --seeds {{n}}
+    cargo run --bin roadstead-sim -- swarm --seeds {{n}}
 
 # What CI runs.
 ci:

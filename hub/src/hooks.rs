@@ -22,7 +22,7 @@ use roadstead_authority::Authority;
 use roadstead_machinery::resource::{Origin, Resource};
 use roadstead_machinery::status::Status;
 use roadstead_protocol::env::{BoxFuture, Env};
-use roadstead_rest::{Collection, Hooks, Subresource, Verb, Write};
+use roadstead_rest::{Collection, Hooks, Identity, Subresource, Verb, Write};
 use roadstead_store::records::{DeletionRecord, deletion_key, in_world, object_key, world_key};
 use roadstead_store::{Op, Store};
 use serde_json::Value;
@@ -74,6 +74,10 @@ impl Hooks for HubHooks {
             self.env.clock.now(),
             request,
         ))
+    }
+
+    fn vouch(&self, token: &str) -> Option<Identity> {
+        self.authority.is_admin_token(token).then(Identity::admin)
     }
 
     fn metrics(&self) -> String {

@@ -19,6 +19,8 @@ use crate::{Hub, Parts, config};
 
 /// The store's file in the data folder.
 const STORE_FILE: &str = "hub.redb";
+/// The administrator's bearer token in the data folder.
+const TOKEN_FILE: &str = "admin.token";
 /// The administrator's kubeconfig in the data folder.
 pub(crate) const KUBECONFIG_FILE: &str = "admin.kubeconfig";
 
@@ -61,6 +63,7 @@ pub(crate) async fn hub(args: config::Hub, settings: Settings) -> Result<()> {
     let kubeconfig = data_dir.join(KUBECONFIG_FILE);
     let server = format!("https://{}", reachable(listen));
     write_secret(&kubeconfig, &hub.authority.admin_kubeconfig(&server)?)?;
+    write_secret(&data_dir.join(TOKEN_FILE), &hub.authority.admin_token())?;
     let stop = hub.stopping();
     let serving = tokio::spawn(https::serve(
         listener,

@@ -64,6 +64,11 @@ pub enum AuthorityError {
     },
 }
 
+/// What an administrator's token begins with, so that people and scanners know it.
+const TOKEN_PREFIX: &str = "rsa1.";
+/// What the token is derived for; it must never change.
+const TOKEN_CONTEXT: &str = "roadstead.dev 2026-11-21 administrator's bearer token";
+
 /// The hub's authorities, loaded. Cheap to clone.
 #[derive(Clone)]
 pub struct Authority {
@@ -141,6 +146,18 @@ impl Authority {
 
     /// How often to make new server settings, which also renews their certificates.
     pub const SERVER_RENEWAL: std::time::Duration = std::time::Duration::from_secs(3600);
+
+    /// The administrator's bearer token, for clients that have no use for a certificate. It stays the
+    /// same for as long as the REST port's authority does, and tells nothing about its key.
+    pub fn admin_token(&self) -> String {
+        let secret = blake3::derive_key(TOKEN_CONTEXT, self.keys.rest.key.as_bytes());
+        format!("{TOKEN_PREFIX}{}", hex::encode(secret))
+    }
+
+    /// Whether `token` is the administrator's; compared in constant time.
+    pub fn is_admin_token(&self, token: &str) -> bool {
+        blake3::hash(token.as_bytes()) == blake3::hash(self.admin_token().as_bytes())
+    }
 
     /// The user and groups that a client certificate of the REST port names (common name and
     /// organisations). rustls has verified it already.

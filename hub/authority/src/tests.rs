@@ -368,3 +368,16 @@ async fn a_token_lives_within_its_bounds() {
     assert!(!leaked, "the secret is in the store");
     drop(env);
 }
+
+#[tokio::test]
+async fn the_administrators_token_stays_and_is_nobody_elses() {
+    let env = system::env();
+    let store = store(&env).await;
+    let one = Authority::load_or_create(&store, &env).await.unwrap();
+    let again = Authority::load_or_create(&store, &env).await.unwrap();
+    assert_eq!(one.admin_token(), again.admin_token());
+    assert!(one.is_admin_token(&again.admin_token()));
+    let (_, other) = authority().await;
+    assert!(!one.is_admin_token(&other.admin_token()));
+    assert!(!one.is_admin_token(""));
+}

@@ -92,7 +92,13 @@ fn ready(
     };
     let joined = liveness.is_some() || was.is_some_and(|c| c.reason != "NotJoined");
     if !joined {
-        let message = "no agent has joined yet; `roadstead join` prints the command to run there";
+        let message = match cluster.spec.kubeconfig {
+            None => "no agent has joined yet; `roadstead join` prints the command to run there",
+            Some(_) => {
+                "this release does not connect by kubeconfig, so an agent has to join; \
+                 `roadstead join` prints the command to run there"
+            }
+        };
         return (unknown("NotJoined", message), None);
     }
     let left = context.parts.options.grace.saturating_sub(away);

@@ -5,9 +5,9 @@
 use http::{HeaderMap, Method};
 use roadstead_machinery::status::Status;
 
-use crate::Identity;
 use crate::identity::AGENTS;
 use crate::path::{Objects, Target};
+use crate::{Hooks, Identity};
 
 /// Lets `who` through, or says why not.
 ///
@@ -44,16 +44,31 @@ pub(crate) fn authorize(
     })
 }
 
-/// Who a request is from: nobody here vouches for the credentials of its headers, so whoever shows
-/// some, and no certificate, is not taken for somebody who shows none.
+/// Who a request is from: a certificate goes before a bearer token, which the owner of the API
+/// vouches for. Whoever shows credentials that nobody knows is not taken for somebody without any.
 ///
 /// # Errors
 /// 401.
-pub(crate) fn authenticate(who: Identity, headers: &HeaderMap) -> Result<Identity, Status> {
-    if who.is_anonymous() && headers.contains_key(http::header::AUTHORIZATION) {
-        return Err(Status::unauthorized());
+pub(crate) fn authenticate(
+    who: Identity,
+    headers: &HeaderMap,
+    hooks: &dyn Hooks,
+) -> Result<Identity, Status> {
+    let Some(shown) = headers.get(http::header::AUTHORIZATION) else {
+        return Ok(who);
+    };
+    if !who.is_anonymous() {
+        return Ok(who);
     }
-    Ok(who)
+    let token = shown.to_str().ok().and_then(bearer);
+    let known = token.and_then(|token| hooks.vouch(token));
+    known.ok_or_else(Status::unauthorized)
+}
+
+/// The token of an `Authorization` header; the scheme's case does not matter.
+fn bearer(header: &str) -> Option<&str> {
+    let (scheme, token) = header.trim().split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
 /// Who a request is to be answered as: administrators may take the place of others.
@@ -171,12 +186,53 @@ mod tests {
         let check = |who: Identity, header: &'static str, expected: Option<u16>| {
             let mut headers = HeaderMap::new();
             headers.insert(header, http::HeaderValue::from_static("Bearer x"));
-            let refused = authenticate(who, &headers).err();
+            let refused = authenticate(who, &headers, &Known).err();
             assert_eq!(refused.map(|s| s.code), expected, "{header}");
         };
         check(Identity::anonymous(), "authorization", Some(401));
         check(Identity::anonymous(), "accept", None);
         check(Identity::admin(), "authorization", None);
+    }
+
+    /// Vouches for one token.
+    struct Known;
+
+    impl Hooks for Known {
+        fn admit(&self, _: &mut crate::Write<'_>) -> Result<Vec<roadstead_store::Op>, Status> {
+            Ok(Vec::new())
+        }
+
+        fn subresources(
+            &self,
+            _: &roadstead_machinery::resource::Resource,
+        ) -> &'static [&'static str] {
+            &[]
+        }
+
+        fn subresource(
+            &self,
+            _: crate::Subresource,
+        ) -> roadstead_protocol::env::BoxFuture<Result<serde_json::Value, Status>> {
+            Box::pin(std::future::ready(Err(Status::no_such_resource())))
+        }
+
+        fn vouch(&self, token: &str) -> Option<Identity> {
+            (token == "good").then(Identity::admin)
+        }
+    }
+
+    #[test]
+    fn a_token_is_worth_what_the_owner_says() {
+        let user = |header: &'static str| {
+            let mut headers = HeaderMap::new();
+            headers.insert("authorization", http::HeaderValue::from_static(header));
+            authenticate(Identity::anonymous(), &headers, &Known).map(|who| who.user)
+        };
+        assert_eq!(user("Bearer good").ok().as_deref(), Some("admin"));
+        assert_eq!(user("bearer  good ").ok().as_deref(), Some("admin"));
+        for bad in ["Bearer bad", "Basic good", "Bearer", "good"] {
+            assert_eq!(user(bad).err().map(|s| s.code), Some(401), "{bad}");
+        }
     }
 
     #[test]

@@ -111,6 +111,12 @@ pub trait Hooks: Send + Sync + 'static {
     /// Answers a request for one of [`Hooks::subresources`]. The object exists.
     fn subresource(&self, request: Subresource) -> BoxFuture<Result<Value, Status>>;
 
+    /// Who a bearer token belongs to, if the owner knows it.
+    fn vouch(&self, token: &str) -> Option<Identity> {
+        let _unknown = token;
+        None
+    }
+
     /// Text in the Prometheus format to add to `/metrics`.
     fn metrics(&self) -> String {
         String::new()

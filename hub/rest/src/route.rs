@@ -65,7 +65,7 @@ where
     let (verb, label) = label(inner, &parts.method, &target);
     let path = parts.uri.path().to_owned();
     let query = Query::parse(parts.uri.query().unwrap_or_default());
-    let who = auth::authenticate(who, &parts.headers)
+    let who = auth::authenticate(who, &parts.headers, &*inner.hooks)
         .and_then(|who| auth::impersonate(who, &parts.headers));
     let answer = match query.and_then(|query| Ok((query, who?))) {
         Err(status) => Err(status),

@@ -78,7 +78,8 @@ fn shown(output: JoinOutput, namespace: &str, name: &str, known: bool, answer: &
             };
             format!(
                 "AttachedCluster {namespace}/{name} {found} may join once, until {until}.\n\
-                 Run this where that cluster's kubeconfig is (later starts need no --join):\n\n  {command}\n\n\
+                 Run this where that cluster's kubeconfig is (later starts need no --join; where others \
+                 see process lists, give the string as ROADSTEAD_AGENT_JOIN instead):\n\n  {command}\n\n\
                  Then look: kubectl -n {namespace} get attachedclusters {name}"
             )
         }

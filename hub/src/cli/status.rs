@@ -58,9 +58,12 @@ pub async fn status(args: &Status) -> Result<String, Error> {
     clusters
         .iter()
         .for_each(|c| faults.extend(faults_of("cluster", c)));
-    decisions
-        .iter()
-        .for_each(|d| faults.extend(faults_of("decision", d)));
+    for fault in decisions.iter().flat_map(|d| faults_of("decision", d)) {
+        // A policy has said it already, with more words.
+        if !faults.iter().any(|f| f.why.ends_with(&fault.why)) {
+            faults.push(fault);
+        }
+    }
     Ok(match args.output {
         Output::Json => json_of(&clusters, &decisions, &faults),
         Output::Text => text_of(&clusters, &decisions, &faults),

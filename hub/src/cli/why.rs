@@ -3,7 +3,7 @@
 //! A Decision shows a bounded extract; this reads what the decision was made from and recomputes the
 //! whole, with the very function that the hub uses.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use roadstead_machinery::resource::{Registry, Resource};
 use roadstead_plan::why::{Explanation, why as explain};
@@ -61,6 +61,7 @@ pub async fn why(args: &Why) -> Result<String, Error> {
         name: args.name.clone(),
     };
     let scale = resource.scale.as_ref().map(|s| s.spec_replicas.as_str());
+    let found = states(&key, &decisions);
     let former = former(&key, &decisions);
     let template = Template {
         key: key.clone(),
@@ -71,8 +72,8 @@ pub async fn why(args: &Why) -> Result<String, Error> {
     let placement = place(&world, &template, None);
     let explanation = explain(&world, &template, &placement);
     Ok(match args.output {
-        Output::Text => text(&key, &explanation),
-        Output::Json => as_json(&key, &explanation),
+        Output::Text => text(&key, &explanation, &found),
+        Output::Json => as_json(&key, &explanation, &found),
     })
 }
 
@@ -130,12 +131,7 @@ fn former(key: &ItemKey, decisions: &[Value]) -> Vec<Former> {
     let decisions = decisions
         .iter()
         .filter_map(|d| decision::Decision::deserialize(d).ok());
-    let about = decisions.map(|d| d.spec).filter(|spec| {
-        let t = &spec.template;
-        let group = t.api_version.split_once('/').map_or("", |(group, _)| group);
-        (group, &t.kind, &t.namespace, &t.name)
-            == (&*key.group, &key.kind, &key.namespace, &key.name)
-    });
+    let about = decisions.map(|d| d.spec).filter(|spec| is_about(spec, key));
     let mut out = Vec::new();
     for spec in about {
         out.extend(spec.clusters.iter().map(|c| Former {
@@ -151,7 +147,38 @@ fn former(key: &ItemKey, decisions: &[Value]) -> Vec<Former> {
     out
 }
 
-fn text(key: &ItemKey, explanation: &Explanation) -> String {
+/// What became of the object, by the cluster's namespace and name.
+type States = BTreeMap<(String, String), decision::ClusterStatus>;
+
+/// What the decision that stands says became of the object.
+fn states(key: &ItemKey, decisions: &[Value]) -> States {
+    let about = decisions
+        .iter()
+        .filter_map(|d| decision::Decision::deserialize(d).ok())
+        .filter(|d| is_about(&d.spec, key));
+    about
+        .flat_map(|d| d.status.clusters)
+        .map(|c| ((c.namespace.clone(), c.name.clone()), c))
+        .collect()
+}
+
+/// Whether a decision is about the object.
+fn is_about(spec: &decision::Spec, key: &ItemKey) -> bool {
+    let t = &spec.template;
+    let group = t.api_version.split_once('/').map_or("", |(group, _)| group);
+    (group, &t.kind, &t.namespace, &t.name) == (&*key.group, &key.kind, &key.namespace, &key.name)
+}
+
+/// The state on a cluster, with the member's own words where something is not right.
+fn state(found: &States, namespace: &str, name: &str) -> String {
+    match found.get(&(namespace.to_owned(), name.to_owned())) {
+        None => "-".to_owned(),
+        Some(c) if c.message.is_empty() => format!("{}, {}", c.state, c.health),
+        Some(c) => format!("{}, {}: {}", c.state, c.health, c.message),
+    }
+}
+
+fn text(key: &ItemKey, explanation: &Explanation, found: &States) -> String {
     let mut lines = vec![match &explanation.policy {
         Some(policy) => format!("{key} is distributed by {policy}."),
         None => format!("No policy distributes {key}."),
@@ -173,19 +200,20 @@ fn text(key: &ItemKey, explanation: &Explanation) -> String {
         lines.push("There are no clusters yet: roadstead join NAME".to_owned());
         return lines.join("\n");
     }
-    let mut table = plain(&["CLUSTER", "RUNS", "REPLICAS", "WHY"]);
+    let mut table = plain(&["CLUSTER", "CHOSEN", "REPLICAS", "WHY", "STATE"]);
     for c in &explanation.clusters {
         table.add_row(vec![
             format!("{}/{}", c.namespace, c.name),
             if c.runs { "yes" } else { "no" }.to_owned(),
             c.replicas.map(|n| n.to_string()).unwrap_or_default(),
             c.why.clone(),
+            state(found, &c.namespace, &c.name),
         ]);
     }
     format!("{}\n\n{}", lines.join("\n"), trimmed(&table))
 }
 
-fn as_json(key: &ItemKey, explanation: &Explanation) -> String {
+fn as_json(key: &ItemKey, explanation: &Explanation, found: &States) -> String {
     let clusters: Vec<Value> = explanation
         .clusters
         .iter()
@@ -193,9 +221,10 @@ fn as_json(key: &ItemKey, explanation: &Explanation) -> String {
             json!({
                 "namespace": c.namespace,
                 "name": c.name,
-                "runs": c.runs,
+                "chosen": c.runs,
                 "replicas": c.replicas,
                 "why": c.why,
+                "state": found.get(&(c.namespace.clone(), c.name.clone())),
             })
         })
         .collect();

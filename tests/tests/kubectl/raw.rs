@@ -122,6 +122,22 @@ async fn who_shows_nothing_sees_health_and_version() {
     }
 }
 
+#[tokio::test]
+async fn a_bearer_token_is_as_good_as_a_certificate() {
+    let world = World::start().await;
+    let kubeconfig = world.hub.kubeconfig();
+    let token = std::fs::read_to_string(kubeconfig.with_file_name("admin.token")).unwrap();
+    let wire = Wire::new(&kubeconfig, None).unwrap();
+    let list = async |token: &str| {
+        let head = format!("GET /api/v1/namespaces HTTP/1.1\r\nauthorization: Bearer {token}");
+        wire.exchange(&head, b"").await.unwrap()
+    };
+    assert_eq!(list(&token).await.0, 200);
+    let mut other = token.clone();
+    other.pop();
+    check(list(&other).await, 401, "Unauthorized", "Unauthorized");
+}
+
 /// A certificate with an administrator's names, by an authority of its own making.
 fn forged() -> Shown {
     let authority_key = KeyPair::generate().unwrap();
