@@ -1,7 +1,7 @@
 //! Every frame as it stands on the wire, kept in files: a release must read what another wrote.
 //!
-//! A sample that exists never changes. For a new variant add a frame to `samples` and run
-//! `cargo test -p roadstead-protocol -- --ignored write_samples_that_are_missing`.
+//! A sample that exists never changes. For a new variant add a frame to `samples`; the test then
+//! fails and prints the file that is missing.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -17,15 +17,24 @@ fn file(direction: &str, name: &str) -> PathBuf {
     folder.join(format!("{direction}-{name}.hex"))
 }
 
-fn read(path: &Path) -> Vec<u8> {
-    let text = std::fs::read_to_string(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+/// The bytes of a sample file; `frame` is what a missing one would have to hold.
+fn read<F: Frame>(path: &Path, frame: &F) -> Vec<u8> {
+    let text = std::fs::read_to_string(path).unwrap_or_else(|e| {
+        let bytes = encode(frame).unwrap();
+        let lines: Vec<String> = bytes.chunks(LINE_BYTES).map(hex::encode).collect();
+        panic!(
+            "{}: {e}; it should hold:\n{}",
+            path.display(),
+            lines.join("\n")
+        )
+    });
     hex::decode(text.split_whitespace().collect::<String>()).unwrap()
 }
 
 fn check<F: Frame>(direction: &str, samples: &[(&str, F)]) {
     let mut variants = BTreeSet::new();
     for (name, frame) in samples {
-        let kept = read(&file(direction, name));
+        let kept = read(&file(direction, name), frame);
         assert_eq!(
             hex::encode(encode(frame).unwrap()),
             hex::encode(&kept),
@@ -72,25 +81,4 @@ fn no_sample_file_is_left_over() {
         .unwrap()
         .map(|entry| entry.unwrap().path());
     assert_eq!(kept.collect::<BTreeSet<_>>(), known);
-}
-
-#[test]
-#[ignore = "writes files: run it after a variant was added"]
-fn write_samples_that_are_missing() {
-    fn write<F: Frame>(direction: &str, samples: &[(&str, F)]) {
-        for (name, frame) in samples {
-            let path = file(direction, name);
-            if !path.exists() {
-                let lines: Vec<String> = encode(frame)
-                    .unwrap()
-                    .chunks(LINE_BYTES)
-                    .map(hex::encode)
-                    .collect();
-                std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-                std::fs::write(&path, lines.join("\n") + "\n").unwrap();
-            }
-        }
-    }
-    write("hub", &samples::hub());
-    write("agent", &samples::agent());
 }
