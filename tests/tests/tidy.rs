@@ -176,6 +176,17 @@ fn production(text: &str) -> &str {
         .unwrap_or(text)
 }
 
+/// Which of `words` stand in production code outside comments, each with its line.
+fn words_in_code<'a>(text: &str, words: &[&'a str]) -> Vec<(usize, &'a str)> {
+    let mut found = Vec::new();
+    for (i, line) in production(text).lines().enumerate() {
+        let code = line.split("//").next().unwrap_or_default();
+        let here = words.iter().filter(|word| code.contains(**word));
+        found.extend(here.map(|word| (i + 1, *word)));
+    }
+    found
+}
+
 /// Fails with every fault found, one a line.
 fn none(faults: Vec<String>) {
     assert!(faults.is_empty(), "\n{}\n", faults.join("\n"));
@@ -227,11 +238,8 @@ fn pure_rooms_are_pure() {
         if is_test(&path) || !PURE.iter().any(|room| path.starts_with(room)) {
             continue;
         }
-        for (i, line) in production(&text).lines().enumerate() {
-            let code = line.split("//").next().unwrap_or_default();
-            for word in IMPURE.iter().filter(|w| code.contains(**w)) {
-                faults.push(format!("{path}:{}: {word} in a pure room", i + 1));
-            }
+        for (line, word) in words_in_code(&text, IMPURE) {
+            faults.push(format!("{path}:{line}: {word} in a pure room"));
         }
     }
     none(faults);
@@ -271,11 +279,8 @@ fn no_unwrap_and_nothing_left_loose_outside_tests() {
         if is_test(&path) || path.starts_with("tests/") {
             continue;
         }
-        for (i, line) in production(&text).lines().enumerate() {
-            let code = line.split("//").next().unwrap_or_default();
-            for word in loose.iter().filter(|w| code.contains(**w)) {
-                faults.push(format!("{path}:{}: {word}", i + 1));
-            }
+        for (line, word) in words_in_code(&text, &loose) {
+            faults.push(format!("{path}:{line}: {word}"));
         }
     }
     none(faults);
