@@ -2,6 +2,7 @@
 //!
 //! Values are JSON. The store itself knows nothing of this.
 
+mod answers;
 mod authority;
 mod fleet;
 mod ledger;
@@ -15,6 +16,11 @@ use serde::de::DeserializeOwned;
 
 use crate::{Entry, InvalidKey, Key};
 
+pub use answers::{
+    ANSWERS_PREFIX, Answer, FETCHED_PREFIX, FETCHES_MAX, FETCHES_PREFIX, FREEZE_PREFIX,
+    FetchRequest, FetchResult, FreezeRecord, REPLACES_MAX, answer_key, answers_prefix, fetch_key,
+    fetched_key, fetches_prefix, freeze_key, parse_answer_key, parse_fetch_key,
+};
 pub use authority::{
     AuthorityRecord, JoinTokenRecord, SEEN_PREFIX, SeenRecord, TOKENS_PREFIX, authority_key,
     seen_key, token_key,

@@ -1,6 +1,6 @@
 //! Keys there and back.
 
-use roadstead_protocol::wire::{Digest, Meta};
+use roadstead_protocol::wire::{Digest, Epoch, Meta, Revision, Stamp};
 
 use super::*;
 
@@ -106,4 +106,51 @@ fn ledger_entries_there_and_back() {
         value,
     };
     assert_eq!(decode::<LedgerEntry>(&entry).unwrap(), record);
+}
+
+fn stamp(revision: u64) -> Stamp {
+    Stamp {
+        epoch: Epoch(u64::MAX),
+        revision: Revision(revision),
+    }
+}
+
+#[test]
+fn answers_and_fetches_keys_there_and_back() {
+    let web = item("apps", "Deployment", "default", "web");
+    let key = answer_key("uid-1", &web).unwrap();
+    assert_eq!(key.as_str(), "/answers/uid-1/apps/Deployment/default/web");
+    assert!(key.as_str().starts_with(&answers_prefix("uid-1")));
+    let parsed = parse_answer_key(key.as_str());
+    assert_eq!(parsed, Some(("uid-1".to_owned(), web)));
+    let key = fetch_key("uid-1", 7).unwrap();
+    assert!(key.as_str().starts_with(&fetches_prefix("uid-1")));
+    assert_eq!(parse_fetch_key(key.as_str()), Some(("uid-1".to_owned(), 7)));
+    assert_eq!(parse_fetch_key("/fetches/uid-1"), None);
+    assert_eq!(
+        fetched_key("uid-1", 7).unwrap().as_str(),
+        "/fetched/uid-1/7"
+    );
+    assert_eq!(freeze_key("uid-1").unwrap().as_str(), "/freeze/uid-1");
+}
+
+#[test]
+fn an_answer_names_the_newest_that_were_shown() {
+    let mut answer = Answer::default();
+    for revision in [1, 2, 3, 4, 2, 5] {
+        answer.add(stamp(revision));
+    }
+    assert_eq!(answer.replaces, [3, 4, 2, 5].map(stamp));
+    let text = encode(&answer).unwrap();
+    assert_eq!(serde_json::from_slice::<Answer>(&text).unwrap(), answer);
+}
+
+#[test]
+fn what_is_no_json_is_a_problem() {
+    let content = FetchResult::new(Ok(Bytes::from_static(b"{\"kind\":\"Pod\"}")));
+    let text = encode(&content).unwrap();
+    let back: FetchResult = serde_json::from_slice(&text).unwrap();
+    assert!(matches!(back, FetchResult::Content(raw) if raw.get() == "{\"kind\":\"Pod\"}"));
+    let broken = FetchResult::new(Ok(Bytes::from_static(b"{")));
+    assert!(matches!(broken, FetchResult::Problem(_)));
 }
