@@ -319,6 +319,13 @@ impl Shell for Conversation {
             AgentEvent::Commit(batch) => self.write(batch)?,
             AgentEvent::Compared(_) => self.desk.compared(),
             AgentEvent::Synced(stamp) => tracing::debug!(%stamp, "in step with the hub"),
+            AgentEvent::Freeze(freeze) => {
+                tracing::warn!(stamp = %freeze.stamp, "this agent cannot be frozen yet");
+            }
+            AgentEvent::Fetch(fetch) => {
+                let problem = Err("this agent cannot show objects yet".to_owned());
+                session.fetched(now, fetch.id, &fetch.key, problem);
+            }
             AgentEvent::Restarting(wait) => {
                 self.ended = Some(Ended::Restarting(wait));
                 return ControlFlow::Break(());

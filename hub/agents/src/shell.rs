@@ -352,6 +352,9 @@ impl Shell for HubShell {
                     self.hub.metrics.dropped.add();
                 }
             }
+            HubEvent::Fetched { id, key, content } => {
+                tracing::debug!(cluster = self.uid, id, %key, there = content.is_ok(), "an object was fetched");
+            }
             HubEvent::Closed(ending) => {
                 tracing::debug!(cluster = self.uid, ?ending, "a session ends");
                 return ControlFlow::Break(());

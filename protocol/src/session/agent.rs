@@ -9,10 +9,11 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::wire::codec::Frame;
-use crate::wire::frame::{Ack, Hello, Mode, Restarting, Summary, Synced, Welcome};
+use crate::wire::frame::{Ack, Fetch, Freeze, Hello, Mode, Restarting, Summary, Synced, Welcome};
 use crate::wire::report::ItemReport;
-use crate::wire::{AgentFrame, Digest, HubFrame, Lane, Stamp};
+use crate::wire::{AgentFrame, Digest, HubFrame, ItemKey, Lane, Stamp};
 
+use super::answers::Answers;
 use super::outbox::Outbox;
 use super::receive::Receiver;
 use super::timer::{Timer, Timers};
@@ -43,6 +44,12 @@ pub enum AgentEvent {
     Compared(Option<Stamp>),
     /// All that the hub had when it said so is committed. Does not move the position.
     Synced(Stamp),
+    /// Leave the cluster as it is from now on, or no longer: to be judged by
+    /// [`verdict`](super::stamps::verdict) over what is recorded, and to be durable before it is
+    /// acted on. Comes before every batch that was announced after it.
+    Freeze(Freeze),
+    /// The hub asks for an object as it is on the member; answer with `fetched`.
+    Fetch(Fetch),
     /// The hub goes down on purpose: come back after this time.
     Restarting(Duration),
     /// The session is over: close the connection.
@@ -80,6 +87,9 @@ pub struct AgentSession {
     /// The newest acknowledgement, until it is transmitted.
     ack: Option<Stamp>,
     outbox: Outbox,
+    answers: Answers,
+    /// What both ends understand beyond the first release.
+    features: u64,
     events: VecDeque<AgentEvent>,
 }
 
@@ -96,6 +106,8 @@ impl AgentSession {
             hello,
             ack: None,
             outbox: Outbox::default(),
+            answers: Answers::default(),
+            features: 0,
             events: VecDeque::new(),
         }
     }
@@ -134,6 +146,17 @@ impl AgentSession {
         let taken = self.outbox.facts(json);
         self.flush_soon(now);
         taken
+    }
+
+    /// Answers [`AgentEvent::Fetch`]: the object's JSON, or why there is none. A content beyond
+    /// `CONTENT_BYTES_MAX` is answered with a problem; what was not asked is ignored.
+    pub fn fetched(&mut self, _now: Now, id: u64, key: &ItemKey, content: Result<Bytes, String>) {
+        self.answers.answer(id, key, content);
+    }
+
+    /// What both ends understand beyond the first release; 0 before the welcome.
+    pub fn features(&self) -> u64 {
+        self.features
     }
 
     /// How many items are waiting to be reported.
@@ -182,6 +205,7 @@ impl AgentSession {
             Mode::Compare => None,
         };
         let receiver = Receiver::new(welcome.lineage.clone(), start);
+        self.features = welcome.features;
         self.phase = Phase::On(Box::new(receiver));
         self.timers.clear(Timer::Handshake);
         self.await_comparison(now);
@@ -193,6 +217,7 @@ impl AgentSession {
     fn take(&mut self, now: Now, frame: HubFrame) -> Result<(), Violation> {
         frame.check()?;
         let name = frame.name();
+        let unknown = frame.needs() & !self.features != 0;
         let out_of = |phase| Err(Violation::OutOfPhase { frame: name, phase });
         match (&mut self.phase, frame) {
             (Phase::Over, _) => Ok(()),
@@ -210,6 +235,7 @@ impl AgentSession {
             }
             (Phase::Greeting, _) => out_of("before the welcome"),
             (Phase::On(_), HubFrame::Welcome(_)) => out_of("a second time"),
+            (Phase::On(_), _) if unknown => Err(Violation::Feature { frame: name }),
             (Phase::On(receiver), HubFrame::Summary(summary)) if receiver.expects_summaries() => {
                 summarise(receiver, summary)
             }
@@ -225,6 +251,16 @@ impl AgentSession {
             (Phase::On(receiver), HubFrame::Synced(Synced { stamp })) => receiver.synced(stamp),
             (Phase::On(receiver), HubFrame::Withdrawn(withdrawn)) => receiver.withdrawn(withdrawn),
             (Phase::On(receiver), HubFrame::Content(piece)) => receiver.content(&piece),
+            (Phase::On(receiver), HubFrame::Freeze(freeze)) => {
+                receiver.freeze(&freeze)?;
+                self.events.push_back(AgentEvent::Freeze(freeze));
+                Ok(())
+            }
+            (Phase::On(_), HubFrame::Fetch(fetch)) => {
+                self.answers.ask(&fetch)?;
+                self.events.push_back(AgentEvent::Fetch(fetch));
+                Ok(())
+            }
         }
     }
 }
@@ -263,6 +299,7 @@ impl Session for AgentSession {
                 }
                 (Timer::Compare, _) => self.await_comparison(now),
                 (Timer::Flush, _) => self.outbox.open(),
+                (Timer::Fetch | Timer::Held, _) => {}
             }
         }
     }
@@ -282,7 +319,10 @@ impl Session for AgentSession {
                     .poll_want(self.config.holds.as_ref())
                     .map(AgentFrame::Want)
             }
-            (Lane::Reports, Phase::On(_)) => self.outbox.poll_transmit(),
+            (Lane::Reports, Phase::On(_)) => {
+                let fetched = self.answers.poll_transmit().map(AgentFrame::Fetched);
+                fetched.or_else(|| self.outbox.poll_transmit())
+            }
             (Lane::Control | Lane::Desired | Lane::Content | Lane::Reports, _) => None,
         }
     }

@@ -4,8 +4,9 @@
 
 use bytes::Bytes;
 
-use crate::wire::frame::{Mode, Put, SummaryEntry, Tombstone};
-use crate::wire::{Digest, HubFrame, ItemKey, Meta, Revision, Stamp};
+use crate::wire::codec::{self, Exceeded};
+use crate::wire::frame::{Freeze, Mode, Put, SummaryEntry, Tombstone};
+use crate::wire::{Digest, HubFrame, ItemKey, Lineage, Meta, Revision, Stamp};
 
 /// One entry of a cluster's ledger.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -111,6 +112,35 @@ impl From<Tombstone> for Change {
             what: What::Tombstone,
         }
     }
+}
+
+impl Freeze {
+    /// The order as a change, to be judged by [`verdict`](super::stamps::verdict) over the one that
+    /// is recorded: two of equal effect have equal digests, whatever their reasons.
+    pub fn as_change(&self) -> Change {
+        let effect: &[u8] = if self.frozen { b"frozen" } else { b"thawed" };
+        Change {
+            key: Self::key(),
+            stamp: self.stamp,
+            meta: self.meta.clone(),
+            what: What::Put {
+                digest: Digest::of(effect),
+                size: 0,
+            },
+        }
+    }
+}
+
+/// Whether an entry may travel.
+pub(super) fn sendable(lineage: &Lineage, change: &Change) -> Result<(), String> {
+    if !lineage.contains(change.stamp) {
+        return Err("its stamp is not of this hub's history".to_owned());
+    }
+    let size = match change.what {
+        What::Put { size, .. } => size,
+        What::Tombstone => 0,
+    };
+    codec::check_change(&change.key, size, &change.meta).map_err(|e: Exceeded| e.to_string())
 }
 
 /// A change with what is needed to commit it.

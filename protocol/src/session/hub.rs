@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::wire::codec::Frame;
-use crate::wire::frame::{Ack, Facts, Hello, RefusalCode, Refused, Restarting, Want};
+use crate::wire::frame::{Ack, Facts, Hello, RefusalCode, Refused, Restarting, Summary, Want};
 use crate::wire::limits::MESSAGE_BYTES_MAX;
 use crate::wire::{AgentFrame, Digest, HubFrame, Lane, Revision};
 
@@ -18,9 +18,14 @@ use super::timer::{Timer, Timers};
 use super::{Change, Ending, Now, Session, Violation, handshake};
 use crate::wire::limits::HELLO_DEADLINE;
 
+mod beside;
 mod event;
+mod fetches;
+mod freezing;
 
 pub use event::{Admission, HubConfig, HubEvent};
+use fetches::Fetches;
+use freezing::Freezing;
 
 /// Where a session is.
 enum Phase {
@@ -40,6 +45,11 @@ struct Running {
     outbound: Outbound,
     /// The welcome, until it is transmitted.
     welcome: Option<HubFrame>,
+    /// What both ends understand beyond the first release.
+    features: u64,
+    fetches: Fetches,
+    /// A comparison that is held up is to be kept going.
+    nudge: bool,
 }
 
 /// The hub's end of a session.
@@ -48,6 +58,7 @@ pub struct HubSession {
     phase: Phase,
     timers: Timers,
     control: VecDeque<HubFrame>,
+    freezing: Freezing,
     events: VecDeque<HubEvent>,
 }
 
@@ -62,6 +73,7 @@ impl HubSession {
             phase: Phase::Waiting,
             timers,
             control: VecDeque::new(),
+            freezing: Freezing::default(),
             events: VecDeque::new(),
         }
     }
@@ -77,14 +89,19 @@ impl HubSession {
         };
         let mode = handshake::mode(&self.config.lineage, floor, hello);
         let welcome = handshake::welcome(&self.config, hello, mode);
+        let features = welcome.features;
         let sender = Sender::new(mode, handshake::start(mode, hello));
         let welcome = Some(HubFrame::Welcome(welcome));
         self.phase = Phase::On(Box::new(Running {
             sender,
             outbound: Outbound::default(),
             welcome,
+            features,
+            fetches: Fetches::default(),
+            nudge: false,
         }));
         self.events.push_back(HubEvent::Admitted(mode));
+        self.hold(now);
     }
 
     /// Answers [`HubEvent::NeedChanges`]: the next entries, in revision order. What does not follow
@@ -213,13 +230,16 @@ impl HubSession {
 
     fn take(&mut self, frame: AgentFrame) -> Result<(), Violation> {
         frame.check()?;
-        let name = frame.name();
+        let (name, needs) = (frame.name(), frame.needs());
         match (&mut self.phase, frame) {
             (Phase::Waiting, AgentFrame::Hello(hello)) => {
                 self.timers.clear(Timer::Handshake);
                 self.events.push_back(HubEvent::Hello(hello.clone()));
                 self.phase = Phase::Deciding(hello);
                 Ok(())
+            }
+            (Phase::On(on), _) if needs & !on.features != 0 => {
+                Err(Violation::Feature { frame: name })
             }
             (Phase::On(on), AgentFrame::Ack(Ack { stamp })) => {
                 if on.sender.ack(&self.config.lineage, stamp)? {
@@ -234,6 +254,12 @@ impl HubSession {
             }
             (Phase::On(_), AgentFrame::Facts(Facts { json })) => {
                 self.events.push_back(HubEvent::Facts(json));
+                Ok(())
+            }
+            (Phase::On(on), AgentFrame::Fetched(piece)) => {
+                let answer = on.fetches.piece(piece)?;
+                self.fetched(answer);
+                self.await_fetches();
                 Ok(())
             }
             // What was on its way when the session ended.
@@ -255,6 +281,19 @@ impl HubSession {
 }
 
 impl Running {
+    /// The next announcement; while they are held, only what keeps a comparison going.
+    fn announce(&mut self, held: bool) -> Option<HubFrame> {
+        let nudge = std::mem::take(&mut self.nudge);
+        if !held {
+            return self.sender.poll_transmit();
+        }
+        let empty = Summary {
+            entries: Vec::new(),
+            complete: None,
+        };
+        (nudge && self.sender.compares()).then_some(HubFrame::Summary(empty))
+    }
+
     fn want(&mut self, want: Want) -> Result<(), Violation> {
         let Want { key, revision } = want;
         let entry = self
@@ -301,6 +340,19 @@ impl Session for HubSession {
         while let Some(timer) = self.timers.expire(now) {
             match timer {
                 Timer::Handshake => self.close(Ending::Late("a hello")),
+                Timer::Fetch => {
+                    if let Phase::On(on) = &mut self.phase {
+                        let late = on.fetches.expire(now);
+                        self.fetched(late);
+                    }
+                    self.await_fetches();
+                }
+                Timer::Held => {
+                    if let Phase::On(on) = &mut self.phase {
+                        on.nudge = true;
+                    }
+                    self.hold(now);
+                }
                 Timer::Compare | Timer::Flush => {}
             }
         }
@@ -312,9 +364,15 @@ impl Session for HubSession {
 
     fn poll_transmit_on(&mut self, lane: Lane) -> Option<HubFrame> {
         match (lane, &mut self.phase) {
-            (Lane::Control, _) => self.control.pop_front(),
+            (Lane::Control, phase) => self.control.pop_front().or_else(|| match phase {
+                Phase::On(on) => on.fetches.poll_transmit().map(HubFrame::Fetch),
+                Phase::Waiting | Phase::Deciding(_) | Phase::Over => None,
+            }),
             (Lane::Desired, Phase::On(on)) => {
-                on.welcome.take().or_else(|| on.sender.poll_transmit())
+                let order = |order: &mut Freezing| order.poll_transmit(on.features);
+                let first = on.welcome.take();
+                let first = first.or_else(|| order(&mut self.freezing).map(HubFrame::Freeze));
+                first.or_else(|| on.announce(self.freezing.holds(on.features)))
             }
             (Lane::Content, Phase::On(on)) => on.outbound.poll_transmit().map(HubFrame::Content),
             (Lane::Desired | Lane::Content | Lane::Reports, _) => None,
@@ -328,7 +386,9 @@ impl Session for HubSession {
         let Phase::On(on) = &mut self.phase else {
             return None;
         };
-        if let Some((after, room)) = on.sender.poll_need() {
+        if !self.freezing.holds(on.features)
+            && let Some((after, room)) = on.sender.poll_need()
+        {
             return Some(HubEvent::NeedChanges { after, room });
         }
         on.outbound

@@ -29,6 +29,7 @@ use crate::wire::Lane;
 use crate::wire::codec::Frame;
 
 pub mod agent;
+mod answers;
 pub mod backoff;
 pub mod change;
 mod handshake;

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use bytes::Bytes;
 
-use crate::wire::frame::{Content, Mode, Want, Withdrawn};
+use crate::wire::frame::{Content, Freeze, Mode, Want, Withdrawn};
 use crate::wire::limits::{WINDOW_BYTES, WINDOW_ITEMS, WINDOW_SUMMARY};
 use crate::wire::{Digest, Lineage, Revision, Stamp};
 
@@ -131,6 +131,17 @@ impl Receiver {
         if !with_shell && !self.queue.names(digest) {
             self.inbound.forget(digest);
         }
+    }
+
+    /// Takes an order to leave the cluster as it is; it moves no place in the set.
+    pub(super) fn freeze(&self, freeze: &Freeze) -> Result<(), Violation> {
+        if self.lineage.contains(freeze.stamp) {
+            return Ok(());
+        }
+        Err(Violation::ForeignStamp {
+            key: Freeze::key(),
+            stamp: freeze.stamp,
+        })
     }
 
     /// An announced put is to be passed over.

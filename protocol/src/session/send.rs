@@ -5,13 +5,13 @@
 
 use std::collections::VecDeque;
 
-use crate::wire::codec::{self, Exceeded};
+use crate::wire::codec;
 use crate::wire::frame::{Mode, Summary, Synced, Withdrawn};
 use crate::wire::limits::{SUMMARY_ENTRIES_MAX, WINDOW_ITEMS, WINDOW_SUMMARY};
 use crate::wire::{HubFrame, Lineage, Revision, Stamp};
 
 use super::Violation;
-use super::change::{Change, What};
+use super::change::{Change, sendable};
 use super::outbound::Wanted;
 use super::window::{Unacked, Window};
 use crate::wire::limits::SUMMARY_FRAME_BYTES;
@@ -171,13 +171,18 @@ impl Sender {
         self.hint = true;
     }
 
+    /// Whether the agent waits for summaries.
+    pub(super) fn compares(&self) -> bool {
+        self.mode == Mode::Compare || self.is_comparing()
+    }
+
     /// The next frame for the desired lane.
     pub(super) fn poll_transmit(&mut self) -> Option<HubFrame> {
         match self.outgoing.pop_front()? {
             Outgoing::Change(change) => {
                 self.sent = change.revision();
                 // Until the end of a comparison is queued or sent, entries are parts of it.
-                if self.mode == Mode::Compare || self.is_comparing() {
+                if self.compares() {
                     Some(self.summary(change))
                 } else {
                     Some(change.into_frame())
@@ -255,18 +260,6 @@ impl Sender {
     pub(super) fn unacked(&self, revision: Revision) -> Option<&Unacked> {
         self.window.get(revision).filter(|_| revision <= self.sent)
     }
-}
-
-/// Whether an entry may travel.
-fn sendable(lineage: &Lineage, change: &Change) -> Result<(), String> {
-    if !lineage.contains(change.stamp) {
-        return Err("its stamp is not of this hub's history".to_owned());
-    }
-    let size = match change.what {
-        What::Put { size, .. } => size,
-        What::Tombstone => 0,
-    };
-    codec::check_change(&change.key, size, &change.meta).map_err(|e: Exceeded| e.to_string())
 }
 
 /// About how many bytes an entry takes, rather too many.

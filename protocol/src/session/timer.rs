@@ -15,6 +15,10 @@ pub(super) enum Timer {
     Compare,
     /// More reports that could share a frame.
     Flush,
+    /// The answer to a question about the member.
+    Fetch,
+    /// A comparison that a freeze holds up has to be kept going.
+    Held,
 }
 
 impl Timer {
@@ -24,6 +28,8 @@ impl Timer {
             Self::Handshake => "handshake deadline",
             Self::Compare => "comparison deadline",
             Self::Flush => "report flush",
+            Self::Fetch => "fetch deadline",
+            Self::Held => "frozen comparison",
         }
     }
 }

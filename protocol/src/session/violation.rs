@@ -99,6 +99,24 @@ pub enum Violation {
         /// At which revision.
         revision: Revision,
     },
+    /// An answer that does not belong to a question, or a piece of one that does not follow.
+    #[error("answered the question {id} out of order, or unasked")]
+    Fetched {
+        /// The question's id.
+        id: u64,
+    },
+    /// More questions than may be open, or the same twice.
+    #[error("more than {limit} questions are open, or one was asked twice")]
+    Fetches {
+        /// How many may be.
+        limit: usize,
+    },
+    /// A frame of a feature that was not agreed on.
+    #[error("{frame} was not agreed on")]
+    Feature {
+        /// The frame's name.
+        frame: &'static str,
+    },
     /// A welcome that makes no sense for this agent.
     #[error("welcome {0}")]
     Welcome(&'static str),

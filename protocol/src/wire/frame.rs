@@ -43,6 +43,11 @@ pub enum HubFrame {
     Restarting(Restarting),
     /// A put that was announced is superseded and its content is gone.
     Withdrawn(Withdrawn),
+    /// Nothing on the cluster is to be touched from now on, or may be again. Needs
+    /// [`features::FREEZE`].
+    Freeze(Freeze),
+    /// The object as it is on the member is asked for. Needs [`features::FETCH`].
+    Fetch(Fetch),
 }
 
 /// What an agent says.
@@ -58,20 +63,24 @@ pub enum AgentFrame {
     Reports(#[serde(deserialize_with = "bounded::list::<REPORTS_MAX, _, _>")] Vec<ItemReport>),
     /// What the cluster is like.
     Facts(Facts),
+    /// A piece of an object that was fetched, or why there is none. Needs [`features::FETCH`].
+    Fetched(Fetched),
 }
 
 impl HubFrame {
     /// The lane it travels on.
     pub fn lane(&self) -> Lane {
         match self {
-            Self::Refused(_) | Self::Restarting(_) => Lane::Control,
-            // Lanes are not ordered among each other: a welcome must not be overtaken by a put.
+            Self::Refused(_) | Self::Restarting(_) | Self::Fetch(_) => Lane::Control,
+            // Lanes are not ordered among each other: neither a welcome nor a freeze must be
+            // overtaken by a put.
             Self::Welcome(_)
             | Self::Put(_)
             | Self::Tombstone(_)
             | Self::Summary(_)
             | Self::Synced(_)
-            | Self::Withdrawn(_) => Lane::Desired,
+            | Self::Withdrawn(_)
+            | Self::Freeze(_) => Lane::Desired,
             Self::Content(_) => Lane::Content,
         }
     }
@@ -88,16 +97,45 @@ impl HubFrame {
             Self::Synced(_) => "synced",
             Self::Restarting(_) => "restarting",
             Self::Withdrawn(_) => "withdrawn",
+            Self::Freeze(_) => "freeze",
+            Self::Fetch(_) => "fetch",
+        }
+    }
+}
+
+impl HubFrame {
+    /// The features without which the agent must not get it; 0 for those of the first release.
+    pub fn needs(&self) -> u64 {
+        match self {
+            Self::Freeze(_) => features::FREEZE,
+            Self::Fetch(_) => features::FETCH,
+            Self::Welcome(_)
+            | Self::Refused(_)
+            | Self::Put(_)
+            | Self::Tombstone(_)
+            | Self::Content(_)
+            | Self::Summary(_)
+            | Self::Synced(_)
+            | Self::Restarting(_)
+            | Self::Withdrawn(_) => 0,
         }
     }
 }
 
 impl AgentFrame {
+    /// The features without which the hub must not get it; 0 for those of the first release.
+    pub fn needs(&self) -> u64 {
+        match self {
+            Self::Fetched(_) => features::FETCH,
+            Self::Hello(_) | Self::Ack(_) | Self::Want(_) | Self::Reports(_) | Self::Facts(_) => 0,
+        }
+    }
+
     /// The lane it travels on.
     pub fn lane(&self) -> Lane {
         match self {
             Self::Hello(_) | Self::Ack(_) | Self::Want(_) => Lane::Control,
-            Self::Reports(_) | Self::Facts(_) => Lane::Reports,
+            Self::Reports(_) | Self::Facts(_) | Self::Fetched(_) => Lane::Reports,
         }
     }
 
@@ -109,6 +147,7 @@ impl AgentFrame {
             Self::Want(_) => "want",
             Self::Reports(_) => "reports",
             Self::Facts(_) => "facts",
+            Self::Fetched(_) => "fetched",
         }
     }
 }
@@ -302,8 +341,69 @@ pub struct Facts {
     pub json: Bytes,
 }
 
-/// Bits of [`Hello::features`].
+/// Nothing on the cluster is to be touched while `frozen`, whatever else is said: no apply, no
+/// delete, no repair. Stamped like an item, and held on a fork like one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Freeze {
+    /// Given when.
+    pub stamp: Stamp,
+    /// Whether it holds or is lifted.
+    pub frozen: bool,
+    /// Why, in the words of whoever did it. Bounded by `MESSAGE_BYTES_MAX`.
+    pub reason: String,
+    /// How to treat it; [`Meta::Replaces`] ends a hold on it, all else is ignored.
+    #[serde(deserialize_with = "bounded::list::<META_MAX, _, _>")]
+    pub meta: Vec<Meta>,
+}
+
+impl Freeze {
+    /// The key under which an agent reports what became of a freeze.
+    pub fn key() -> ItemKey {
+        ItemKey {
+            group: "roadstead.dev".to_owned(),
+            kind: "Freeze".to_owned(),
+            namespace: String::new(),
+            name: "freeze".to_owned(),
+        }
+    }
+}
+
+/// The object as it is on the member is asked for. Answered once by [`Fetched`], in as many pieces
+/// as it takes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fetch {
+    /// Names the question within its session.
+    pub id: u64,
+    /// Which object.
+    pub key: ItemKey,
+}
+
+/// A piece of an object that was asked for. Pieces of one object come in order, without gaps, and
+/// without pieces of others in between.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fetched {
+    /// Of which question.
+    pub id: u64,
+    /// Which object.
+    pub key: ItemKey,
+    /// Where the piece begins.
+    pub offset: u32,
+    /// How long the whole is, in bytes.
+    pub total: u32,
+    /// The piece of the object's JSON.
+    pub bytes: Bytes,
+    /// Why there is no content; empty where there is. It ends the answer. Bounded by
+    /// `MESSAGE_BYTES_MAX`.
+    pub problem: String,
+}
+
+/// Bits of [`Hello::features`]. What a peer lacks is never sent to it.
 pub mod features {
+    /// [`HubFrame::Freeze`](super::HubFrame::Freeze).
+    pub const FREEZE: u64 = 1;
+    /// [`HubFrame::Fetch`](super::HubFrame::Fetch) and
+    /// [`AgentFrame::Fetched`](super::AgentFrame::Fetched).
+    pub const FETCH: u64 = 2;
     /// What this release understands.
-    pub const ALL: u64 = 0;
+    pub const ALL: u64 = FREEZE | FETCH;
 }

@@ -48,6 +48,12 @@ pub const HELLO_DEADLINE: Duration = Duration::from_secs(10);
 pub const WELCOME_DEADLINE: Duration = Duration::from_secs(30);
 /// How long an agent lets a comparison stand still while it waits for the hub.
 pub const COMPARE_DEADLINE: Duration = Duration::from_secs(60);
+/// Questions for objects on the member that wait for an answer, in one session.
+pub const FETCHES_MAX: usize = 4;
+/// How long a hub waits for the answer to a fetch before it says that none came.
+pub const FETCH_DEADLINE: Duration = Duration::from_secs(30);
+/// Most epochs of a hub's history that an agent remembers; the oldest are dropped first.
+pub const LINEAGE_KNOWN_MAX: usize = 2 * LINEAGE_MAX;
 /// How long a report waits for others that could travel with it.
 pub const FLUSH_AFTER: Duration = Duration::from_millis(50);
 /// Most bytes of reports in one frame, by estimate.

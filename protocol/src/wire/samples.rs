@@ -5,8 +5,8 @@
 use bytes::Bytes;
 
 use super::frame::{
-    Ack, Content, Facts, Hello, Mode, Put, RefusalCode, Refused, Restarting, Summary, SummaryEntry,
-    Synced, Tombstone, Want, Welcome, Withdrawn,
+    Ack, Content, Facts, Fetch, Fetched, Freeze, Hello, Mode, Put, RefusalCode, Refused,
+    Restarting, Summary, SummaryEntry, Synced, Tombstone, Want, Welcome, Withdrawn,
 };
 use super::item::Propagation;
 use super::report::{Health, ItemReport, ItemState};
@@ -171,7 +171,36 @@ pub(super) fn hub() -> Vec<(&'static str, HubFrame)> {
         ),
     ];
     frames.extend(refusals());
+    frames.extend(freezes());
     frames
+}
+
+/// Frames of a freeze and of a fetch.
+fn freezes() -> Vec<(&'static str, HubFrame)> {
+    let freeze = |frozen, reason: &str, meta| {
+        HubFrame::Freeze(Freeze {
+            stamp: stamp(303),
+            frozen,
+            reason: reason.to_owned(),
+            meta,
+        })
+    };
+    vec![
+        ("freeze", freeze(true, "night of the move", Vec::new())),
+        ("freeze-lifted", freeze(false, "", every_meta())),
+        ("fetch", HubFrame::Fetch(Fetch { id: 9, key: key() })),
+    ]
+}
+
+fn fetched(problem: &str, bytes: &'static [u8]) -> AgentFrame {
+    AgentFrame::Fetched(Fetched {
+        id: 9,
+        key: key(),
+        offset: if bytes.is_empty() { 0 } else { 65_536 },
+        total: if bytes.is_empty() { 0 } else { 70_000 },
+        bytes: Bytes::from_static(bytes),
+        problem: problem.to_owned(),
+    })
 }
 
 fn hello(position: Option<Stamp>) -> AgentFrame {
@@ -228,5 +257,7 @@ pub(super) fn agent() -> Vec<(&'static str, AgentFrame)> {
         ),
         ("reports", AgentFrame::Reports(reports())),
         ("facts", AgentFrame::Facts(facts)),
+        ("fetched", fetched("", b"{\"kind\":\"Deployment\"}")),
+        ("fetched-problem", fetched("it is not there", b"")),
     ]
 }

@@ -79,6 +79,15 @@ pub enum HubEvent {
     Reports(Vec<ItemReport>),
     /// What the cluster is like: bounded JSON.
     Facts(Bytes),
+    /// What became of a `fetch`.
+    Fetched {
+        /// Its id.
+        id: u64,
+        /// Which object.
+        key: ItemKey,
+        /// The object as it is on the member, as the agent sent it, or why there is none.
+        content: Result<Bytes, String>,
+    },
     /// The session is over; send what is left to send, then close the connection.
     Closed(Ending),
 }

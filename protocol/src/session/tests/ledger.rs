@@ -148,7 +148,7 @@ impl Hub {
                     self.reports
                         .extend(reports.into_iter().map(|r| (r.key.clone(), r)));
                 }
-                HubEvent::Facts(_) => {}
+                HubEvent::Facts(_) | HubEvent::Fetched { .. } => {}
                 HubEvent::Unsendable { .. } | HubEvent::Closed(_) => {
                     self.closed.push(format!("{event:?}"));
                 }

@@ -4,7 +4,8 @@
 //! on their way out.
 
 use crate::wire::frame::{
-    Content, Facts, Hello, Put, Refused, Summary, SummaryEntry, Tombstone, Want, Welcome, Withdrawn,
+    Content, Facts, Fetch, Fetched, Freeze, Hello, Put, Refused, Summary, SummaryEntry, Tombstone,
+    Want, Welcome, Withdrawn,
 };
 use crate::wire::limits::{
     ADDRESSES_MAX, AUTHORITIES_MAX, CHUNK_BYTES_MAX, CONTENT_BYTES_MAX, FACTS_BYTES_MAX,
@@ -60,6 +61,8 @@ pub(super) fn hub(frame: &HubFrame) -> Result<(), Exceeded> {
         HubFrame::Summary(frame) => summary(frame),
         HubFrame::Synced(_) | HubFrame::Restarting(_) => Ok(()),
         HubFrame::Withdrawn(Withdrawn { key, revision: _ }) => item_key(key),
+        HubFrame::Freeze(frame) => freeze(frame),
+        HubFrame::Fetch(Fetch { id: _, key }) => item_key(key),
     }
 }
 
@@ -81,6 +84,7 @@ pub(super) fn agent(frame: &AgentFrame) -> Result<(), Exceeded> {
             reports.iter().try_for_each(report)
         }
         AgentFrame::Facts(Facts { json }) => at_most("facts (bytes)", json.len(), FACTS_BYTES_MAX),
+        AgentFrame::Fetched(frame) => fetched(frame),
     }
 }
 
@@ -173,14 +177,34 @@ pub(crate) fn meta_bytes(meta: &Meta) -> usize {
 }
 
 fn content(content: &Content) -> Result<(), Exceeded> {
+    piece(content.offset, content.bytes.len(), content.total)
+}
+
+/// Checks a piece of `length` bytes at `offset` of a content of `total` bytes.
+fn piece(offset: u32, length: usize, total: u32) -> Result<(), Exceeded> {
+    at_most("a piece of content (bytes)", length, CHUNK_BYTES_MAX)?;
+    at_most("a content (bytes)", size(total), CONTENT_BYTES_MAX)?;
+    let end = size(offset).saturating_add(length);
+    at_most("a content's end (bytes)", end, size(total))
+}
+
+fn freeze(freeze: &Freeze) -> Result<(), Exceeded> {
     at_most(
-        "a piece of content (bytes)",
-        content.bytes.len(),
-        CHUNK_BYTES_MAX,
+        "a freeze's reason (bytes)",
+        freeze.reason.len(),
+        MESSAGE_BYTES_MAX,
     )?;
-    at_most("a content (bytes)", size(content.total), CONTENT_BYTES_MAX)?;
-    let end = size(content.offset).saturating_add(content.bytes.len());
-    at_most("a content's end (bytes)", end, size(content.total))
+    meta(&freeze.meta)
+}
+
+fn fetched(fetched: &Fetched) -> Result<(), Exceeded> {
+    item_key(&fetched.key)?;
+    at_most(
+        "a fetch's problem (bytes)",
+        fetched.problem.len(),
+        MESSAGE_BYTES_MAX,
+    )?;
+    piece(fetched.offset, fetched.bytes.len(), fetched.total)
 }
 
 fn summary(summary: &Summary) -> Result<(), Exceeded> {
