@@ -93,6 +93,7 @@ impl Outbox {
                 break;
             };
             if let Ok(key) = records::report_key(uid, &item) {
+                txn = hold(txn, snapshot, uid, &report);
                 txn = self.note(txn, now, snapshot, key, report);
             }
         }
@@ -119,6 +120,18 @@ impl Outbox {
         self.stored += usize::from(!there);
         let value = records::encode(&ReportRecord::new(report, now)).ok();
         put(txn, snapshot, Some(key), value)
+    }
+}
+
+/// Keeps the extract of what waits for somebody as `report` says it.
+fn hold(txn: Txn, snapshot: &Snapshot, uid: &str, report: &ItemReport) -> Txn {
+    let Ok(key) = records::hold_key(uid, &report.key) else {
+        return txn;
+    };
+    match records::HoldRecord::of(report) {
+        Some(record) => put(txn, snapshot, Some(key), records::encode(&record).ok()),
+        None if snapshot.get(key.as_str()).is_some() => txn.delete(key),
+        None => txn,
     }
 }
 

@@ -35,3 +35,8 @@ pub const CONFIRM_REMOVAL_ANNOTATION: &str = "roadstead.dev/confirm-removal";
 pub const DELETE_CONTENTS_ANNOTATION: &str = "roadstead.dev/delete-contents";
 /// Every label and annotation key with this prefix is Roadstead's and is not published to members.
 pub const OWN_PREFIX: &str = "roadstead.dev/";
+/// Annotation on an AttachedCluster: with `"true"` nothing is applied, deleted or repaired there; with
+/// `"false"`, or without it, everything is.
+pub const FREEZE_ANNOTATION: &str = "roadstead.dev/freeze";
+/// Annotation on an AttachedCluster: why it is frozen, for people.
+pub const FREEZE_REASON_ANNOTATION: &str = "roadstead.dev/freeze-reason";

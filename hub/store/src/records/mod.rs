@@ -5,6 +5,7 @@
 mod answers;
 mod authority;
 mod fleet;
+mod holds;
 mod ledger;
 mod objects;
 mod world;
@@ -28,6 +29,9 @@ pub use authority::{
 pub use fleet::{
     ACKED_PREFIX, FACTS_PREFIX, LIVENESS_PREFIX, Liveness, REPORTS_PREFIX, ReportRecord, acked_key,
     facts_key, liveness_key, parse_report_key, report_key, reports_prefix,
+};
+pub use holds::{
+    DELETION_PENDING, HOLDS_PREFIX, HoldRecord, NOT_IN_HUB, hold_key, holds_prefix, parse_hold_key,
 };
 pub use ledger::{
     CONTENT_PREFIX, DELETIONS_PREFIX, DeletionRecord, LEDGER_PREFIX, LedgerEntry, LedgerState,

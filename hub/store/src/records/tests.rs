@@ -154,3 +154,40 @@ fn what_is_no_json_is_a_problem() {
     let broken = FetchResult::new(Ok(Bytes::from_static(b"{")));
     assert!(matches!(broken, FetchResult::Problem(_)));
 }
+
+#[test]
+fn only_what_waits_for_somebody_is_a_hold() {
+    use roadstead_protocol::wire::frame::Freeze;
+    use roadstead_protocol::wire::report::{Health, ItemReport, ItemState};
+    let check = |state, reason: &str, key: ItemKey, waits: bool| {
+        let report = ItemReport {
+            key,
+            stamp: stamp(7),
+            state,
+            reason: reason.to_owned(),
+            message: String::new(),
+            generation: 0,
+            health: Health::Unknown,
+            status: Bytes::new(),
+        };
+        assert_eq!(
+            HoldRecord::of(&report).is_some(),
+            waits,
+            "{state:?} {reason}"
+        );
+    };
+    let web = || item("apps", "Deployment", "default", "web");
+    check(ItemState::Held, "OtherHistory", web(), true);
+    check(ItemState::Unclaimed, NOT_IN_HUB, web(), true);
+    check(ItemState::Pending, DELETION_PENDING, web(), true);
+    check(ItemState::Pending, "", web(), false);
+    check(ItemState::Applied, "", web(), false);
+    check(ItemState::Applied, "Frozen", Freeze::key(), true);
+    check(ItemState::Removed, "Thawed", Freeze::key(), false);
+    let key = hold_key("uid-1", &web()).unwrap();
+    assert!(key.as_str().starts_with(&holds_prefix("uid-1")));
+    assert_eq!(
+        parse_hold_key(key.as_str()),
+        Some(("uid-1".to_owned(), web()))
+    );
+}
