@@ -120,6 +120,19 @@ impl Api {
         self.send("GET", path, (JSON, JSON), None).await
     }
 
+    /// Reads what is at a path as text, as of `/metrics`.
+    ///
+    /// # Errors
+    /// When there is no answer, or it is none of success.
+    pub async fn text(&self, path: &str) -> Result<String> {
+        let request = Request::builder().uri(path).body(Body::empty())?;
+        let answer = tokio::time::timeout(ANSWER_WITHIN, self.client.send(request)).await??;
+        let code = answer.status();
+        let bytes = answer.into_body().collect().await?.to_bytes();
+        anyhow::ensure!(code.is_success(), "GET {path}: {code}");
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
+    }
+
     /// Creates an object in a collection.
     ///
     /// # Errors

@@ -44,6 +44,18 @@ impl Clusters {
     /// # Errors
     /// When it cannot be started or does not become healthy.
     pub fn start(assets: Assets, folder: &Path) -> Result<Self> {
+        Self::start_with(assets, folder, &["--unsafe-no-fsync"])
+    }
+
+    /// As [`start`](Self::start), with an etcd that syncs to disk, as a production one does.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub fn start_durable(assets: Assets, folder: &Path) -> Result<Self> {
+        Self::start_with(assets, folder, &[])
+    }
+
+    fn start_with(assets: Assets, folder: &Path, flags: &[&str]) -> Result<Self> {
         let pki = Pki::make(folder)?;
         let (client, peer) = (free_port()?, free_port()?);
         let url = |port: u16| format!("http://127.0.0.1:{port}");
@@ -54,7 +66,7 @@ impl Clusters {
             Command::new(program)
                 .arg("--data-dir")
                 .arg(folder.join("etcd"))
-                .arg("--unsafe-no-fsync")
+                .args(flags)
                 .args([
                     "--listen-client-urls",
                     &url(client),

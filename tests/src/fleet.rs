@@ -69,7 +69,18 @@ impl Fleet {
     /// # Errors
     /// When a part cannot be started or does not become ready.
     pub async fn start(assets: Assets, folder: &Path, kinds: &[Kind<'_>]) -> Result<Self> {
-        let clusters = Clusters::start(assets, folder)?;
+        Self::over(Clusters::start(assets, folder)?, folder, kinds).await
+    }
+
+    /// As [`start`](Self::start), with an etcd that syncs to disk.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub async fn start_durable(assets: Assets, folder: &Path, kinds: &[Kind<'_>]) -> Result<Self> {
+        Self::over(Clusters::start_durable(assets, folder)?, folder, kinds).await
+    }
+
+    async fn over(clusters: Clusters, folder: &Path, kinds: &[Kind<'_>]) -> Result<Self> {
         let hub = Hub::start(folder).await?;
         let api = hub.api().await?;
         let kubectl = Kubectl::new(KUBECTL, &hub.kubeconfig(), folder)?;
@@ -302,6 +313,11 @@ impl Agent {
         command.arg("--data-dir").arg(self.data());
         command.arg("--kubeconfig").arg(&self.kubeconfig);
         Ok(command)
+    }
+
+    /// Its process id, while it runs.
+    pub fn id(&self) -> Option<u32> {
+        self.process.as_ref()?.id()
     }
 
     /// Its data folder.

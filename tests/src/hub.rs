@@ -34,11 +34,11 @@ fn build() -> Result<PathBuf> {
         return Ok(PathBuf::from(folder));
     }
     let test = std::env::current_exe()?;
-    // …/target/<profile>/deps/<this test>
-    let folder = test
-        .ancestors()
-        .nth(2)
-        .context("a test outside a target folder")?;
+    // …/target/<profile>/deps/<this test>, or …/target/<profile>/<this program>
+    let mut folder = test.parent().context("a test outside a target folder")?;
+    if folder.ends_with("deps") {
+        folder = folder.parent().context("a test outside a target folder")?;
+    }
     let profile = folder
         .file_name()
         .context("a nameless profile")?
@@ -49,6 +49,9 @@ fn build() -> Result<PathBuf> {
     cargo.current_dir(workspace);
     cargo.args(["build", "--quiet", "--locked", "--profile", profile]);
     cargo.args(["--bin", "roadstead", "--bin", "roadstead-agent"]);
+    if test.file_stem().is_some_and(|name| name == "bench") {
+        cargo.args(["--bin", "roadstead-sim"]);
+    }
     cache::run(&mut cargo).context("build the programs under test")?;
     Ok(folder.to_owned())
 }
@@ -106,6 +109,11 @@ impl Hub {
             .args(["--listen", &self.listen.to_string()])
             .args(["--agent-listen", &self.agents.to_string()]);
         Ok(command)
+    }
+
+    /// Its process id, while it runs.
+    pub fn id(&self) -> Option<u32> {
+        self.process.as_ref()?.id()
     }
 
     /// Its data folder.
