@@ -8,6 +8,8 @@
 pub mod anchor;
 pub mod config;
 pub mod desk;
+pub mod heartbeat;
+pub mod identity;
 mod intake;
 pub mod link;
 pub mod member;
@@ -28,6 +30,7 @@ use tokio::task::JoinSet;
 
 use anchor::Watchman;
 use desk::Desk;
+use identity::Keeper;
 use link::Link;
 use member::Member;
 use store::Disk;
@@ -67,6 +70,11 @@ pub struct Options {
     pub resync_every: Duration,
     /// The release, for people.
     pub release: String,
+    /// The Secret on the member that keeps the identity too, for agents whose disk may be gone at
+    /// any start; `None` where the disk is enough.
+    pub identity_secret: Option<String>,
+    /// Whom to tell how far the agent is.
+    pub vitals: Option<watch::Sender<heartbeat::Vitals>>,
 }
 
 impl Default for Options {
@@ -77,6 +85,8 @@ impl Default for Options {
             facts_every: Duration::from_secs(60),
             resync_every: Duration::from_secs(600),
             release: env!("CARGO_PKG_VERSION").to_owned(),
+            identity_secret: None,
+            vitals: None,
         }
     }
 }
@@ -113,6 +123,19 @@ pub enum Error {
         /// The uid that the identity is bound to.
         bound: String,
     },
+    /// The Secret with the identity was copied from another member.
+    #[error(
+        "the Secret {namespace}/{name} on this cluster holds the identity of another cluster (its kube-system namespace has uid {bound}, here it is {here}); delete it here and join this cluster with a join string of its own",
+        namespace = member::anchor::NAMESPACE
+    )]
+    CopiedSecret {
+        /// The Secret's name.
+        name: String,
+        /// The uid that is here.
+        here: String,
+        /// The uid that the identity is bound to.
+        bound: String,
+    },
     /// Another agent with this identity started later.
     #[error(
         "another agent for this cluster started later (boot {boot}); this one stops so that only one writes"
@@ -143,12 +166,22 @@ pub async fn run(parts: Parts, shutdown: impl Future<Output = ()>) -> Result<(),
         join,
         options,
     } = parts;
-    let (disk, loaded, writer) = Disk::open(env.clone(), database).await?;
+    let (disk, mut loaded, writer) = Disk::open(env.clone(), database).await?;
+    let member = Member::new(member);
+    let mut shutdown = std::pin::pin!(shutdown);
+    let secret = options.identity_secret.clone();
+    let keeper = secret.map(|name| Keeper::new(member.clone(), name));
+    let recalled = identity::recall(keeper.as_ref(), &env, &disk, &mut loaded, join.as_ref());
+    tokio::select! {
+        biased;
+        () = &mut shutdown => return Ok(()),
+        recalled = recalled => recalled?,
+    }
     if loaded.identity.is_none() && join.is_none() {
         return Err(Error::NotJoined);
     }
     if let (Some(identity), Some(token)) = (&loaded.identity, &join) {
-        ignored(identity, token);
+        ignored(identity, token, options.identity_secret.as_deref());
     }
     let boot = anchor::count(&env, &disk, &loaded.boot).await?;
     tracing::info!(
@@ -157,9 +190,9 @@ pub async fn run(parts: Parts, shutdown: impl Future<Output = ()>) -> Result<(),
         "agent starts"
     );
     let desk = Arc::new(Desk::new(&loaded));
-    let member = Member::new(member);
     let (start, started) = watch::channel(None);
     let mut tasks = JoinSet::new();
+    keep(&mut tasks, &env, &options, keeper, (&desk, &disk));
     let watchman = Watchman {
         disk: disk.clone(),
         desk: desk.clone(),
@@ -185,7 +218,7 @@ pub async fn run(parts: Parts, shutdown: impl Future<Output = ()>) -> Result<(),
 
     let ended = tokio::select! {
         biased;
-        () = shutdown => Ok(()),
+        () = &mut shutdown => Ok(()),
         ended = tasks.join_next() => Err(ended.and_then(Result::ok).unwrap_or(Error::Ended)),
     };
     tasks.shutdown().await;
@@ -196,8 +229,41 @@ pub async fn run(parts: Parts, shutdown: impl Future<Output = ()>) -> Result<(),
     ended
 }
 
+/// Starts what keeps the identity in its second home, and what says how far the agent is.
+fn keep(
+    tasks: &mut JoinSet<Error>,
+    env: &Env,
+    options: &Options,
+    keeper: Option<Keeper>,
+    (desk, disk): (&Arc<Desk>, &Disk),
+) {
+    if let Some(keeper) = keeper {
+        tasks.spawn(endless(keeper.run(disk.identity(), seed(env))));
+    }
+    if let Some(vitals) = options.vitals.clone() {
+        let desk = desk.clone();
+        tasks.spawn(endless(async move {
+            loop {
+                vitals.send_replace(heartbeat::Vitals {
+                    joined: desk.owner().is_some(),
+                    member: desk.gate().anchored,
+                });
+                tokio::time::sleep(heartbeat::EVERY / 2).await;
+            }
+        }));
+    }
+}
+
 /// Says that a join token changes nothing here.
-fn ignored(identity: &store::record::Identity, token: &JoinToken) {
+fn ignored(identity: &store::record::Identity, token: &JoinToken, secret: Option<&str>) {
+    if let Some(secret) = secret {
+        // A pod is given its join string at every start.
+        return tracing::info!(
+            cluster = %identity.cluster, hub = %identity.hub, token = %token.id,
+            "this agent has joined already and goes on; to join as {}/{} instead, delete the Secret {}/{secret} and the agent's volume",
+            token.namespace, token.name, member::anchor::NAMESPACE
+        );
+    }
     tracing::warn!(
         cluster = %identity.cluster, hub = %identity.hub, token = %token.id,
         "the join string is not used: this agent's data folder has joined a hub already. \

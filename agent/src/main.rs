@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::Parser as _;
-use roadstead_agent::config::Config;
+use roadstead_agent::config::{Command, Config};
 use roadstead_agent::store::file::Folder;
 use roadstead_agent::{Options, Parts, run};
 use roadstead_protocol::host::{SystemNetwork, system};
@@ -15,7 +15,12 @@ use roadstead_protocol::host::{SystemNetwork, system};
     reason = "the last words of a process that cannot go on"
 )]
 fn main() -> ExitCode {
-    match start(&Config::parse()) {
+    let config = Config::parse();
+    let done = match &config.command {
+        Some(Command::Health(probe)) => probe.check(system::env().clock.now()).map_err(Into::into),
+        None => start(&config),
+    };
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("roadstead-agent: {error:#}");
@@ -41,11 +46,13 @@ fn start(config: &Config) -> anyhow::Result<()> {
             env: system::env(),
             network: Arc::new(SystemNetwork),
             crypto: Arc::new(provider),
-            database: Folder::take(&config.data_dir)?.opener(),
+            database: Folder::take(config.data_dir()?)?.opener(),
             member: config.member().await?,
             join: config.token()?,
             options: Options {
                 workers: usize::from(config.workers),
+                identity_secret: config.identity_secret.clone(),
+                vitals: config.heartbeat(),
                 ..Options::default()
             },
         };

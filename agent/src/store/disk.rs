@@ -11,7 +11,7 @@ use bytes::Bytes;
 use redb::{Database, ReadableDatabase, TableDefinition};
 use roadstead_protocol::env::Env;
 use roadstead_protocol::wire::item::{Digest, ItemKey};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
 use super::error::{DiskError, OpenError};
@@ -61,6 +61,16 @@ pub enum Write {
     DropInventory(ItemKey),
 }
 
+impl Write {
+    fn identity(&self) -> Option<&Identity> {
+        if let Self::Identity(identity) = self {
+            Some(identity)
+        } else {
+            None
+        }
+    }
+}
+
 struct Job {
     writes: Vec<Write>,
     done: oneshot::Sender<Result<(), DiskError>>,
@@ -75,6 +85,7 @@ pub struct Disk {
     opener: Opener,
     database: Shared,
     jobs: mpsc::Sender<Job>,
+    identity: Arc<watch::Sender<Option<Identity>>>,
 }
 
 impl Disk {
@@ -111,6 +122,7 @@ impl Disk {
                 opener,
                 database,
                 jobs,
+                identity: Arc::new(watch::Sender::new(loaded.identity.clone())),
             },
             loaded,
             writer,
@@ -125,12 +137,22 @@ impl Disk {
         if writes.is_empty() {
             return Ok(());
         }
+        let identity = writes.iter().rev().find_map(Write::identity).cloned();
         let (done, answer) = oneshot::channel();
         self.jobs
             .send(Job { writes, done })
             .await
             .map_err(|_| DiskError::Closed)?;
-        answer.await.unwrap_or(Err(DiskError::Closed))
+        answer.await.unwrap_or(Err(DiskError::Closed))?;
+        if identity.is_some() {
+            self.identity.send_replace(identity);
+        }
+        Ok(())
+    }
+
+    /// Who the agent is, as the disk has it, and whenever that changes.
+    pub fn identity(&self) -> watch::Receiver<Option<Identity>> {
+        self.identity.subscribe()
     }
 
     /// The content of `digest`, if it is here and whole.

@@ -1,0 +1,251 @@
+//! The identity's second home: a Secret on the member, for agents whose disk may be gone at any start.
+//!
+//! An agent in a pod has a volume that ends with the pod. The Secret holds who it is, so that the pod
+//! that follows is the same cluster, and, while it joins, the key that it joins with, so that a join
+//! string is not lost to a pod that is rescheduled in the middle. Everything else (items, inventory,
+//! position) is not kept here: the member's position object says that the disk is behind, and the hub
+//! is compared with before anything is applied. Deliberately absent: deciding when to join or renew.
+
+mod secret;
+#[cfg(test)]
+mod tests;
+
+use std::time::Duration;
+
+use roadstead_protocol::env::Env;
+use roadstead_protocol::host::{JoinToken, SecretKey, tls};
+use roadstead_protocol::session::Backoff;
+use tokio::sync::watch;
+
+use crate::Error;
+use crate::member::{Class, Error as MemberError, Member};
+use crate::store::record::{Identity, Joining};
+use crate::store::{Disk, Loaded, Write};
+
+pub use secret::{Found, Kept};
+
+/// How often it is made sure that the Secret is still there.
+pub const CHECK_EVERY: Duration = Duration::from_secs(600);
+/// The first wait after a failure.
+const RETRY_FLOOR: Duration = Duration::from_millis(500);
+/// The longest wait after a failure.
+const RETRY_CEILING: Duration = Duration::from_secs(30);
+
+/// Reads and writes the Secret.
+#[derive(Clone)]
+pub struct Keeper {
+    member: Member,
+    name: String,
+}
+
+/// Why the Secret did not do.
+enum Failed {
+    /// Nothing that trying again could mend.
+    Fatal(Error),
+    /// Trying again may help.
+    Later(String),
+}
+
+impl Keeper {
+    /// A keeper of the Secret `name` in the agent's namespace on `member`.
+    pub fn new(member: Member, name: String) -> Self {
+        Self { member, name }
+    }
+
+    /// Puts on an empty disk what the Secret holds: the identity, or the key that the join string is
+    /// redeemed for, which is made here if there is none. Waits for the member, which an agent
+    /// with an empty disk can do nothing without; a disk that has an identity is not waited for.
+    ///
+    /// # Errors
+    /// Where the Secret is another member's or cannot be read by this release, or the disk does not
+    /// take what has to be on it.
+    pub async fn recall(
+        &self,
+        env: &Env,
+        disk: &Disk,
+        loaded: &mut Loaded,
+        join: Option<&JoinToken>,
+    ) -> Result<(), Error> {
+        if loaded.identity.is_some() {
+            return Ok(());
+        }
+        let seed = u64::from_be_bytes(env.random());
+        let mut backoff = Backoff::new(seed, RETRY_FLOOR, RETRY_CEILING);
+        let kept = loop {
+            match self.settled(env, loaded, join).await {
+                Ok(kept) => break kept,
+                Err(Failed::Fatal(error)) => return Err(error),
+                Err(Failed::Later(error)) => {
+                    tracing::info!(%error, secret = self.name, "the Secret with the agent's identity cannot be used yet");
+                    tokio::time::sleep(backoff.next_wait()).await;
+                }
+            }
+        };
+        let Some(kept) = kept else {
+            return Ok(());
+        };
+        let mut writes = Vec::new();
+        if let Some(identity) = kept.identity {
+            tracing::info!(cluster = %identity.cluster, hub = %identity.hub, secret = self.name, "the identity comes from the member's Secret");
+            writes.push(Write::Identity(identity.clone()));
+            loaded.identity = Some(identity);
+            loaded.boot.member_uid = kept.member_uid;
+        }
+        if let Some(joining) = kept.joining {
+            writes.push(Write::Joining(joining.clone()));
+            loaded.joining = Some(joining);
+        }
+        disk.commit(writes).await.map_err(Error::Disk)
+    }
+
+    /// What the Secret holds, once it holds all that it has to before anything else may happen.
+    async fn settled(
+        &self,
+        env: &Env,
+        loaded: &Loaded,
+        join: Option<&JoinToken>,
+    ) -> Result<Option<Kept>, Failed> {
+        let found = self.read().await?;
+        let kept = found.as_ref().map(|f| f.kept.clone());
+        let here = self.member.member_uid().await?;
+        if let Some(kept) = &kept
+            && kept.identity.is_some()
+            && kept.member_uid != here
+        {
+            return Err(Failed::Fatal(Error::CopiedSecret {
+                name: self.name.clone(),
+                here,
+                bound: kept.member_uid.clone(),
+            }));
+        }
+        if kept.as_ref().is_some_and(|k| k.identity.is_some()) {
+            return Ok(kept);
+        }
+        let Some(token) = join else {
+            return Ok(None);
+        };
+        let known = kept.as_ref().and_then(|k| k.joining.clone());
+        let known = known.or_else(|| loaded.joining.clone());
+        if let Some(joining) = known.filter(|j| j.token == token.id) {
+            let kept = Kept {
+                identity: None,
+                joining: Some(joining),
+                member_uid: here,
+            };
+            if found.as_ref().is_none_or(|f| f.kept != kept) {
+                self.write(&kept, found.as_ref()).await?;
+            }
+            return Ok(Some(kept));
+        }
+        let kept = Kept {
+            identity: None,
+            joining: Some(Joining {
+                token: token.id.clone(),
+                key: SecretKey::generate(env).as_bytes().to_vec(),
+            }),
+            member_uid: here,
+        };
+        self.write(&kept, found.as_ref()).await?;
+        Ok(Some(kept))
+    }
+
+    /// Keeps the Secret as the disk is, for as long as the agent runs.
+    pub async fn run(self, mut disk: watch::Receiver<Option<Identity>>, seed: u64) {
+        let mut backoff = Backoff::new(seed, RETRY_FLOOR, RETRY_CEILING);
+        loop {
+            let identity = disk.borrow_and_update().clone();
+            if let Some(identity) = identity
+                && let Err(error) = self.keep(identity).await
+            {
+                let why = match error {
+                    Failed::Fatal(error) => error.to_string(),
+                    Failed::Later(error) => error,
+                };
+                tracing::warn!(error = %why, secret = self.name, "the identity could not be kept in the member's Secret");
+                tokio::time::sleep(backoff.next_wait()).await;
+                continue;
+            }
+            backoff.reset();
+            tokio::select! {
+                biased;
+                changed = disk.changed() => if changed.is_err() {
+                    // The disk is closed: the agent ends.
+                    return std::future::pending().await;
+                },
+                () = tokio::time::sleep(CHECK_EVERY) => {}
+            }
+        }
+    }
+
+    async fn keep(&self, identity: Identity) -> Result<(), Failed> {
+        let found = self.read().await?;
+        let there = found.as_ref().and_then(|f| f.kept.identity.as_ref());
+        if there.is_some_and(|there| !is_to_replace(there, &identity)) {
+            return Ok(());
+        }
+        let kept = Kept {
+            member_uid: self.member.member_uid().await?,
+            identity: Some(identity),
+            joining: None,
+        };
+        self.write(&kept, found.as_ref()).await?;
+        tracing::info!(
+            secret = self.name,
+            "the identity is kept in the member's Secret"
+        );
+        Ok(())
+    }
+}
+
+/// As [`Keeper::recall`], where there is a keeper.
+///
+/// # Errors
+/// As [`Keeper::recall`].
+pub async fn recall(
+    keeper: Option<&Keeper>,
+    env: &Env,
+    disk: &Disk,
+    loaded: &mut Loaded,
+    join: Option<&JoinToken>,
+) -> Result<(), Error> {
+    match keeper {
+        Some(keeper) => keeper.recall(env, disk, loaded, join).await,
+        None => Ok(()),
+    }
+}
+
+/// Whether the Secret's identity is to make place for the disk's: not if it is the same, nor if it is
+/// a later certificate of the same cluster, as when a disk was put back.
+fn is_to_replace(there: &Identity, disk: &Identity) -> bool {
+    if there == disk {
+        return false;
+    }
+    let same = (&there.hub, &there.cluster) == (&disk.hub, &disk.cluster);
+    !same || until(there) <= until(disk)
+}
+
+/// Until when an identity is good; `None`, which is earlier than any time, where that is not readable.
+fn until(identity: &Identity) -> Option<jiff::Timestamp> {
+    let leaf = identity.certificates.first()?;
+    tls::not_after(&leaf.as_slice().into()).ok()
+}
+
+impl From<MemberError> for Failed {
+    fn from(error: MemberError) -> Self {
+        match error.class {
+            Class::Conflict | Class::AlreadyExists => {
+                Self::Later("another writer was there first".to_owned())
+            }
+            Class::NotFound
+            | Class::NamespaceMissing
+            | Class::Forbidden
+            | Class::Invalid
+            | Class::Expired
+            | Class::Busy
+            | Class::Internal
+            | Class::KindUnknown
+            | Class::Unreachable
+            | Class::Answer => Self::Later(error.message),
+        }
+    }
+}

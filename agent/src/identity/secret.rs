@@ -1,0 +1,168 @@
+//! The Secret as an object of the member's API: read, written, created with its namespace.
+
+use std::collections::BTreeMap;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use roadstead_protocol::wire::item::ItemKey;
+use serde_json::{Value, json};
+
+use super::{Failed, Keeper};
+use crate::Error;
+use crate::member::anchor::NAMESPACE;
+use crate::member::{Class, Resource};
+use crate::store::record::{Identity, Joining, decode, encode};
+
+/// The Secret's type: nobody else's.
+const TYPE: &str = "roadstead.dev/agent-identity";
+/// Longest record that is read, in bytes, before it is decoded.
+const RECORD_BYTES_MAX: usize = 256 * 1024;
+
+/// What the Secret holds.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Kept {
+    /// Who the agent is, once it has joined.
+    pub identity: Option<Identity>,
+    /// The key that a join string is being redeemed for.
+    pub joining: Option<Joining>,
+    /// The UID of the `kube-system` namespace of the member that this belongs to.
+    pub member_uid: String,
+}
+
+/// The Secret as it was read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// What it holds.
+    pub kept: Kept,
+    version: String,
+}
+
+impl Keeper {
+    pub(super) async fn read(&self) -> Result<Option<Found>, Failed> {
+        let Some(object) = self.member.get(&secrets(), &self.key()).await? else {
+            return Ok(None);
+        };
+        let version = object
+            .pointer("/metadata/resourceVersion")
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+            .to_owned();
+        let kept = parse(&object).map_err(|why| {
+            Failed::Fatal(Error::Identity(format!(
+                "the Secret {NAMESPACE}/{} holds {why}; start the release that wrote it, or delete the Secret",
+                self.name
+            )))
+        })?;
+        Ok(Some(Found { kept, version }))
+    }
+
+    /// Writes the Secret over `before`, as which it was read; a write in between is a conflict.
+    pub(super) async fn write(&self, kept: &Kept, before: Option<&Found>) -> Result<(), Failed> {
+        let data = data(kept);
+        if let Some(before) = before {
+            let mut all: BTreeMap<&str, Value> = FIELDS.iter().map(|f| (*f, Value::Null)).collect();
+            all.extend(data);
+            let patch = json!({"metadata": {"resourceVersion": before.version}, "data": all});
+            self.member.merge(&secrets(), &self.key(), &patch).await?;
+            return Ok(());
+        }
+        let object = json!({
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "type": TYPE,
+            "metadata": {"name": self.name, "namespace": NAMESPACE},
+            "data": data,
+        });
+        match self.member.create(&secrets(), NAMESPACE, &object).await {
+            Err(error) if error.class == Class::NamespaceMissing => {}
+            answer => return answer.map(drop).map_err(Failed::from),
+        }
+        let namespace =
+            json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}});
+        match self.member.create(&namespaces(), "", &namespace).await {
+            Ok(_) => {}
+            Err(error) if error.class == Class::AlreadyExists => {}
+            Err(error) => return Err(error.into()),
+        }
+        self.member.create(&secrets(), NAMESPACE, &object).await?;
+        Ok(())
+    }
+
+    fn key(&self) -> ItemKey {
+        ItemKey {
+            group: String::new(),
+            kind: "Secret".to_owned(),
+            namespace: NAMESPACE.to_owned(),
+            name: self.name.clone(),
+        }
+    }
+}
+
+const IDENTITY: &str = "identity";
+const JOINING: &str = "joining";
+const MEMBER_UID: &str = "memberUid";
+const HUB: &str = "hub";
+const CLUSTER: &str = "cluster";
+/// All that we write; the last two are for people.
+const FIELDS: [&str; 5] = [IDENTITY, JOINING, MEMBER_UID, HUB, CLUSTER];
+
+/// The records are those of the disk, so that every release that reads a disk reads a Secret.
+fn data(kept: &Kept) -> BTreeMap<&'static str, Value> {
+    let mut data = BTreeMap::new();
+    let mut put = |field, bytes: &[u8]| {
+        data.insert(field, Value::from(STANDARD.encode(bytes)));
+    };
+    put(MEMBER_UID, kept.member_uid.as_bytes());
+    if let Some(identity) = &kept.identity {
+        put(IDENTITY, &encode(identity));
+        put(HUB, identity.hub.as_bytes());
+        put(CLUSTER, identity.cluster.as_bytes());
+    }
+    if let Some(joining) = &kept.joining {
+        put(JOINING, &encode(joining));
+    }
+    data
+}
+
+fn parse(object: &Value) -> Result<Kept, String> {
+    let field = |name: &str| {
+        let text = object.pointer("/data")?.get(name)?.as_str()?;
+        Some(match text.len() {
+            0..=RECORD_BYTES_MAX => STANDARD
+                .decode(text)
+                .map_err(|_| format!("a {name} that is not base64")),
+            _ => Err(format!("a {name} of more than {RECORD_BYTES_MAX} bytes")),
+        })
+    };
+    let identity = field(IDENTITY).transpose()?.map(|bytes| {
+        decode(&bytes).map_err(|error| format!("an identity that cannot be read ({error})"))
+    });
+    let joining = field(JOINING).transpose()?.map(|bytes| {
+        decode(&bytes).map_err(|error| format!("a joining key that cannot be read ({error})"))
+    });
+    let member_uid = field(MEMBER_UID).transpose()?.unwrap_or_default();
+    Ok(Kept {
+        identity: identity.transpose()?,
+        joining: joining.transpose()?,
+        member_uid: String::from_utf8(member_uid).map_err(|_| "a memberUid that is no text")?,
+    })
+}
+
+fn secrets() -> Resource {
+    core("Secret", "secrets", true)
+}
+
+fn namespaces() -> Resource {
+    core("Namespace", "namespaces", false)
+}
+
+fn core(kind: &str, plural: &str, namespaced: bool) -> Resource {
+    Resource {
+        group: String::new(),
+        version: "v1".to_owned(),
+        kind: kind.to_owned(),
+        plural: plural.to_owned(),
+        namespaced,
+        verbs: Vec::new(),
+    }
+}

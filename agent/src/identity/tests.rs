@@ -1,0 +1,213 @@
+//! Pods that come and go, a Secret that was copied, a disk that was put back.
+
+use std::sync::Arc;
+
+use roadstead_protocol::host::Pin;
+use roadstead_protocol::host::enrol::TokenSecret;
+use roadstead_protocol::host::system;
+use serde_json::{Value, json};
+
+use super::*;
+use crate::member::fake::{Fake, Fault};
+use crate::store::tests::MemoryDisk;
+
+const PATH: &str = "/api/v1/namespaces/roadstead-system/secrets/me";
+
+fn fake() -> Fake {
+    let fake = Fake::new();
+    fake.state().kinds.push(("v1", "Secret", "secrets", true));
+    fake
+}
+
+fn keeper(fake: &Fake) -> Keeper {
+    Keeper::new(Member::new(fake.client()), "me".to_owned())
+}
+
+fn token(id: &str) -> JoinToken {
+    JoinToken {
+        addresses: vec!["hub:7443".into()],
+        pins: vec![Pin([0; 32])],
+        id: id.to_owned(),
+        secret: TokenSecret([1; 32]),
+        namespace: "default".into(),
+        name: "edge".into(),
+    }
+}
+
+fn identity(cluster: &str, until: Option<i64>) -> Identity {
+    let certificates = until.map(|second| {
+        let env = Env {
+            clock: Arc::new(At(jiff::Timestamp::from_second(second).unwrap())),
+            ..system::env()
+        };
+        let authority = tls::make_authority(&env, "test").unwrap();
+        vec![authority.chain[0].to_vec()]
+    });
+    Identity {
+        key: vec![7; 32],
+        certificates: certificates.unwrap_or_default(),
+        hub: "hub".into(),
+        cluster: cluster.into(),
+        addresses: vec!["hub:7443".into()],
+        authorities: Vec::new(),
+    }
+}
+
+struct At(jiff::Timestamp);
+impl roadstead_protocol::env::WallClock for At {
+    fn now(&self) -> jiff::Timestamp {
+        self.0
+    }
+}
+
+/// A start with an empty disk.
+async fn start(fake: &Fake, join: Option<&JoinToken>) -> Result<Loaded, Error> {
+    let env = system::env();
+    let (disk, mut loaded, _) = Disk::open(env.clone(), MemoryDisk::default().opener())
+        .await
+        .unwrap();
+    keeper(fake)
+        .recall(&env, &disk, &mut loaded, join)
+        .await
+        .map(|()| loaded)
+}
+
+async fn kept(fake: &Fake) -> Kept {
+    match keeper(fake).read().await {
+        Ok(Some(found)) => found.kept,
+        Ok(None) | Err(_) => panic!("no readable Secret"),
+    }
+}
+
+async fn keep(fake: &Fake, identity: Identity) {
+    assert!(keeper(fake).keep(identity).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_pod_that_goes_while_it_joins_is_followed_by_one_with_the_same_key() {
+    let fake = fake();
+    let first = start(&fake, Some(&token("a")))
+        .await
+        .unwrap()
+        .joining
+        .unwrap();
+    let writes = fake.state().writes.len();
+    let second = start(&fake, Some(&token("a")))
+        .await
+        .unwrap()
+        .joining
+        .unwrap();
+    assert_eq!(first, second);
+    assert_eq!(fake.state().writes.len(), writes, "it is there already");
+    let other = start(&fake, Some(&token("b")))
+        .await
+        .unwrap()
+        .joining
+        .unwrap();
+    assert!(other.key != first.key && other.token == "b");
+    assert!(start(&fake, None).await.unwrap().joining.is_none());
+}
+
+#[tokio::test]
+async fn a_pod_with_an_empty_disk_is_the_cluster_that_the_secret_says() {
+    let fake = fake();
+    start(&fake, Some(&token("a"))).await.unwrap();
+    keep(&fake, identity("c1", None)).await;
+    assert_eq!(kept(&fake).await.joining, None, "used up");
+    for join in [None, Some(&token("a")), Some(&token("b"))] {
+        let loaded = start(&fake, join).await.unwrap();
+        assert_eq!(loaded.identity, Some(identity("c1", None)));
+        assert_eq!(loaded.boot.member_uid, kept(&fake).await.member_uid);
+    }
+    let people = fake.get(PATH).unwrap()["data"]["cluster"].clone();
+    assert_eq!(people, Value::from("YzE="));
+}
+
+#[tokio::test]
+async fn a_secret_of_another_cluster_is_refused_and_left_alone() {
+    let (one, two) = (fake(), fake());
+    keep(&one, identity("c1", None)).await;
+    let namespace = "/api/v1/namespaces/kube-system";
+    two.remove(namespace);
+    let made = json!({"kind": "Namespace", "metadata": {"name": "kube-system", "uid": "another"}});
+    two.put(namespace, made);
+    two.put(PATH, one.get(PATH).unwrap());
+    let before = two.get(PATH);
+    let Err(Error::CopiedSecret { here, bound, .. }) = start(&two, Some(&token("a"))).await else {
+        panic!("it was taken");
+    };
+    assert!(here != bound);
+    assert_eq!(two.get(PATH), before);
+}
+
+#[tokio::test]
+async fn an_unreadable_secret_ends_the_start_and_is_left_alone() {
+    let fake = fake();
+    for data in [json!({"identity": "!"}), json!({"identity": "CQBh"})] {
+        fake.put(
+            PATH,
+            json!({"kind": "Secret", "metadata": {"name": "me"}, "data": data}),
+        );
+        let before = fake.get(PATH);
+        let ended = start(&fake, Some(&token("a"))).await;
+        assert!(matches!(ended, Err(Error::Identity(_))), "{ended:?}");
+        assert_eq!(fake.get(PATH), before);
+    }
+}
+
+#[tokio::test]
+async fn the_later_certificate_of_one_cluster_stays_and_another_cluster_is_replaced() {
+    let fake = fake();
+    let (early, late) = (
+        identity("c1", Some(1_000_000_000)),
+        identity("c1", Some(1_100_000_000)),
+    );
+    keep(&fake, late.clone()).await;
+    keep(&fake, early.clone()).await;
+    assert_eq!(kept(&fake).await.identity, Some(late.clone()));
+    keep(&fake, identity("c2", None)).await;
+    assert_eq!(kept(&fake).await.identity, Some(identity("c2", None)));
+    keep(&fake, early).await;
+    keep(&fake, late.clone()).await;
+    assert_eq!(kept(&fake).await.identity, Some(late));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_disk_learns_is_kept_and_a_deleted_secret_is_made_anew() {
+    let fake = fake();
+    let (tell, told) = watch::channel(None);
+    let task = tokio::spawn(keeper(&fake).run(told, 1));
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    assert!(fake.get(PATH).is_none());
+    fake.state().fault = Some(Box::new(|method, _| {
+        (method != http::Method::GET).then_some(Fault::Answer(403, "Forbidden", "not yet"))
+    }));
+    tell.send_replace(Some(identity("c1", None)));
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    fake.state().fault = None;
+    tokio::time::sleep(RETRY_CEILING).await;
+    assert_eq!(kept(&fake).await.identity, Some(identity("c1", None)));
+    let writes = fake.state().writes.len();
+    tokio::time::sleep(CHECK_EVERY * 5).await;
+    assert_eq!(fake.state().writes.len(), writes, "idle is quiet");
+    fake.remove(PATH);
+    tokio::time::sleep(CHECK_EVERY * 2).await;
+    assert!(fake.get(PATH).is_some());
+    task.abort();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_disk_that_knows_who_it_is_does_not_wait_for_the_member() {
+    let fake = fake();
+    fake.state().fault = Some(Box::new(|_, _| Some(Fault::Silence)));
+    let env = system::env();
+    let medium = MemoryDisk::default();
+    let (disk, mut loaded, _) = Disk::open(env.clone(), medium.opener()).await.unwrap();
+    loaded.identity = Some(identity("c1", None));
+    let recalled = keeper(&fake);
+    let recalled = recalled.recall(&env, &disk, &mut loaded, None);
+    tokio::time::timeout(Duration::from_secs(1), recalled)
+        .await
+        .unwrap()
+        .unwrap();
+}
