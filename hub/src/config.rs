@@ -47,6 +47,8 @@ pub enum Command {
     Hub(Hub),
     /// Let a cluster join: make an AttachedCluster and print the command to run beside the cluster
     Join(Join),
+    /// Take a cluster out of the fleet; what runs on it stays as it is
+    Detach(Detach),
     /// The fleet at a glance: clusters, what is not right, where, since when and why
     Status(Status),
     /// Why an object runs where it runs, and why not elsewhere
@@ -145,6 +147,18 @@ pub struct Join {
     /// What to print
     #[arg(short, long, env = "ROADSTEAD_OUTPUT", default_value = "command")]
     pub output: JoinOutput,
+    /// With `--output manifest`: the agent's image. Where nothing is said, the one that
+    /// deploy/Dockerfile makes of this release, without a registry
+    #[arg(long, env = "ROADSTEAD_IMAGE", value_name = "REF")]
+    pub image: Option<String>,
+    /// With `--output manifest`: a ClusterRole of the member that says what the agent may apply.
+    /// Where nothing is said, one that allows everything is part of the manifest
+    #[arg(long, env = "ROADSTEAD_CLUSTER_ROLE", value_name = "NAME")]
+    pub cluster_role: Option<String>,
+    /// With `--output manifest`: the size of a volume that outlives the agent's pod. Where nothing is
+    /// said, the volume ends with the pod, which loses nothing
+    #[arg(long, env = "ROADSTEAD_STORAGE", value_name = "SIZE")]
+    pub storage: Option<String>,
     /// Which hub.
     #[command(flatten)]
     pub target: Target,
@@ -159,6 +173,21 @@ pub enum JoinOutput {
     Token,
     /// Everything as JSON
     Json,
+    /// The agent as objects for `kubectl apply -f -` on the cluster
+    Manifest,
+}
+
+/// `roadstead detach`.
+#[derive(Debug, Args)]
+pub struct Detach {
+    /// The cluster's name
+    pub name: String,
+    /// The namespace of the AttachedCluster; where nothing is said, the kubeconfig's
+    #[arg(short, long, env = "ROADSTEAD_NAMESPACE", value_name = "NAMESPACE")]
+    pub namespace: Option<String>,
+    /// Which hub.
+    #[command(flatten)]
+    pub target: Target,
 }
 
 /// `roadstead status`.

@@ -34,6 +34,7 @@ pub async fn run(cli: Cli) -> Result<()> {
         }
         Command::SimulatedMember(args) => member::process::run(args).await,
         Command::Join(args) => say(&cli::join(&args).await?),
+        Command::Detach(args) => say(&cli::detach(&args).await?),
         Command::Status(args) => say(&cli::status(&args).await?),
         Command::Why(args) => say(&cli::why(&args).await?),
         Command::Completion { shell } => {
@@ -50,6 +51,7 @@ fn default_log(command: &Command) -> &'static str {
         Command::Hub(_) | Command::SimulatedMember(_) => "info",
         Command::Demo(_)
         | Command::Join(_)
+        | Command::Detach(_)
         | Command::Status(_)
         | Command::Why(_)
         // kube logs what the command then says in its own words.

@@ -3,6 +3,7 @@
 use roadstead_machinery::selector::LabelSelector;
 use serde_json::{Value, json};
 
+use super::manifest::{self, Choice, Manifest};
 use crate::client::{Api, Error};
 use crate::config::{Join, JoinOutput};
 
@@ -16,6 +17,7 @@ pub async fn join(args: &Join) -> Result<String, Error> {
         None => json!({}),
     };
     let labels = labels(&args.labels)?;
+    let choice = choice(args)?;
     let hub = Api::connect(&args.target).await?;
     let namespace = args.namespace.as_ref().unwrap_or(&hub.namespace);
     let collection =
@@ -44,22 +46,53 @@ pub async fn join(args: &Join) -> Result<String, Error> {
     }
     let request = json!({"apiVersion": "roadstead.dev/v1alpha1", "kind": "JoinToken", "spec": {}});
     let answer = hub.post(&format!("{path}/token"), &request).await?;
+    if let Some(choice) = &choice {
+        return manifest::text(&Manifest {
+            namespace,
+            name: &args.name,
+            join: text(&answer, "/status/token"),
+            until: text(&answer, "/status/expirationTimestamp"),
+            choice,
+        });
+    }
     Ok(shown(args.output, namespace, &args.name, known, &answer))
 }
 
+/// What was chosen about the manifest, if one is wanted.
+fn choice(args: &Join) -> Result<Option<Choice>, Error> {
+    let chosen = [
+        ("--image", &args.image),
+        ("--cluster-role", &args.cluster_role),
+        ("--storage", &args.storage),
+    ];
+    if args.output == JoinOutput::Manifest {
+        let [image, role, storage] = chosen.map(|(_, value)| value.as_deref());
+        return Choice::new(image, role, storage).map(Some);
+    }
+    match chosen.iter().find(|(_, value)| value.is_some()) {
+        Some((flag, _)) => Err(Error::Flag(format!(
+            "{flag} says something about the manifest: add --output manifest"
+        ))),
+        None => Ok(None),
+    }
+}
+
+fn text<'a>(answer: &'a Value, pointer: &str) -> &'a str {
+    answer
+        .pointer(pointer)
+        .and_then(Value::as_str)
+        .unwrap_or_default()
+}
+
 fn shown(output: JoinOutput, namespace: &str, name: &str, known: bool, answer: &Value) -> String {
-    let text = |pointer: &str| {
-        answer
-            .pointer(pointer)
-            .and_then(Value::as_str)
-            .unwrap_or_default()
-    };
-    let (token, until) = (text("/status/token"), text("/status/expirationTimestamp"));
+    let token = text(answer, "/status/token");
+    let until = text(answer, "/status/expirationTimestamp");
     let command = format!(
         "roadstead-agent --data-dir /var/lib/roadstead-agent --kubeconfig ~/.kube/config --join {token}"
     );
     match output {
-        JoinOutput::Token => token.to_owned(),
+        // The manifest is made elsewhere; without its choice only the string is left of it.
+        JoinOutput::Token | JoinOutput::Manifest => token.to_owned(),
         JoinOutput::Json => {
             let all = json!({
                 "namespace": namespace,
@@ -78,7 +111,8 @@ fn shown(output: JoinOutput, namespace: &str, name: &str, known: bool, answer: &
             };
             format!(
                 "AttachedCluster {namespace}/{name} {found} may join once, until {until}.\n\
-                 Run this where that cluster's kubeconfig is (later starts need no --join; where others \
+                 To run the agent inside the cluster, ask for --output manifest. Or run this where that \
+                 cluster's kubeconfig is (later starts need no --join; where others \
                  see process lists, give the string as ROADSTEAD_AGENT_JOIN instead):\n\n  {command}\n\n\
                  Then look: kubectl -n {namespace} get attachedclusters {name}"
             )

@@ -3,10 +3,13 @@
 //! They use a kubeconfig as kubectl does, so they work from another machine, and do nothing that
 //! RBAC could not grant. What they print is made here; what they do is done by the hub.
 
+mod detach;
 mod join;
+mod manifest;
 mod status;
 mod why;
 
+pub use detach::detach;
 pub use join::join;
 pub use status::status;
 pub(crate) use status::{plain, trimmed};
