@@ -3,6 +3,8 @@
 //! One pure function, decided key by key, so that a restored hub, an empty one in its place, or two
 //! hubs from one copy overwrite and remove nothing. It knows no disk and no member.
 
+use crate::wire::limits::LINEAGE_KNOWN_MAX;
+use crate::wire::stamp::EpochRange;
 use crate::wire::{Digest, Lineage, Meta, Stamp};
 
 use super::change::Change;
@@ -64,6 +66,33 @@ pub fn verdict(lineage: &Lineage, offer: &Change, held: Option<&Held>) -> Verdic
         Verdict::Act
     } else {
         Verdict::Hold
+    }
+}
+
+/// The history that `offered`, a hub's lineage, stands for, as far as an agent can know that has
+/// `recorded` an earlier one of it.
+///
+/// A hub names its newest epochs only. Where the oldest of them is also recorded, with the same
+/// beginning, both are one history up to there, and what is recorded before it belongs to `offered`
+/// too. Else the two may be strangers, and nothing is added. From the first common epoch on, the
+/// hub's word counts: a copy may have ended an epoch elsewhere. At most `LINEAGE_KNOWN_MAX` epochs
+/// are kept, the newest.
+pub fn extend(recorded: &Lineage, offered: &Lineage) -> Lineage {
+    let common = offered.0.first().and_then(|oldest| {
+        let same = |range: &EpochRange| (range.epoch, range.first) == (oldest.epoch, oldest.first);
+        let at = recorded.0.iter().position(same)?;
+        recorded.0.get(..at)
+    });
+    let mut epochs: Vec<EpochRange> = common.unwrap_or_default().to_vec();
+    epochs.extend_from_slice(&offered.0);
+    let surplus = epochs.len().saturating_sub(LINEAGE_KNOWN_MAX);
+    epochs.drain(..surplus);
+    let whole = Lineage(epochs);
+    // What was recorded may be damaged; the offered one was checked when it was welcomed.
+    if whole.is_ordered() {
+        whole
+    } else {
+        offered.clone()
     }
 }
 

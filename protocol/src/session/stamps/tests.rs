@@ -156,3 +156,62 @@ fn a_named_replacement_does_not_turn_time_back() {
     let held = held(at(NOW, 101), A);
     assert_eq!(verdict(&lineage(), &offer, held.as_ref()), Verdict::Older);
 }
+
+fn epochs(list: &[(u64, u64, Option<u64>)]) -> Lineage {
+    let range = |(epoch, first, last): &(u64, u64, Option<u64>)| EpochRange {
+        epoch: Epoch(*epoch),
+        first: Revision(*first),
+        last: last.map(Revision),
+    };
+    Lineage(list.iter().map(range).collect())
+}
+
+#[test]
+fn what_a_hub_no_longer_names_is_still_its_history_where_both_share_an_epoch() {
+    let recorded = epochs(&[(1, 10, Some(19)), (2, 20, Some(29)), (3, 30, None)]);
+    let later = epochs(&[(2, 20, Some(29)), (3, 30, Some(35)), (4, 40, None)]);
+    let whole = extend(&recorded, &later);
+    let expected = epochs(&[
+        (1, 10, Some(19)),
+        (2, 20, Some(29)),
+        (3, 30, Some(35)),
+        (4, 40, None),
+    ]);
+    assert_eq!(whole, expected);
+    assert_eq!(extend(&whole, &later), expected, "said again");
+    assert_eq!(extend(&Lineage::default(), &later), later);
+    // So what the hub once gave is not held against it.
+    let old = held(at(Epoch(1), 12), Some(b"x"));
+    let put = offer(at(Epoch(4), 41), Some(b"y"), Vec::new());
+    assert_eq!(verdict(&later, &put, old.as_ref()), Verdict::Hold);
+    assert_eq!(verdict(&whole, &put, old.as_ref()), Verdict::Act);
+}
+
+#[test]
+fn a_stranger_and_a_fork_inherit_nothing_that_is_not_theirs() {
+    let recorded = epochs(&[(1, 10, Some(19)), (2, 20, Some(29)), (3, 30, None)]);
+    let stranger = epochs(&[(7, 20, Some(29)), (8, 40, None)]);
+    assert_eq!(extend(&recorded, &stranger), stranger);
+    let namesake = epochs(&[(2, 21, None)]);
+    assert_eq!(extend(&recorded, &namesake), namesake, "begun elsewhere");
+    // A copy of epoch 2's time: what came after it elsewhere is not its history.
+    let fork = epochs(&[(2, 20, Some(25)), (9, 50, None)]);
+    let whole = extend(&recorded, &fork);
+    let expected = epochs(&[(1, 10, Some(19)), (2, 20, Some(25)), (9, 50, None)]);
+    assert_eq!(whole, expected);
+    assert!(!whole.contains(at(Epoch(2), 26)) && !whole.contains(at(Epoch(3), 31)));
+    let damaged = epochs(&[(1, 25, Some(29)), (2, 20, None)]);
+    assert_eq!(extend(&damaged, &fork), fork);
+}
+
+#[test]
+fn what_an_agent_remembers_of_a_history_is_bounded() {
+    let count = u64::try_from(LINEAGE_KNOWN_MAX).unwrap();
+    let range = |n: u64| (n + 1, n * 10 + 1, Some(n * 10 + 9));
+    let recorded: Vec<_> = (0..count).map(range).collect();
+    let offered: Vec<_> = (count - 1..count + 5).map(range).collect();
+    let whole = extend(&epochs(&recorded), &epochs(&offered));
+    assert_eq!(whole.0.len(), LINEAGE_KNOWN_MAX);
+    assert_eq!(whole.0.first().map(|r| r.epoch), Some(Epoch(6)));
+    assert_eq!(whole.0.last().map(|r| r.epoch), Some(Epoch(count + 5)));
+}
