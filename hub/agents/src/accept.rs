@@ -20,8 +20,8 @@ use tokio::time::Instant;
 use crate::directory::Directory;
 use crate::metrics::Metrics;
 use crate::sessions::Sessions;
-use crate::shell::HubShell;
-use crate::{Options, Parts, ServeError};
+use crate::shell::{Caller, HubShell};
+use crate::{Options, Parts, ServeError, secure};
 
 /// How long a handshake may take.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -49,7 +49,7 @@ pub(crate) struct Hub {
     pub(crate) sessions: Arc<Sessions>,
     pub(crate) metrics: Arc<Metrics>,
     registrar: HubRegistrar,
-    authority: Authority,
+    pub(crate) authority: Authority,
     advertise: Vec<String>,
     options: Options,
     /// Room for connections that are not, or not yet, sessions too.
@@ -96,20 +96,13 @@ pub(crate) async fn serve(
     let mut tasks = JoinSet::new();
     tasks
         .spawn(Arc::clone(&hub.directory).follow(Arc::clone(&hub.sessions), hub.authority.clone()));
-    let mut renewal = tokio::time::interval_at(
-        Instant::now() + Authority::SERVER_RENEWAL,
-        Authority::SERVER_RENEWAL,
-    );
+    let mut renewals = secure::Renewals::new(&hub.authority);
     let mut shutdown = std::pin::pin!(shutdown);
     loop {
         tokio::select! {
             biased;
             () = &mut shutdown => break,
-            _ = renewal.tick() => {
-                let tls = hub.authority.agents_server(&crypto)?;
-                let renewed = endpoint::server_config(&hub.env, hub.authority.endpoint_secrets(), tls)?;
-                endpoint.set_server_config(Some(renewed));
-            }
+            () = renewals.due() => secure::renew(&hub, &endpoint, &crypto).await,
             Some(_) = tasks.join_next() => {}
             next = incoming(&endpoint, &handshakes, crowded) => {
                 let Some((incoming, permit)) = next else { break };
@@ -239,11 +232,12 @@ async fn session(hub: Arc<Hub>, connection: quinn::Connection) {
         features: features::ALL,
     };
     let mut session = HubSession::new(config, started.elapsed());
-    let mut shell = HubShell::new(
-        Arc::clone(&hub),
-        uid.clone(),
-        connection.remote_address().to_string(),
-    );
+    let caller = Caller {
+        uid: uid.clone(),
+        remote: connection.remote_address().to_string(),
+        issued: chain.first().and_then(|leaf| tls::issued_at(leaf).ok()),
+    };
+    let mut shell = HubShell::new(Arc::clone(&hub), caller);
     let ended = driver::drive(&connection, Side::Hub, &mut session, &mut shell, started).await;
     if let Err(error) = &ended {
         if error.is_violation() {

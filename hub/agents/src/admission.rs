@@ -3,7 +3,8 @@
 //! The certificate says which cluster it is; here it is settled that the cluster is still there,
 //! that the member is the one that the identity is bound to, and that no newer start was seen.
 
-use roadstead_authority::is_detached;
+use jiff::Timestamp;
+use roadstead_authority::{is_detached, superseded};
 use roadstead_protocol::wire::frame::{Hello, RefusalCode, Refused};
 use roadstead_store::records::{self, SeenRecord};
 use roadstead_store::{Check, CommitError, Revision, Snapshot, Store, Txn};
@@ -51,12 +52,23 @@ pub(crate) fn older(boot: u64, newest: u64) -> Refused {
     )
 }
 
-/// Decides about a hello from the agent of the cluster `uid`, and notes the start durably. The floor
-/// of the cluster's ledger if it may come in.
+/// What an agent hears whose cluster was joined anew since its certificate was made.
+pub(crate) fn replaced(since: Timestamp) -> Refused {
+    refused(
+        RefusalCode::OlderBoot,
+        format!(
+            "this cluster was joined anew at {since}, and this agent has the identity from before: two agents run for one cluster. \
+             Stop this one; to run it in place of the other, join it anew with `roadstead join`"
+        ),
+    )
+}
+
+/// Decides about a hello from the agent of the cluster `uid`, whose certificate was made at `issued`,
+/// and notes the start durably. The floor of the cluster's ledger if it may come in.
 pub(crate) async fn decide(
     store: &Store,
     directory: &Directory,
-    uid: &str,
+    (uid, issued): (&str, Option<Timestamp>),
     hello: &Hello,
 ) -> Result<Revision, Refused> {
     let broken = |error: &dyn std::fmt::Display| {
@@ -75,6 +87,9 @@ pub(crate) async fn decide(
         let entry = snapshot.get(key.as_str());
         let seen = entry.map(records::decode::<SeenRecord>).transpose();
         let seen = seen.map_err(|error| broken(&error))?.unwrap_or_default();
+        if let Some(since) = issued.and_then(|issued| superseded(&seen, issued)) {
+            return Err(replaced(since));
+        }
         let now = judge(&seen, hello)?;
         if now == seen {
             return Ok(tombstones::floor(&snapshot, uid));
@@ -143,6 +158,7 @@ fn judge(seen: &SeenRecord, hello: &Hello) -> Result<SeenRecord, Refused> {
         nonce,
         member_uid: hello.member_uid.clone(),
         revoked: false,
+        since: seen.since,
     })
 }
 

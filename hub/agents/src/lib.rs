@@ -12,6 +12,7 @@ mod index;
 mod metrics;
 mod news;
 mod outbox;
+mod secure;
 mod sessions;
 mod shell;
 #[cfg(test)]

@@ -13,7 +13,7 @@ use roadstead_protocol::session::{Admission, HubEvent, HubSession, Now};
 use roadstead_protocol::wire::Digest;
 use roadstead_protocol::wire::frame::{Hello, Mode, RefusalCode, Refused};
 use roadstead_protocol::wire::report::ItemReport;
-use roadstead_store::records::{self, Liveness};
+use roadstead_store::records::{self, Liveness, TurnedAway};
 use roadstead_store::{Revision, WatchEnd};
 
 use crate::accept::Hub;
@@ -22,6 +22,7 @@ use crate::farewell::Guard;
 use crate::index::Index;
 use crate::news::{Job, News};
 use crate::outbox::Outbox;
+use crate::secure;
 use crate::sessions::{self, Command, Commands, Denied};
 use crate::tombstones;
 
@@ -29,11 +30,22 @@ use crate::tombstones;
 /// before it is tried again.
 const RETRY: Duration = Duration::from_secs(5);
 
+/// Who is at the other end, by its certificate.
+pub(crate) struct Caller {
+    /// The cluster's UID.
+    pub(crate) uid: String,
+    /// The address that it comes from.
+    pub(crate) remote: String,
+    /// When its certificate was made.
+    pub(crate) issued: Option<jiff::Timestamp>,
+}
+
 /// What surrounds one session.
 pub(crate) struct HubShell {
     hub: Arc<Hub>,
     uid: String,
     remote: String,
+    issued: Option<jiff::Timestamp>,
     commands: Option<Commands>,
     hello: Option<Hello>,
     entered: Option<u64>,
@@ -46,12 +58,18 @@ pub(crate) struct HubShell {
 }
 
 impl HubShell {
-    pub(crate) fn new(hub: Arc<Hub>, uid: String, remote: String) -> Self {
+    pub(crate) fn new(hub: Arc<Hub>, caller: Caller) -> Self {
+        let Caller {
+            uid,
+            remote,
+            issued,
+        } = caller;
         let outbox = Outbox::new(&hub.volatile.snapshot(), &uid);
         Self {
             hub,
             uid,
             remote,
+            issued,
             commands: None,
             hello: None,
             entered: None,
@@ -107,9 +125,10 @@ impl HubShell {
 
     fn decide(&mut self, hello: Hello) {
         let (hub, uid) = (Arc::clone(&self.hub), self.uid.clone());
+        let issued = self.issued;
         self.hello = Some(hello.clone());
         self.deciding.start(async move {
-            admission::decide(&hub.store, &hub.directory, &uid, &hello).await
+            admission::decide(&hub.store, &hub.directory, (&uid, issued), &hello).await
         });
     }
 
@@ -124,9 +143,25 @@ impl HubShell {
             Err(refused) => {
                 tracing::info!(cluster = self.uid, code = ?refused.code, "turned an agent away: {}", refused.message);
                 self.hub.metrics.refused.add();
+                self.turned_away(&refused);
                 session.admit(now, Admission::Refuse(refused));
             }
         }
+    }
+
+    /// Notes that a copy of the agent is about.
+    fn turned_away(&self, refused: &Refused) {
+        if refused.code != RefusalCode::OlderBoot {
+            return;
+        }
+        let turned = TurnedAway {
+            at: self.hub.env.clock.now(),
+            boot: self.hello.as_ref().map_or(0, |hello| hello.boot),
+            remote: self.remote.clone(),
+            message: refused.message.clone(),
+        };
+        let (hub, uid) = (Arc::clone(&self.hub), self.uid.clone());
+        tokio::spawn(async move { secure::note(&hub.volatile, &uid, turned).await });
     }
 
     /// Takes the cluster's place among the sessions.

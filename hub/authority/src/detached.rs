@@ -1,8 +1,10 @@
-//! Whether a cluster was detached: by somebody's act, which left a mark, and never by its absence.
+//! Whether a cluster was detached, or its identity replaced: by somebody's act, which left a mark,
+//! and never by its absence.
 //!
 //! A hub that merely does not know a cluster, as after it was restored from a backup, says nothing
 //! about it.
 
+use jiff::Timestamp;
 use roadstead_protocol::api::names;
 use roadstead_store::Snapshot;
 use roadstead_store::records::{self, SeenRecord};
@@ -19,6 +21,12 @@ pub fn is_detached(snapshot: &Snapshot, cluster_uid: &str) -> bool {
     let recorded =
         records::deletion_key(cluster_uid).is_ok_and(|key| snapshot.get(key.as_str()).is_some());
     revoked || recorded || is_leaving(snapshot, cluster_uid)
+}
+
+/// Since when another identity stands in the place of one whose certificate was made at `issued`:
+/// the cluster was joined anew. The folder that the older one is in may turn up again.
+pub fn superseded(seen: &SeenRecord, issued: Timestamp) -> Option<Timestamp> {
+    seen.since.filter(|since| issued < *since)
 }
 
 /// Whether the cluster's object is there and being deleted.

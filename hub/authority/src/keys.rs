@@ -1,18 +1,21 @@
-//! The authorities' keys and certificates in the store: made once, in one transaction.
+//! The authorities' keys and certificates in the store: made once, in one transaction, renewed in
+//! time.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use jiff::{SignedDuration, Timestamp};
 use roadstead_protocol::env::Env;
-use roadstead_protocol::host::tls::{self, Profile};
-use roadstead_protocol::host::{EndpointSecrets, Identity, SecretKey};
-use roadstead_store::records::{self, AuthorityRecord};
-use roadstead_store::{Check, CommitError, Key, Snapshot, Store, Txn};
-use serde::{Deserialize, Serialize};
+use roadstead_protocol::host::tls::{self, Profile, TlsError};
+use roadstead_protocol::host::{EndpointSecrets, Identity};
+use roadstead_store::{CommitError, Snapshot, Store, Txn};
 
 use crate::AuthorityError;
+use crate::generations::{ANNOUNCED, Times, is_due, roles};
+use crate::stored::{
+    GenerationRecord, HubRecord, NOTE_SECONDS, RECORD_VERSION, bytes, commit, damaged, identity,
+    identity_of, note_time, read, record_of, write,
+};
 
-/// Version of [`HubRecord`].
-const RECORD_VERSION: u32 = 1;
 /// Name of the agents' authority under `/authority`.
 const AGENTS: &str = "agents";
 /// Name of the REST port's authority.
@@ -23,6 +26,8 @@ const ADMIN: &str = "admin";
 const HUB: &str = "hub";
 /// The administrator's certificate is renewed at a start when it ends sooner than this, in seconds.
 const ADMIN_RENEWAL_SECONDS: i64 = 90 * 24 * 3600;
+/// Most generations of the agents' authority.
+const GENERATIONS_MAX: usize = 64;
 /// Attempts to load or make the records before giving up.
 const ATTEMPTS_MAX: usize = 3;
 
@@ -30,18 +35,26 @@ const ATTEMPTS_MAX: usize = 3;
 pub(crate) struct Keys {
     pub(crate) hub_id: String,
     pub(crate) endpoint: EndpointSecrets,
-    pub(crate) agents: Identity,
+    /// The generations of the agents' authority, oldest first; never empty.
+    pub(crate) agents: Vec<Generation>,
     pub(crate) rest: Identity,
     pub(crate) admin: Identity,
 }
 
-/// The hub's identity.
-#[derive(Serialize, Deserialize)]
-struct HubRecord {
-    version: u32,
-    id: String,
-    /// Base64 of the endpoint's secret.
-    endpoint: String,
+/// One generation of the agents' authority.
+#[derive(Clone)]
+pub(crate) struct Generation {
+    pub(crate) identity: Identity,
+    pub(crate) times: Times,
+}
+
+/// When a new generation of the agents' authority begins to sign.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Begins {
+    /// It was announced for as long as agents need to hear of it.
+    Announced,
+    /// At once: agents that have not heard of it renew by the one before.
+    Now,
 }
 
 impl Keys {
@@ -51,22 +64,74 @@ impl Keys {
             let snapshot = store.snapshot();
             let mut txn = Txn::new();
             let keys = Self::complete(&snapshot, env, &mut txn)?;
-            if txn.ops.is_empty() {
-                return Ok(keys);
-            }
-            match store.commit(txn).await {
-                Ok(_) => return Ok(keys),
-                Err(conflict @ CommitError::Conflict { .. }) => last = conflict,
-                Err(
-                    error @ (CommitError::TooLarge { .. }
-                    | CommitError::Unavailable(_)
-                    | CommitError::Closed),
-                ) => {
-                    return Err(AuthorityError::Write(error));
-                }
+            note_time(&snapshot, env, NOTE_SECONDS, &mut txn)?;
+            match commit(store, txn).await? {
+                Ok(()) => return Ok(keys),
+                Err(conflict) => last = conflict,
             }
         }
         Err(AuthorityError::Write(last))
+    }
+
+    /// Makes a new generation of the agents' authority, unless one is announced already: that one
+    /// then begins as `begins` says, if that is sooner.
+    pub(crate) async fn rotate(
+        store: &Store,
+        env: &Env,
+        begins: Begins,
+    ) -> Result<Self, AuthorityError> {
+        let mut last = CommitError::Closed;
+        for _ in 0..ATTEMPTS_MAX {
+            let snapshot = store.snapshot();
+            let mut txn = Txn::new();
+            let mut keys = Self::complete(&snapshot, env, &mut txn)?;
+            keys.succeed(&snapshot, env, begins, &mut txn)?;
+            match commit(store, txn).await? {
+                Ok(()) => return Ok(keys),
+                Err(conflict) => last = conflict,
+            }
+        }
+        Err(AuthorityError::Write(last))
+    }
+
+    fn succeed(
+        &mut self,
+        snapshot: &Snapshot,
+        env: &Env,
+        begins: Begins,
+        txn: &mut Txn,
+    ) -> Result<(), AuthorityError> {
+        let now = env.clock.now();
+        let from = match begins {
+            Begins::Now => now,
+            Begins::Announced => {
+                let wait = SignedDuration::try_from(ANNOUNCED).unwrap_or(SignedDuration::ZERO);
+                now.checked_add(wait).map_err(|_| TlsError::Moment(now))?
+            }
+        };
+        let place = self.agents.len();
+        let times: Vec<Times> = self.agents.iter().map(|g| g.times).collect();
+        if roles(&times, now).next.is_some() {
+            let Some(announced) = self.agents.last_mut() else {
+                return Ok(());
+            };
+            if from < announced.times.signs_from {
+                announced.times.signs_from = from;
+                let record = generation_record(env, &announced.identity, from)?;
+                write(txn, Some(snapshot), &generation_name(place), &record)?;
+            }
+            return Ok(());
+        }
+        if place >= GENERATIONS_MAX {
+            return Err(AuthorityError::Generations);
+        }
+        let short = short(&self.hub_id);
+        let identity =
+            tls::make_authority(env, &format!("Roadstead agents {short} {}", place + 1))?;
+        let record = generation_record(env, &identity, from)?;
+        write(txn, None, &generation_name(place + 1), &record)?;
+        self.agents.push(generation(identity, from)?);
+        Ok(())
     }
 
     /// Reads what is there and makes what is not, noting in `txn` what is to be written.
@@ -95,14 +160,8 @@ impl Keys {
                 (id, endpoint)
             }
         };
-        let short = hub_id.chars().take(8).collect::<String>();
-        let agents = authority(
-            snapshot,
-            env,
-            txn,
-            AGENTS,
-            &format!("Roadstead agents {short}"),
-        )?;
+        let short = short(&hub_id);
+        let agents = generations(snapshot, env, txn, &format!("Roadstead agents {short}"))?;
         let rest = authority(snapshot, env, txn, REST, &format!("Roadstead API {short}"))?;
         let admin = match identity(snapshot, ADMIN)? {
             Some(admin) if !is_ending(env, &admin)? => admin,
@@ -116,22 +175,74 @@ impl Keys {
                 admin
             }
         };
-        Ok(Self {
+        let mut keys = Self {
             hub_id,
             endpoint,
             agents,
             rest,
             admin,
-        })
+        };
+        let times: Vec<Times> = keys.agents.iter().map(|g| g.times).collect();
+        if is_due(&times, env.clock.now()) {
+            keys.succeed(snapshot, env, Begins::Announced, txn)?;
+        }
+        Ok(keys)
     }
 }
 
-/// An identity as a record: PEM, the chain leaf first.
-fn record_of(env: &Env, identity: &Identity) -> Result<AuthorityRecord, AuthorityError> {
-    Ok(AuthorityRecord {
-        key_pem: identity.key.to_pem()?,
-        cert_pem: tls::certificates_to_pem(&identity.chain),
-        created_at: env.clock.now(),
+/// What tells a hub's authorities from others', for people.
+fn short(hub_id: &str) -> String {
+    hub_id.chars().take(8).collect()
+}
+
+/// The name of a generation's record, counted from 1.
+fn generation_name(number: usize) -> String {
+    match number {
+        0 | 1 => AGENTS.to_owned(),
+        _ => format!("{AGENTS}-{number}"),
+    }
+}
+
+/// All generations of the agents' authority; the first is made where there is none.
+fn generations(
+    snapshot: &Snapshot,
+    env: &Env,
+    txn: &mut Txn,
+    common_name: &str,
+) -> Result<Vec<Generation>, AuthorityError> {
+    let first = authority(snapshot, env, txn, AGENTS, common_name)?;
+    let mut found = vec![generation(first, Timestamp::MIN)?];
+    for number in 2..=GENERATIONS_MAX {
+        let name = generation_name(number);
+        let Some(record) = read::<GenerationRecord>(snapshot, &name)? else {
+            break;
+        };
+        let from = record.signs_from.unwrap_or(record.authority.created_at);
+        let identity = identity_of(&name, &record.authority)?;
+        let made = generation(identity, from).map_err(|e| damaged(&name, &e.to_string()))?;
+        found.push(made);
+    }
+    Ok(found)
+}
+
+fn generation(identity: Identity, signs_from: Timestamp) -> Result<Generation, AuthorityError> {
+    let root = identity.chain.last();
+    let root = root.ok_or_else(|| damaged(AGENTS, "there is no certificate"))?;
+    let times = Times {
+        signs_from,
+        ends: tls::not_after(root)?,
+    };
+    Ok(Generation { identity, times })
+}
+
+fn generation_record(
+    env: &Env,
+    identity: &Identity,
+    signs_from: Timestamp,
+) -> Result<GenerationRecord, AuthorityError> {
+    Ok(GenerationRecord {
+        authority: record_of(env, identity)?,
+        signs_from: Some(signs_from),
     })
 }
 
@@ -155,63 +266,4 @@ fn authority(
     let made = tls::make_authority(env, common_name)?;
     write(txn, None, key, &record_of(env, &made)?)?;
     Ok(made)
-}
-
-fn identity(snapshot: &Snapshot, name: &str) -> Result<Option<Identity>, AuthorityError> {
-    let Some(record) = read::<AuthorityRecord>(snapshot, name)? else {
-        return Ok(None);
-    };
-    let key = SecretKey::from_pem(&record.key_pem).map_err(|e| damaged(name, &e.to_string()))?;
-    let chain =
-        tls::certificates_from_pem(&record.cert_pem).map_err(|e| damaged(name, &e.to_string()))?;
-    Ok(Some(Identity { chain, key }))
-}
-
-fn key_of(name: &str) -> Result<Key, AuthorityError> {
-    records::authority_key(name).map_err(|e| damaged(name, &e.to_string()))
-}
-
-fn read<T: serde::de::DeserializeOwned>(
-    snapshot: &Snapshot,
-    name: &str,
-) -> Result<Option<T>, AuthorityError> {
-    let Some(entry) = snapshot.get(key_of(name)?.as_str()) else {
-        return Ok(None);
-    };
-    records::decode(entry)
-        .map(Some)
-        .map_err(|e| damaged(name, &e.to_string()))
-}
-
-/// Writes a record where there is none, or (with `over`) where the one of that snapshot is.
-fn write<T: Serialize>(
-    txn: &mut Txn,
-    over: Option<&Snapshot>,
-    name: &str,
-    record: &T,
-) -> Result<(), AuthorityError> {
-    let key = key_of(name)?;
-    let there = over
-        .and_then(|snapshot| snapshot.get(key.as_str()))
-        .map(|entry| entry.revision);
-    let check = there.map_or_else(
-        || Check::Absent(key.clone()),
-        |revision| Check::At(key.clone(), revision),
-    );
-    let value = records::encode(record).map_err(|e| damaged(name, &e.to_string()))?;
-    *txn = std::mem::take(txn).check(check).put(key, value);
-    Ok(())
-}
-
-fn bytes(key: &str, text: &str) -> Result<Vec<u8>, AuthorityError> {
-    STANDARD
-        .decode(text)
-        .map_err(|e| damaged(key, &e.to_string()))
-}
-
-pub(crate) fn damaged(key: &str, detail: &str) -> AuthorityError {
-    AuthorityError::Damaged {
-        key: format!("/authority/{key}"),
-        detail: detail.to_owned(),
-    }
 }

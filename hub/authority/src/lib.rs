@@ -2,30 +2,37 @@
 //!
 //! Two certificate authorities that never sign for each other: one for agents and the hub's QUIC
 //! port, one for the REST port and its users. Their keys live in the hub's store under `/authority`
-//! and are made once. Join tokens are redeemed in one transaction, so that of two agents with one
+//! and are made once; the agents' authority has a successor in time, or when somebody asks for one. Join tokens are redeemed in one transaction, so that of two agents with one
 //! token one gets in. Deliberately absent: who may do what (that is `rest`'s), and any network.
 
 mod detached;
+mod generations;
 mod keys;
 mod kubeconfig;
 mod registrar;
+mod stored;
 #[cfg(test)]
 mod tests;
 mod tokens;
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
+use jiff::Timestamp;
 use roadstead_protocol::env::Env;
+use roadstead_protocol::host::clock::Floored;
 use roadstead_protocol::host::tls::{self, Crypto, Profile, TlsError};
 use roadstead_protocol::host::{EndpointSecrets, Identity, Pin};
 use roadstead_store::{CommitError, Store};
 use rustls_pki_types::CertificateDer;
+use tokio::sync::watch;
 
-pub use detached::is_detached;
+pub use detached::{is_detached, superseded};
+pub use generations::{ANNOUNCED, ROLLOVER_BEFORE};
 pub use registrar::HubRegistrar;
 pub use tokens::{Issue, TOKEN_LIFE_DEFAULT, TOKEN_LIFE_MAX, TOKEN_LIFE_MIN};
 
-use keys::Keys;
+use generations::{Roles, Times};
+use keys::{Begins, Keys};
 
 /// Why the authorities cannot be loaded, or a token not be issued.
 #[derive(Debug, thiserror::Error)]
@@ -52,6 +59,9 @@ pub enum AuthorityError {
     /// The token could not be made as it was asked for.
     #[error("the join token cannot be made: {0}")]
     Token(#[from] roadstead_protocol::host::enrol::TokenError),
+    /// There are as many generations of the agents' authority as there may be.
+    #[error("the agents' authority was replaced too often: no further generation is made")]
+    Generations,
     /// The token was asked to live too long or too short.
     #[error(
         "a join token may live from {} s to {} s, not {asked} s",
@@ -73,56 +83,201 @@ const TOKEN_CONTEXT: &str = "roadstead.dev 2026-11-21 administrator's bearer tok
 #[derive(Clone)]
 pub struct Authority {
     env: Env,
+    clock: Arc<Floored>,
     store: Store,
-    keys: Arc<Keys>,
+    hub_id: Arc<str>,
+    endpoint: Arc<EndpointSecrets>,
+    keys: Arc<RwLock<Arc<Keys>>>,
+    changes: Arc<watch::Sender<u64>>,
+}
+
+/// How the agents' authority stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// Which generation signs, counted from 1.
+    pub generation: usize,
+    /// Until when its certificate is good.
+    pub ends: Timestamp,
+    /// From when on an announced successor signs, if there is one.
+    pub successor: Option<Timestamp>,
+    /// How many former generations are kept for renewals.
+    pub former: usize,
 }
 
 impl Authority {
     /// Loads the authorities from the store, or makes them where the store has none.
+    ///
+    /// The clock is from then on never believed to be earlier than what the store has noted.
     pub async fn load_or_create(store: &Store, env: &Env) -> Result<Self, AuthorityError> {
-        let keys = Keys::load_or_create(store, env).await?;
+        let noted = stored::noted_time(&store.snapshot())?;
+        let clock = Arc::new(Floored::new(Arc::clone(&env.clock), noted));
+        let env = Env {
+            clock: Arc::clone(&clock) as _,
+            ..env.clone()
+        };
+        let keys = Keys::load_or_create(store, &env).await?;
         Ok(Self {
-            env: env.clone(),
+            env,
+            clock,
             store: store.clone(),
-            keys: Arc::new(keys),
+            hub_id: keys.hub_id.as_str().into(),
+            endpoint: Arc::new(keys.endpoint.clone()),
+            keys: Arc::new(RwLock::new(Arc::new(keys))),
+            changes: Arc::new(watch::channel(0).0),
         })
+    }
+
+    /// Does what is due: a successor of the agents' authority two years before its end, a new
+    /// certificate for the administrator. Writes nothing where nothing is due. Call it every
+    /// [`Self::SERVER_RENEWAL`].
+    pub async fn tend(&self) -> Result<(), AuthorityError> {
+        let keys = Keys::load_or_create(&self.store, &self.env).await?;
+        self.take_up(keys);
+        Ok(())
+    }
+
+    /// Gives the agents' authority a successor, announced to agents for [`ANNOUNCED`] before it
+    /// signs, or signing at once with `now`: agents that have not heard of it then renew their
+    /// certificates by the one before. One that is announced already is not made twice.
+    pub async fn rotate(&self, now: bool) -> Result<Standing, AuthorityError> {
+        let begins = if now { Begins::Now } else { Begins::Announced };
+        let keys = Keys::rotate(&self.store, &self.env, begins).await?;
+        self.take_up(keys);
+        Ok(self.standing())
+    }
+
+    /// How the agents' authority stands.
+    pub fn standing(&self) -> Standing {
+        let (keys, roles) = self.present();
+        let times = |place: usize| keys.agents.get(place).map(|g| g.times);
+        Standing {
+            generation: roles.signing + 1,
+            ends: times(roles.signing).map_or(Timestamp::MIN, |t| t.ends),
+            successor: roles.next.and_then(times).map(|t| t.signs_from),
+            former: roles.former.len(),
+        }
+    }
+
+    fn take_up(&self, keys: Keys) {
+        let times = |keys: &Keys| keys.agents.iter().map(|g| g.times).collect::<Vec<_>>();
+        let fresh = times(&keys);
+        let before = {
+            let mut held = self.keys.write().unwrap_or_else(PoisonError::into_inner);
+            std::mem::replace(&mut *held, Arc::new(keys))
+        };
+        if times(&before) != fresh {
+            self.changes.send_modify(|count| *count += 1);
+        }
+    }
+
+    /// Says when the agents' authorities changed: make new server settings then.
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.changes.subscribe()
+    }
+
+    /// The clock that certificates and tokens are dated and judged by.
+    pub fn clock(&self) -> &Floored {
+        &self.clock
+    }
+
+    /// Forgets the latest time that was noted: for a clock that was far ahead once.
+    pub async fn forget_time(&self) -> Result<(), AuthorityError> {
+        stored::forget_time(&self.store).await?;
+        self.clock.forget();
+        Ok(())
+    }
+
+    /// Notes the time, where the last note is a day old. That it could not be written is no reason
+    /// not to do what is dated by it.
+    pub(crate) async fn note_time(&self) {
+        let snapshot = self.store.snapshot();
+        if stored::is_noted(&snapshot, &self.env) {
+            return;
+        }
+        let mut txn = roadstead_store::Txn::new();
+        let noted = match stored::note_time(&snapshot, &self.env, 0, &mut txn) {
+            Ok(()) => stored::commit(&self.store, txn).await.is_ok(),
+            Err(_) => false,
+        };
+        if noted {
+            self.clock.raise(self.env.clock.now().as_second());
+        }
     }
 
     /// The random identity that this hub keeps for life.
     pub fn hub_id(&self) -> &str {
-        &self.keys.hub_id
+        &self.hub_id
     }
 
     /// The keys of the hub's QUIC endpoint.
     pub fn endpoint_secrets(&self) -> &EndpointSecrets {
-        &self.keys.endpoint
+        &self.endpoint
     }
 
-    /// The authorities that sign hubs and agents, current ones first.
+    fn held(&self) -> Arc<Keys> {
+        Arc::clone(&self.keys.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The keys, and which generation of the agents' authority is for what at this moment.
+    fn present(&self) -> (Arc<Keys>, Roles) {
+        let keys = self.held();
+        let times: Vec<Times> = keys.agents.iter().map(|g| g.times).collect();
+        let roles = generations::roles(&times, self.env.clock.now());
+        (keys, roles)
+    }
+
+    /// The authorities that agents are to trust: the one that signs, and one that will.
     pub fn agents_authorities(&self) -> Vec<CertificateDer<'static>> {
-        self.keys.agents.chain.clone()
+        let (keys, roles) = self.present();
+        let places = std::iter::once(roles.signing).chain(roles.next);
+        certificates(&keys, places)
     }
 
     /// The same, as PEM texts.
     pub fn agents_authorities_pem(&self) -> Vec<String> {
-        self.keys
-            .agents
-            .chain
+        self.agents_authorities()
             .iter()
             .map(|c| tls::certificates_to_pem(std::slice::from_ref(c)))
             .collect()
     }
 
-    /// What join tokens pin.
-    pub fn agents_pins(&self) -> Vec<Pin> {
-        self.keys.agents.chain.iter().map(Pin::of).collect()
+    /// Every authority whose certificates agents may still come with.
+    pub(crate) fn agents_known(&self) -> Vec<CertificateDer<'static>> {
+        let (keys, roles) = self.present();
+        let present = std::iter::once(roles.signing).chain(roles.next);
+        certificates(&keys, present.chain(roles.former))
     }
 
-    /// TLS settings of the QUIC port, with a server certificate made now. Good for a year: make
-    /// new ones in time ([`Self::SERVER_RENEWAL`]).
+    /// What join tokens pin: also former authorities, for one of them is shown to newcomers.
+    pub fn agents_pins(&self) -> Vec<Pin> {
+        self.agents_known().iter().map(Pin::of).collect()
+    }
+
+    /// TLS settings of the QUIC port, with server certificates made now. Good for a year: make
+    /// new ones in time ([`Self::SERVER_RENEWAL`]) and when [`Self::changes`] says so.
     pub fn agents_server(&self, crypto: &Crypto) -> Result<rustls::ServerConfig, AuthorityError> {
-        let identity = tls::sign(&self.env, &self.keys.agents, &Profile::Hub)?;
-        Ok(tls::hub_server(crypto, &identity, &self.keys.agents.chain)?)
+        let (keys, roles) = self.present();
+        let of = |place: usize| match keys.agents.get(place) {
+            Some(generation) => tls::sign(&self.env, &generation.identity, &Profile::Hub).map(Some),
+            None => Ok(None),
+        };
+        let Some(identity) = of(roles.signing)? else {
+            return Err(AuthorityError::Record("there is no authority".to_owned()));
+        };
+        let former: Result<Vec<_>, _> = roles.former.iter().map(|place| of(*place)).collect();
+        let former: Vec<Identity> = former?.into_iter().flatten().collect();
+        let crypto = self.floored(crypto);
+        Ok(tls::hub_server(
+            &crypto,
+            &identity,
+            &former,
+            &self.agents_known(),
+        )?)
+    }
+
+    /// The same cryptography, by the hub's own clock.
+    fn floored(&self, crypto: &Crypto) -> Crypto {
+        Crypto::new(Arc::clone(&crypto.provider), &self.env)
     }
 
     /// TLS settings of the REST port, with a server certificate made now for loopback and `names`
@@ -140,8 +295,13 @@ impl Authority {
                 .cloned()
                 .collect::<Vec<_>>(),
         );
-        let identity = tls::sign(&self.env, &self.keys.rest, &Profile::Rest { names: all })?;
-        Ok(tls::rest_server(crypto, &identity, &self.keys.rest.chain)?)
+        let rest = &self.held().rest;
+        let identity = tls::sign(&self.env, rest, &Profile::Rest { names: all })?;
+        Ok(tls::rest_server(
+            &self.floored(crypto),
+            &identity,
+            &rest.chain,
+        )?)
     }
 
     /// How often to make new server settings, which also renews their certificates.
@@ -150,7 +310,7 @@ impl Authority {
     /// The administrator's bearer token, for clients that have no use for a certificate. It stays the
     /// same for as long as the REST port's authority does, and tells nothing about its key.
     pub fn admin_token(&self) -> String {
-        let secret = blake3::derive_key(TOKEN_CONTEXT, self.keys.rest.key.as_bytes());
+        let secret = blake3::derive_key(TOKEN_CONTEXT, self.held().rest.key.as_bytes());
         format!("{TOKEN_PREFIX}{}", hex::encode(secret))
     }
 
@@ -169,7 +329,7 @@ impl Authority {
 
     /// The authority of the REST port, as PEM text.
     pub fn rest_authority_pem(&self) -> String {
-        tls::certificates_to_pem(&self.keys.rest.chain)
+        tls::certificates_to_pem(&self.held().rest.chain)
     }
 
     /// A certificate and key for a user of the REST port.
@@ -178,13 +338,13 @@ impl Authority {
             name: user.to_owned(),
             group: group.to_owned(),
         };
-        Ok(tls::sign(&self.env, &self.keys.rest, &profile)?)
+        Ok(tls::sign(&self.env, &self.held().rest, &profile)?)
     }
 
     /// A kubeconfig for the administrator of this hub at `server` (an `https://` URL). Holds the
     /// administrator's key: write it with mode 0600.
     pub fn admin_kubeconfig(&self, server: &str) -> Result<String, AuthorityError> {
-        kubeconfig::text(server, &self.rest_authority_pem(), &self.keys.admin)
+        kubeconfig::text(server, &self.rest_authority_pem(), &self.held().admin)
     }
 
     /// Who decides about enrolments; `addresses` is where agents find this hub.
@@ -206,13 +366,26 @@ impl Authority {
         &self.store
     }
 
-    pub(crate) fn agents(&self) -> &Identity {
-        &self.keys.agents
+    /// The authority that signs agents now.
+    pub(crate) fn agents(&self) -> Result<Identity, AuthorityError> {
+        let (keys, roles) = self.present();
+        let signing = keys.agents.get(roles.signing);
+        signing
+            .map(|generation| generation.identity.clone())
+            .ok_or_else(|| AuthorityError::Record("there is no authority".to_owned()))
     }
+}
+
+/// The certificates of the generations at these places.
+fn certificates(keys: &Keys, places: impl Iterator<Item = usize>) -> Vec<CertificateDer<'static>> {
+    places
+        .filter_map(|place| keys.agents.get(place))
+        .filter_map(|generation| generation.identity.chain.last().cloned())
+        .collect()
 }
 
 impl std::fmt::Debug for Authority {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Authority({})", self.keys.hub_id)
+        write!(f, "Authority({})", self.hub_id)
     }
 }

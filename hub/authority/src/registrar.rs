@@ -9,13 +9,13 @@ use roadstead_store::records::{self, JoinTokenRecord, SeenRecord};
 use roadstead_store::{Check, CommitError, Entry, Key, Snapshot, Txn};
 use rustls_pki_types::CertificateDer;
 
-use crate::{Authority, AuthorityError, is_detached, tokens};
+use crate::{Authority, AuthorityError, is_detached, stored, superseded, tokens};
 
 /// Attempts to redeem a token when something else is written at the same time.
 const ATTEMPTS_MAX: usize = 4;
 
 /// For how long after its end a certificate can still be renewed, in seconds: edge sites sleep.
-const RENEWABLE_SECONDS: i64 = 365 * 24 * 3600;
+pub(crate) const RENEWABLE_SECONDS: i64 = 365 * 24 * 3600;
 
 /// Decides about enrolments by the tokens in the store.
 #[derive(Clone, Debug)]
@@ -91,12 +91,15 @@ impl HubRegistrar {
     }
 
     /// Marks the token as used and forgets the starts of a former agent of this cluster, at once.
+    /// Whatever certificate that one had is worth nothing from now on.
     fn redemption(
         &self,
         snapshot: &Snapshot,
         good: &Redeemable,
         member_uid: &str,
+        issued: &Issued,
     ) -> Result<Txn, AuthorityError> {
+        let leaf = issued.chain.first().map(tls::issued_at).transpose()?;
         let used = JoinTokenRecord {
             used_at: Some(self.authority.env().clock.now()),
             ..good.record.clone()
@@ -105,10 +108,14 @@ impl HubRegistrar {
         let seen_key = records::seen_key(&good.record.cluster_uid).map_err(record)?;
         let fresh = SeenRecord {
             member_uid: member_uid.to_owned(),
+            since: leaf,
             ..SeenRecord::default()
         };
         let redeemed = tokens::redemption_key(good.entry.key.as_str()).map_err(record)?;
-        Ok(Txn::new()
+        let mut txn = Txn::new();
+        // What is dated now must not look as if it were dated before, after a start with an old clock.
+        stored::note_time(snapshot, self.authority.env(), 0, &mut txn)?;
+        Ok(txn
             .put(redeemed, good.key.clone())
             .check(Check::At(good.entry.key.clone(), good.entry.revision))
             .check(Check::Exists(object))
@@ -118,6 +125,14 @@ impl HubRegistrar {
                 records::encode(&used).map_err(record)?,
             )
             .put(seen_key, records::encode(&fresh).map_err(record)?))
+    }
+
+    /// Signs a certificate for the key of a request.
+    fn issue(&self, request: &[u8], profile: &Profile) -> Result<Issued, Refusal> {
+        let agents = self.authority.agents();
+        let agents = agents.map_err(|error| unavailable(&error.to_string()))?;
+        tls::sign_request(self.authority.env(), &agents, request, profile)
+            .map_err(|error| Refusal::new(RefusalCode::Malformed, error.to_string()))
     }
 
     fn grant(&self, cluster_uid: &str, issued: &Issued) -> Granted {
@@ -158,16 +173,12 @@ impl Registrar for HubRegistrar {
             let profile = Profile::Agent {
                 cluster_uid: good.record.cluster_uid.clone(),
             };
-            let env = self.authority.env();
-            let issued =
-                tls::sign_request(env, self.authority.agents(), &request.request, &profile);
-            let issued =
-                issued.map_err(|error| Refusal::new(RefusalCode::Malformed, error.to_string()))?;
+            let issued = self.issue(&request.request, &profile)?;
             let granted = self.grant(&good.record.cluster_uid, &issued);
             if good.again {
                 return Ok(granted);
             }
-            let redemption = self.redemption(&snapshot, &good, &request.member_uid);
+            let redemption = self.redemption(&snapshot, &good, &request.member_uid, &issued);
             let redemption = redemption.map_err(|error| unavailable(&error.to_string()))?;
             match self.authority.store().commit(redemption).await {
                 Ok(_) => return Ok(granted),
@@ -190,9 +201,8 @@ impl Registrar for HubRegistrar {
         let profile = Profile::Agent {
             cluster_uid: uid.clone(),
         };
-        let (env, agents) = (self.authority.env(), self.authority.agents());
-        let issued = tls::sign_request(env, agents, &request.request, &profile)
-            .map_err(|error| Refusal::new(RefusalCode::Malformed, error.to_string()))?;
+        let issued = self.issue(&request.request, &profile)?;
+        self.authority.note_time().await;
         Ok(self.grant(&uid, &issued))
     }
 }
@@ -206,23 +216,22 @@ fn renewable(
     let authority = &registrar.authority;
     let unknown = |error: &TlsError| {
         let message = format!(
-            "this hub did not give the certificate that is to be renewed, or its key is another's ({error}); \
-             join anew with `roadstead join`"
+            "this hub did not give the certificate that is to be renewed, or its key is another's ({error}): \
+             was the hub restored from a backup that is older than its present authority, or is it another hub? \
+             Restore a later backup, or join anew with `roadstead join`"
         );
         Refusal::new(RefusalCode::Unknown, message)
     };
     let certificate = CertificateDer::from(request.certificate.as_slice());
     let until = tls::not_after(&certificate).map_err(|error| unknown(&error))?;
+    let from = tls::not_before(&certificate).map_err(|error| unknown(&error))?;
     let now = authority.env().clock.now();
-    let authorities = authority.agents_authorities();
-    tls::verify_possession(
-        &authorities,
-        &certificate,
-        now.min(until),
-        proven,
-        &request.proof,
-    )
-    .map_err(|error| unknown(&error))?;
+    // As of a moment at which it was good: one that has ended is renewed, and so is one that the hub
+    // gave when its clock was ahead.
+    let at = now.min(until).max(from);
+    let authorities = authority.agents_known();
+    tls::verify_possession(&authorities, &certificate, at, proven, &request.proof)
+        .map_err(|error| unknown(&error))?;
     let uid = tls::cluster_uid(&certificate).map_err(|error| unknown(&error))?;
     if now.as_second().saturating_sub(until.as_second()) > RENEWABLE_SECONDS {
         let message = format!(
@@ -235,12 +244,26 @@ fn renewable(
         let message = "this cluster was detached from the hub; to manage it again, join it anew with `roadstead join`";
         return Err(Refusal::new(RefusalCode::Detached, message));
     }
+    let issued = tls::issued_at(&certificate).map_err(|error| unknown(&error))?;
+    if let Some(since) = seen(&snapshot, &uid).and_then(|seen| superseded(&seen, issued)) {
+        let message = format!(
+            "this cluster was joined anew at {since}, and this certificate, made at {issued}, is of the agent before: \
+             stop this agent; to run it in place of the other, join it anew with `roadstead join`"
+        );
+        return Err(Refusal::new(RefusalCode::Unknown, message));
+    }
     if !attached(&snapshot, &uid) {
         let message = "this hub does not know the cluster of this certificate, and nobody detached it: was the hub restored from a backup? \
              It will be tried again; to manage the cluster from here, join it anew with `roadstead join`";
         return Err(Refusal::new(RefusalCode::Unavailable, message));
     }
     Ok(uid)
+}
+
+/// What is remembered of a cluster's agent.
+fn seen(snapshot: &Snapshot, uid: &str) -> Option<SeenRecord> {
+    let key = records::seen_key(uid).ok()?;
+    records::decode(snapshot.get(key.as_str())?).ok()
 }
 
 /// Whether any cluster has this UID and is there to stay.

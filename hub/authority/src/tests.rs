@@ -147,7 +147,7 @@ async fn an_agents_certificate_is_worth_nothing_at_the_rest_port() {
     let profile = Profile::Agent {
         cluster_uid: "0a1b2c3d-0000-4000-8000-000000000001".to_owned(),
     };
-    let agent = tls::sign(&env, authority.agents(), &profile).unwrap();
+    let agent = tls::sign(&env, &authority.agents().unwrap(), &profile).unwrap();
     let server = authority.rest_server(&crypto, &[]).unwrap();
     let refused = shake(
         server,
@@ -232,8 +232,8 @@ async fn a_malformed_request_spends_no_token() {
 struct Put(std::sync::atomic::AtomicI64);
 
 impl roadstead_protocol::env::WallClock for Put {
-    fn now(&self) -> jiff::Timestamp {
-        jiff::Timestamp::from_second(self.0.load(std::sync::atomic::Ordering::Relaxed)).unwrap()
+    fn now(&self) -> Timestamp {
+        Timestamp::from_second(self.0.load(std::sync::atomic::Ordering::Relaxed)).unwrap()
     }
 }
 
@@ -243,7 +243,7 @@ async fn a_certificate_is_renewed_for_a_year_after_its_end() {
     use roadstead_protocol::host::enrol::{RefusalCode, Registrar as _, RenewRequest};
     const DAY: i64 = 24 * 3600;
     let begin = "2026-06-01T00:00:00Z"
-        .parse::<jiff::Timestamp>()
+        .parse::<Timestamp>()
         .unwrap()
         .as_second();
     let clock = Arc::new(Put(begin.into()));
@@ -269,7 +269,7 @@ async fn a_certificate_is_renewed_for_a_year_after_its_end() {
     let profile = Profile::Agent {
         cluster_uid: "a1".to_owned(),
     };
-    let old = tls::sign(&env, authority.agents(), &profile).unwrap();
+    let old = tls::sign(&env, &authority.agents().unwrap(), &profile).unwrap();
     let registrar = authority.registrar(vec!["127.0.0.1:7443".to_owned()]);
     let request = || RenewRequest {
         release: "test".to_owned(),

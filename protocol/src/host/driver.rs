@@ -80,6 +80,14 @@ impl DriveError {
             Self::Violation(_) => true,
         }
     }
+
+    /// The connection's own error, where it was lost.
+    pub fn lost(&self) -> Option<&quinn::ConnectionError> {
+        match self {
+            Self::Lanes(LaneError::Lost(error)) => Some(error),
+            Self::Lanes(_) | Self::Open | Self::Violation(_) => None,
+        }
+    }
 }
 
 /// Drives `session` over `connection` until the shell ends it (`Ok`), the connection is lost or the

@@ -255,6 +255,45 @@ pub fn explain(error: &quinn::ConnectionError) -> String {
     )
 }
 
+/// Whose certificate ended a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Doubt {
+    /// The other end did not accept ours.
+    Ours,
+    /// We did not accept the other end's.
+    Theirs,
+}
+
+/// Whether a connection was lost for a certificate, and for whose.
+pub fn doubt(error: &quinn::ConnectionError) -> Option<Doubt> {
+    use quinn::ConnectionError as E;
+    let (code, whose) = match error {
+        E::TransportError(e) => (e.code, Doubt::Theirs),
+        E::ConnectionClosed(close) => (close.error_code, Doubt::Ours),
+        E::VersionMismatch
+        | E::ApplicationClosed(_)
+        | E::Reset
+        | E::TimedOut
+        | E::LocallyClosed
+        | E::CidsExhausted => return None,
+    };
+    matches!(alert(code), Some(42..=46 | 48 | 116)).then_some(whose)
+}
+
+impl EndpointError {
+    /// As [`doubt`].
+    pub fn doubt(&self) -> Option<Doubt> {
+        match self {
+            Self::Handshake { source, .. } => doubt(source),
+            Self::Open(_)
+            | Self::Cipher(_)
+            | Self::Resolve { .. }
+            | Self::Begin { .. }
+            | Self::NoAnswer { .. } => None,
+        }
+    }
+}
+
 fn hint(alert: Option<u8>) -> Option<&'static str> {
     match alert? {
         42 | 43 | 46 => Some("the certificate is not acceptable"),

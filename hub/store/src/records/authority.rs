@@ -60,6 +60,9 @@ pub struct SeenRecord {
     /// The cluster was detached, and its identity is worth nothing any more.
     #[serde(default)]
     pub revoked: bool,
+    /// Certificates that were made earlier are worth nothing: the cluster was joined anew then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<Timestamp>,
 }
 
 /// The key of a join token.

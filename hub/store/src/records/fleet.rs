@@ -3,6 +3,7 @@
 //! - `/liveness/<cluster-uid>`: a [`Liveness`].
 //! - `/reports/<cluster-uid>/<group|core>/<kind>/<namespace|_>/<name>`: a [`ReportRecord`].
 //! - `/facts/<cluster-uid>`: the facts as the agent sent them, JSON.
+//! - `/turned-away/<cluster-uid>`: a [`TurnedAway`].
 //! - `/acked/<cluster-uid>`: the last acknowledged revision, a number.
 
 use bytes::Bytes;
@@ -22,6 +23,8 @@ pub const LIVENESS_PREFIX: &str = "/liveness/";
 pub const REPORTS_PREFIX: &str = "/reports/";
 /// What all facts' keys begin with.
 pub const FACTS_PREFIX: &str = "/facts/";
+/// What the keys of all agents that were turned away begin with.
+pub const TURNED_AWAY_PREFIX: &str = "/turned-away/";
 /// What all acknowledged revisions' keys begin with.
 pub const ACKED_PREFIX: &str = "/acked/";
 
@@ -41,6 +44,21 @@ pub struct Liveness {
     pub boot: u64,
     /// The address that it comes from.
     pub remote: String,
+}
+
+/// An agent that came with a cluster's identity and was turned away, because a newer one has it: a
+/// copy of the agent's folder runs somewhere.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TurnedAway {
+    /// When it came last, within a few minutes.
+    pub at: Timestamp,
+    /// Its boot counter.
+    pub boot: u64,
+    /// The address that it came from.
+    pub remote: String,
+    /// What it was told.
+    pub message: String,
 }
 
 /// What an agent reported of one item, and when.
@@ -108,6 +126,11 @@ impl ReportRecord {
 /// The key of a cluster's liveness record.
 pub fn liveness_key(cluster_uid: &str) -> Result<Key, InvalidKey> {
     join(LIVENESS_PREFIX, &[cluster_uid])
+}
+
+/// The key of the agent that was turned away from a cluster's place.
+pub fn turned_away_key(cluster_uid: &str) -> Result<Key, InvalidKey> {
+    join(TURNED_AWAY_PREFIX, &[cluster_uid])
 }
 
 /// The key of a cluster's facts.

@@ -6,6 +6,7 @@ mod answers;
 mod authority;
 mod fleet;
 mod holds;
+mod hosted;
 mod ledger;
 mod objects;
 mod world;
@@ -27,16 +28,18 @@ pub use authority::{
     seen_key, token_key,
 };
 pub use fleet::{
-    ACKED_PREFIX, FACTS_PREFIX, LIVENESS_PREFIX, Liveness, REPORTS_PREFIX, ReportRecord, acked_key,
-    facts_key, liveness_key, parse_report_key, report_key, reports_prefix,
+    ACKED_PREFIX, FACTS_PREFIX, LIVENESS_PREFIX, Liveness, REPORTS_PREFIX, ReportRecord,
+    TURNED_AWAY_PREFIX, TurnedAway, acked_key, facts_key, liveness_key, parse_report_key,
+    report_key, reports_prefix, turned_away_key,
 };
 pub use holds::{
     DELETION_PENDING, HOLDS_PREFIX, HoldRecord, NOT_IN_HUB, hold_key, holds_prefix, parse_hold_key,
 };
+pub use hosted::{AGENT_JOINED, HOSTED_PREFIX, HostedProblem, HostedRecord, hosted_key};
 pub use ledger::{
-    CONTENT_PREFIX, DELETIONS_PREFIX, DeletionRecord, LEDGER_PREFIX, LedgerEntry, LedgerState,
-    ObjectRef, content_key, deletion_key, ledger_key, ledger_prefix, parse_content_key,
-    parse_ledger_key,
+    APPROVALS_PREFIX, APPROVED_MAX, ApprovalRecord, CONTENT_PREFIX, DELETIONS_PREFIX,
+    DeletionRecord, LEDGER_PREFIX, LedgerEntry, LedgerState, ObjectRef, approval_key, content_key,
+    deletion_key, ledger_key, ledger_prefix, parse_content_key, parse_ledger_key,
 };
 pub use objects::{
     OBJECTS_PREFIX, ObjectKey, object_key, objects_namespace_prefix, objects_prefix,

@@ -92,7 +92,10 @@ async fn attempt(
     for address in addresses {
         match endpoint::connect(&with.endpoint, &*with.network, address, config).await {
             Ok(connection) => match exchange(&connection, &frame(&connection)?).await {
-                Err(error @ EnrolError::Lost(_)) => last = error,
+                // What answers there may be no hub, or one that is going down.
+                Err(error @ (EnrolError::Lost(_) | EnrolError::Late | EnrolError::Protocol(_))) => {
+                    last = error;
+                }
                 settled => return settled,
             },
             Err(error) => {

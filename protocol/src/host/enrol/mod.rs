@@ -39,11 +39,11 @@ pub enum EnrolError {
     /// The hub said no, and why.
     #[error("the hub refused: {0}")]
     Refused(Refusal),
-    /// No address of the token could be connected to; the error is the last one's.
-    #[error("none of the token's addresses leads to the hub")]
+    /// No address could be connected to; the error is the last one's.
+    #[error("none of the addresses leads to the hub")]
     Connect(#[source] super::endpoint::EndpointError),
     /// The token names no address.
-    #[error("the join token names no address")]
+    #[error("there is no address to find the hub at")]
     NoAddress,
     /// TLS settings or the request could not be made.
     #[error("the enrolment cannot be prepared")]

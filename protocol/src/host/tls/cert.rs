@@ -25,9 +25,9 @@ const AUTHORITY_LIFE: Duration = Duration::from_secs(3650 * 24 * 3600);
 /// How long a server's or an administrator's certificate is good.
 const SERVER_LIFE: Duration = Duration::from_secs(365 * 24 * 3600);
 /// How long an agent's certificate is good.
-const AGENT_LIFE: Duration = Duration::from_secs(90 * 24 * 3600);
-/// How far before now a certificate begins, for clocks that are behind.
-const CLOCK_SLACK: Duration = Duration::from_secs(3600);
+pub const AGENT_LIFE: Duration = Duration::from_secs(90 * 24 * 3600);
+/// How far before its making a certificate begins, for clocks that are behind.
+pub const CLOCK_SLACK: Duration = Duration::from_secs(3600);
 /// Length of a serial number in bytes.
 const SERIAL_BYTES: usize = 16;
 /// What precedes a cluster's UID in the URI of its agent's certificate.
@@ -90,7 +90,7 @@ pub fn sign(env: &Env, authority: &Identity, profile: &Profile) -> Result<Identi
     let key = SecretKey::generate(env);
     let pair = key.pair()?;
     let (issuer, root) = issuer(authority)?;
-    let certificate = params(env, profile)?
+    let certificate = params(env, profile, &root)?
         .signed_by(&pair, &issuer)
         .map_err(TlsError::Make)?;
     Ok(Identity {
@@ -130,7 +130,7 @@ pub fn sign_request(
 ) -> Result<Issued, TlsError> {
     let asked = read_request(request)?;
     let (issuer, root) = issuer(authority)?;
-    let certificate = params(env, profile)?.signed_by(&asked.public_key, &issuer);
+    let certificate = params(env, profile, &root)?.signed_by(&asked.public_key, &issuer);
     let leaf = certificate.map_err(TlsError::Make)?.der().clone();
     let until = not_after(&leaf)?;
     Ok(Issued {
@@ -184,6 +184,24 @@ pub fn renewal_due(certificate: &CertificateDer<'_>) -> Result<jiff::Timestamp, 
     );
     let due = to.saturating_sub(to.saturating_sub(from) / 3);
     jiff::Timestamp::from_second(due).map_err(|e| TlsError::Parse(e.to_string()))
+}
+
+/// From when on a certificate is good.
+pub fn not_before(certificate: &CertificateDer<'_>) -> Result<jiff::Timestamp, TlsError> {
+    let seconds = parse(certificate)?.validity().not_before.timestamp();
+    jiff::Timestamp::from_second(seconds).map_err(|e| TlsError::Parse(e.to_string()))
+}
+
+/// When an agent's certificate was made, by its hub's clock.
+pub fn issued_at(certificate: &CertificateDer<'_>) -> Result<jiff::Timestamp, TlsError> {
+    let from = not_before(certificate)?;
+    from.checked_add(CLOCK_SLACK)
+        .map_err(|_| TlsError::Moment(from))
+}
+
+/// Whether a certificate is for this key.
+pub fn is_for(certificate: &CertificateDer<'_>, key: &SecretKey) -> Result<bool, TlsError> {
+    Ok(public_key(certificate)? == key.pair()?.public_key_raw())
 }
 
 /// The bytes of a certificate's public key.
@@ -264,7 +282,11 @@ fn issuer(
     Ok((issuer, root))
 }
 
-fn params(env: &Env, profile: &Profile) -> Result<CertificateParams, TlsError> {
+fn params(
+    env: &Env,
+    profile: &Profile,
+    root: &CertificateDer<'_>,
+) -> Result<CertificateParams, TlsError> {
     let life = match profile {
         Profile::Hub | Profile::Rest { .. } | Profile::User { .. } => SERVER_LIFE,
         Profile::Agent { .. } => AGENT_LIFE,
@@ -279,6 +301,8 @@ fn params(env: &Env, profile: &Profile) -> Result<CertificateParams, TlsError> {
     };
     match profile {
         Profile::Hub => {
+            // An agent's clock may be months behind, and must not keep it from its hub.
+            params.not_before = rcgen::date_time_ymd(1970, 1, 1) + since_epoch(not_before(root)?)?;
             params.distinguished_name = subject(HUB_NAME, None);
             params.subject_alt_names = vec![name(HUB_NAME)?];
         }
@@ -314,15 +338,20 @@ fn subject(common_name: &str, organisation: Option<&str>) -> DistinguishedName {
     subject
 }
 
+/// How long after 1970 a moment is.
+fn since_epoch(at: jiff::Timestamp) -> Result<Duration, TlsError> {
+    let seconds = u64::try_from(at.as_second()).map_err(|_| TlsError::Moment(at))?;
+    Ok(Duration::from_secs(seconds))
+}
+
 /// Parameters that begin a little before now and end `life` after it, with a random serial number.
 fn dated(env: &Env, life: Duration) -> Result<CertificateParams, TlsError> {
     let now = env.clock.now();
-    let since_epoch = u64::try_from(now.as_second()).map_err(|_| TlsError::Moment(now))?;
     let year = jiff::tz::TimeZone::UTC.to_datetime(now).year();
     if !(1971..=9900).contains(&year) {
         return Err(TlsError::Moment(now));
     }
-    let now = rcgen::date_time_ymd(1970, 1, 1) + Duration::from_secs(since_epoch);
+    let now = rcgen::date_time_ymd(1970, 1, 1) + since_epoch(now)?;
     let mut serial = env.random::<SERIAL_BYTES>();
     // Positive, and never with a leading zero byte: the encoding has one length.
     serial[0] = (serial[0] & 0x7f) | 0x40;

@@ -7,11 +7,12 @@ use std::sync::Arc;
 
 use rustls::client::Resumption;
 use rustls::client::WebPkiServerVerifier;
-use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
-use rustls::{ClientConfig, RootCertStore, ServerConfig, version};
+use rustls::server::{NoServerSessionStorage, WantsServerCert, WebPkiClientVerifier};
+use rustls::{ClientConfig, ConfigBuilder, RootCertStore, ServerConfig, version};
 use rustls_pki_types::CertificateDer;
 
-use super::verify::{PinWitness, PinnedAuthority};
+use super::faces::Faces;
+use super::verify::{Hinting, PinWitness, PinnedAuthority};
 use super::{Crypto, ENROL_ALPN, Identity, Pin, SESSION_ALPN, TlsError};
 
 /// What an agent opens a session with: its own certificate, and trust in `authorities`.
@@ -37,16 +38,24 @@ pub fn session_client(
 }
 
 /// What an agent renews its certificate with: trust in `authorities`, and no certificate of its own
-/// in the handshake, since that may have expired. It proves itself in the request.
+/// in the handshake, since that may have expired. It proves itself in the request. The hub is told
+/// whom the agent trusts, so that it can show a certificate of an authority that it had before.
 pub fn renew_client(
     crypto: &Crypto,
     authorities: &[CertificateDer<'static>],
 ) -> Result<ClientConfig, TlsError> {
+    let roots = Arc::new(roots(authorities)?);
+    let subjects = roots.subjects();
+    let webpki = WebPkiServerVerifier::builder_with_provider(roots, Arc::clone(&crypto.provider))
+        .build()
+        .map_err(|e| TlsError::Authorities(e.to_string()))?;
+    let verifier = Hinting::new(webpki, subjects);
     let mut config =
         ClientConfig::builder_with_details(Arc::clone(&crypto.provider), crypto.time())
             .with_protocol_versions(&[&version::TLS13])
             .map_err(TlsError::Settings)?
-            .with_root_certificates(roots(authorities)?)
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(verifier))
             .with_no_client_auth();
     config.alpn_protocols = vec![ENROL_ALPN.to_vec()];
     config.resumption = Resumption::disabled();
@@ -78,12 +87,21 @@ pub fn enrol_client(crypto: &Crypto, pins: &[Pin]) -> Result<(ClientConfig, PinW
 
 /// The hub's QUIC port: sessions with agents that `agents` signed, and enrolment without a
 /// certificate. A certificate of another authority fails the handshake.
+///
+/// Sessions see `identity`. Who renews is shown one of `identity` and `former` (newest first) that it
+/// says to trust; who says nothing, as with a join token, is shown the oldest.
 pub fn hub_server(
     crypto: &Crypto,
     identity: &Identity,
+    former: &[Identity],
     agents: &[CertificateDer<'static>],
 ) -> Result<ServerConfig, TlsError> {
-    server(crypto, identity, agents, &[SESSION_ALPN, ENROL_ALPN])
+    let faces = Faces::new(crypto, identity, former)?;
+    let builder = server(crypto, agents)?;
+    Ok(finished(
+        builder.with_cert_resolver(Arc::new(faces)),
+        &[SESSION_ALPN, ENROL_ALPN],
+    ))
 }
 
 /// The hub's REST port: clients that `users` signed, and clients without a certificate.
@@ -92,34 +110,35 @@ pub fn rest_server(
     identity: &Identity,
     users: &[CertificateDer<'static>],
 ) -> Result<ServerConfig, TlsError> {
-    server(crypto, identity, users, &[b"h2", b"http/1.1"])
+    let config = server(crypto, users)?
+        .with_single_cert(identity.chain.clone(), identity.key.to_der())
+        .map_err(TlsError::Settings)?;
+    Ok(finished(config, &[b"h2", b"http/1.1"]))
 }
 
 fn server(
     crypto: &Crypto,
-    identity: &Identity,
     clients: &[CertificateDer<'static>],
-    alpn: &[&[u8]],
-) -> Result<ServerConfig, TlsError> {
+) -> Result<ConfigBuilder<ServerConfig, WantsServerCert>, TlsError> {
     let roots = Arc::new(roots(clients)?);
     let verifier = WebPkiClientVerifier::builder_with_provider(roots, Arc::clone(&crypto.provider))
         .allow_unauthenticated()
         .build()
         .map_err(|e| TlsError::Authorities(e.to_string()))?;
-    let mut config =
-        ServerConfig::builder_with_details(Arc::clone(&crypto.provider), crypto.time())
-            .with_protocol_versions(&[&version::TLS13])
-            .map_err(TlsError::Settings)?
-            .with_client_cert_verifier(verifier)
-            .with_single_cert(identity.chain.clone(), identity.key.to_der())
-            .map_err(TlsError::Settings)?;
+    let builder = ServerConfig::builder_with_details(Arc::clone(&crypto.provider), crypto.time())
+        .with_protocol_versions(&[&version::TLS13])
+        .map_err(TlsError::Settings)?;
+    Ok(builder.with_client_cert_verifier(verifier))
+}
+
+fn finished(mut config: ServerConfig, alpn: &[&[u8]]) -> ServerConfig {
     config.alpn_protocols = alpn.iter().map(|p| p.to_vec()).collect();
     config.session_storage = Arc::new(NoServerSessionStorage {});
     config.send_tls13_tickets = 0;
-    Ok(config)
+    config
 }
 
-fn roots(authorities: &[CertificateDer<'static>]) -> Result<RootCertStore, TlsError> {
+pub(super) fn roots(authorities: &[CertificateDer<'static>]) -> Result<RootCertStore, TlsError> {
     let mut roots = RootCertStore::empty();
     for authority in authorities {
         roots

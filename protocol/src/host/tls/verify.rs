@@ -11,7 +11,8 @@ use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, Server
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::server::WebPkiClientVerifier;
 use rustls::{
-    CertificateError, DigitallySignedStruct, Error, OtherError, RootCertStore, SignatureScheme,
+    CertificateError, DigitallySignedStruct, DistinguishedName, Error, OtherError, RootCertStore,
+    SignatureScheme,
 };
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 
@@ -46,6 +47,61 @@ pub fn verify_possession(
     ring::signature::UnparsedPublicKey::new(&ring::signature::ED25519, key)
         .verify(text, signature)
         .map_err(|_| TlsError::Possession)
+}
+
+/// Trusts as webpki does, and tells the server by name whom.
+#[derive(Debug)]
+pub(super) struct Hinting {
+    webpki: Arc<WebPkiServerVerifier>,
+    subjects: Vec<DistinguishedName>,
+}
+
+impl Hinting {
+    pub(super) fn new(webpki: Arc<WebPkiServerVerifier>, subjects: Vec<DistinguishedName>) -> Self {
+        Self { webpki, subjects }
+    }
+}
+
+impl ServerCertVerifier for Hinting {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        self.webpki
+            .verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.webpki
+            .verify_tls12_signature(message, certificate, signed)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.webpki
+            .verify_tls13_signature(message, certificate, signed)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.webpki.supported_verify_schemes()
+    }
+
+    fn root_hint_subjects(&self) -> Option<&[DistinguishedName]> {
+        (!self.subjects.is_empty()).then_some(&self.subjects)
+    }
 }
 
 /// No certificate that the hub presented is pinned.
