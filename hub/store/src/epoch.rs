@@ -2,6 +2,8 @@
 //!
 //! Pure: the clock's time and the random numbers are arguments.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use roadstead_protocol::wire::limits::LINEAGE_MAX;
 use roadstead_protocol::wire::{Epoch, EpochRange, Lineage, Revision};
@@ -22,12 +24,15 @@ pub(crate) fn plausible(now: Timestamp) -> bool {
 /// Begins a new epoch in `lineage`, whose last revision on disk is `last`.
 ///
 /// The epoch before ends at `last`, and vanishes if it has written nothing. `random` names the
-/// epoch, and draws the jump.
+/// epoch, and draws the jump. Where there are too many epochs, those go first, oldest first, that
+/// nothing which is there now was written in (`revisions`): what has no epoch has no stamp, and
+/// could not be given to a cluster any more.
 pub(crate) fn begin(
     lineage: Lineage,
     last: Option<Revision>,
     now: Timestamp,
     random: [u64; 2],
+    revisions: impl FnOnce() -> BTreeSet<Revision>,
 ) -> Lineage {
     let mut ranges = lineage.0;
     for range in &mut ranges {
@@ -35,7 +40,9 @@ pub(crate) fn begin(
     }
     ranges.retain(|range| range.last.is_some_and(|last| range.first <= last));
     let excess = (ranges.len() + 1).saturating_sub(LINEAGE_MAX);
-    ranges.drain(..excess);
+    if excess > 0 {
+        forget(&mut ranges, excess, &revisions());
+    }
 
     let mut epoch = Epoch(random[0]);
     while epoch.0 == 0 || ranges.iter().any(|range| range.epoch == epoch) {
@@ -47,6 +54,20 @@ pub(crate) fn begin(
         last: None,
     });
     Lineage(ranges)
+}
+
+/// Takes `excess` epochs out, the unused ones before the used ones, each oldest first.
+fn forget(ranges: &mut Vec<EpochRange>, mut excess: usize, revisions: &BTreeSet<Revision>) {
+    let used = |range: &EpochRange| {
+        let until = range.last.unwrap_or(range.first);
+        revisions.range(range.first..=until).next().is_some()
+    };
+    ranges.retain(|range| {
+        let goes = excess > 0 && !used(range);
+        excess -= usize::from(goes);
+        !goes
+    });
+    ranges.drain(..excess);
 }
 
 fn first(last: Option<Revision>, now: Timestamp, random: u64) -> Revision {
@@ -83,6 +104,7 @@ mod tests {
             last.map(Revision),
             at(now),
             [7, 3],
+            BTreeSet::new,
         );
         assert_eq!(lineage.0, expected);
     }
@@ -136,9 +158,24 @@ mod tests {
         let before = (0..LINEAGE_MAX as u64 + 9)
             .map(|i| range(i + 10, i, Some(i)))
             .collect();
-        let lineage = begin(Lineage(before), Some(Revision(10_000)), at(20_000), [7, 3]);
+        let used = || BTreeSet::from([Revision(0), Revision(3)]);
+        let (last, now) = (Some(Revision(10_000)), at(20_000));
+        let lineage = begin(Lineage(before), last, now, [7, 3], used);
         assert_eq!(lineage.0.len(), LINEAGE_MAX);
         assert_eq!(lineage.0.last().map(|r| r.epoch), Some(Epoch(7)));
+        let kept: Vec<u64> = lineage.0.iter().take(3).map(|r| r.epoch.0).collect();
+        assert_eq!(kept, [10, 13, 22], "what is there keeps its epoch");
+        assert!(lineage.is_ordered());
+    }
+
+    #[test]
+    fn where_every_epoch_is_in_use_the_oldest_go() {
+        let before = (0..LINEAGE_MAX as u64).map(|i| range(i + 10, i, Some(i)));
+        let all = || (0..LINEAGE_MAX as u64).map(Revision).collect();
+        let (last, now) = (Some(Revision(10_000)), at(20_000));
+        let lineage = begin(Lineage(before.collect()), last, now, [7, 3], all);
+        assert_eq!(lineage.0.len(), LINEAGE_MAX);
+        assert_eq!(lineage.0.first().map(|r| r.epoch), Some(Epoch(11)));
     }
 
     #[test]

@@ -57,6 +57,14 @@ pub enum OpenError {
         /// What was found.
         detail: String,
     },
+    /// Its records are sealed, and the key is not here or opens nothing.
+    #[error(
+        "the store's file is sealed ({detail}); it is left as it is: give the key file that it was sealed with, with --key-file (after a rotation the former key has to stay in it)"
+    )]
+    Sealed {
+        /// What was found.
+        detail: String,
+    },
     /// The disk failed.
     #[error("the store's file cannot be opened or written: {0}")]
     Disk(String),

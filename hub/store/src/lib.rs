@@ -9,6 +9,7 @@
 //! through which the hub's parts meet), expiry by time, and a persisted history: after a restart a
 //! watcher can go on from the last revision only, and reads anew otherwise.
 
+pub mod backup;
 mod disk;
 mod epoch;
 mod error;
@@ -22,7 +23,7 @@ mod txn;
 mod watch;
 mod writer;
 
-pub use disk::{Backend, OpenDatabase, file};
+pub use disk::{Backend, OpenDatabase, Renewal, file, renew, restore};
 pub use error::{CommitError, Compacted, OpenError, WatchEnd};
 pub use key::{InvalidKey, Key};
 pub use snapshot::Snapshot;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use imbl::OrdMap;
 use roadstead_protocol::env::Env;
+use roadstead_protocol::seal::Keyring;
 use roadstead_protocol::wire::{Epoch, Lineage, Revision};
 use tokio::sync::{mpsc, oneshot};
 
@@ -81,9 +82,13 @@ impl Store {
             u64::from_le_bytes(env.random()),
             u64::from_le_bytes(env.random()),
         ];
+        let begin = move |lineage, last, entries: &OrdMap<Key, Entry>| {
+            let revisions = || entries.values().map(|entry| entry.revision).collect();
+            epoch::begin(lineage, last, now, random, revisions)
+        };
         let (durable, loaded) = match backend {
             Backend::Memory => {
-                let lineage = epoch::begin(Lineage::default(), None, now, random);
+                let lineage = begin(Lineage::default(), None, &OrdMap::new());
                 (
                     Durable::Memory,
                     Loaded {
@@ -93,10 +98,8 @@ impl Store {
                     },
                 )
             }
-            Backend::Redb(open) => {
-                let begin = move |lineage, last| epoch::begin(lineage, last, now, random);
-                disk::load(&env, open, begin).await?
-            }
+            Backend::Redb(open) => disk::load(&env, open, Keyring::default(), begin).await?,
+            Backend::Sealed { open, keyring } => disk::load(&env, open, keyring, begin).await?,
         };
         Ok(Self::start(env, durable, loaded, &options))
     }

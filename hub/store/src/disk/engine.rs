@@ -8,14 +8,15 @@ use std::sync::Arc;
 
 use imbl::OrdMap;
 use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition, TableHandle};
+use roadstead_protocol::seal::Sealer;
 use roadstead_protocol::wire::{Epoch, Lineage, Revision};
 
 use super::record::{self, RecordError};
 use super::{Failure, Healed, Loaded, OpenDatabase};
 use crate::{Entry, Event, Key, OpenError};
 
-const ENTRIES: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("entries");
-const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("meta");
+pub(super) const ENTRIES: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("entries");
+pub(super) const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("meta");
 
 /// A commit of which nobody knows whether it arrived.
 struct Doubt {
@@ -26,6 +27,7 @@ struct Doubt {
 /// An open database, or one that waits to be opened again.
 pub(crate) struct Engine {
     open: OpenDatabase,
+    sealer: Sealer,
     database: Option<Database>,
     /// The living epoch: what tells this database from any other put in its place.
     epoch: Option<Epoch>,
@@ -38,15 +40,17 @@ impl Engine {
     /// Opens and reads everything, then writes the epoch that begins.
     pub(crate) fn load(
         open: OpenDatabase,
-        begin: impl FnOnce(Lineage, Option<Revision>) -> Lineage,
+        sealer: Sealer,
+        begin: impl FnOnce(Lineage, Option<Revision>, &OrdMap<Key, Entry>) -> Lineage,
     ) -> Result<(Self, Loaded), OpenError> {
         let database = open().map_err(refused)?;
-        let (former, last, entries) = read_all(&database)?;
-        let lineage = begin(former, last);
-        write_lineage(&database, &lineage).map_err(|e| OpenError::Disk(e.to_string()))?;
+        let (former, last, entries) = read_all(&database, &sealer)?;
+        let lineage = begin(former, last, &entries);
+        write_lineage(&database, &sealer, &lineage).map_err(|e| OpenError::Disk(e.to_string()))?;
         let epoch = lineage.0.last().map(|range| range.epoch);
         let engine = Self {
             open,
+            sealer,
             database: Some(database),
             epoch,
             last,
@@ -70,7 +74,9 @@ impl Engine {
         last: Revision,
     ) -> Result<(), Failure> {
         let written = match &self.database {
-            Some(database) => write(database, &events, last).map_err(|e| e.to_string()),
+            Some(database) => {
+                write(database, &self.sealer, &events, last).map_err(|e| e.to_string())
+            }
             None => Err("the file is not open".to_owned()),
         };
         let Err(text) = written else {
@@ -103,13 +109,14 @@ impl Engine {
     pub(crate) fn heal(&mut self) -> Result<Healed, String> {
         self.database = None;
         let database = (self.open)().map_err(|e| e.to_string())?;
-        let (lineage, on_disk) = read_meta(&database).map_err(|e| e.to_string())?;
+        let (lineage, on_disk) = read_meta(&database, &self.sealer).map_err(|e| e.to_string())?;
         if lineage.0.last().map(|range| range.epoch) != self.epoch {
             return Err("another database is in its place".to_owned());
         }
         let healed = match &self.doubt {
             Some(doubt) if on_disk == Some(doubt.last) => {
-                write(&database, &doubt.events, doubt.last).map_err(|e| e.to_string())?;
+                write(&database, &self.sealer, &doubt.events, doubt.last)
+                    .map_err(|e| e.to_string())?;
                 self.last = on_disk;
                 Healed::Landed
             }
@@ -131,7 +138,7 @@ impl Engine {
 
 /// Why the database was not read.
 #[derive(Debug, thiserror::Error)]
-enum ReadError {
+pub(super) enum ReadError {
     #[error("{0}")]
     Redb(#[from] redb::Error),
     #[error(transparent)]
@@ -147,6 +154,9 @@ impl From<ReadError> for OpenError {
             ReadError::Record(e @ RecordError::Unknown { .. }) => Self::Newer {
                 detail: e.to_string(),
             },
+            ReadError::Record(e @ RecordError::Seal { .. }) => Self::Sealed {
+                detail: e.to_string(),
+            },
             ReadError::Redb(_) | ReadError::Record(_) | ReadError::Strange(_) => Self::Damaged {
                 detail: error.to_string(),
             },
@@ -154,7 +164,21 @@ impl From<ReadError> for OpenError {
     }
 }
 
-fn refused(error: redb::DatabaseError) -> OpenError {
+/// Why the database was not written.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum WriteError {
+    #[error("{0}")]
+    Redb(#[from] redb::Error),
+    #[error(transparent)]
+    Record(#[from] RecordError),
+}
+
+/// Any of redb's own errors.
+pub(super) fn redb<E: Into<redb::Error>>(error: E) -> WriteError {
+    WriteError::Redb(error.into())
+}
+
+pub(super) fn refused(error: redb::DatabaseError) -> OpenError {
     use redb::{DatabaseError, StorageError};
     let detail = error.to_string();
     match error {
@@ -178,7 +202,10 @@ fn refused(error: redb::DatabaseError) -> OpenError {
     }
 }
 
-fn read_meta(database: &Database) -> Result<(Lineage, Option<Revision>), ReadError> {
+pub(super) fn read_meta(
+    database: &Database,
+    sealer: &Sealer,
+) -> Result<(Lineage, Option<Revision>), ReadError> {
     let txn = database.begin_read().map_err(redb::Error::from)?;
     let mut tables = txn.list_tables().map_err(redb::Error::from)?;
     let strange = tables.find(|t| t.name() != ENTRIES.name() && t.name() != META.name());
@@ -193,19 +220,19 @@ fn read_meta(database: &Database) -> Result<(Lineage, Option<Revision>), ReadErr
     };
     let record = |name| table.get(name).map_err(redb::Error::from);
     let lineage = match record(record::LINEAGE)? {
-        Some(found) => record::decode_lineage(found.value())?,
+        Some(found) => record::decode_lineage(sealer, found.value())?,
         None => return Err(ReadError::Strange("it has no lineage".to_owned())),
     };
     let last = record(record::HEAD)?
-        .map(|found| record::decode_head(found.value()))
+        .map(|found| record::decode_head(sealer, found.value()))
         .transpose()?;
     Ok((lineage, last))
 }
 
 type Everything = (Lineage, Option<Revision>, OrdMap<Key, Entry>);
 
-fn read_all(database: &Database) -> Result<Everything, ReadError> {
-    let (lineage, last) = read_meta(database)?;
+fn read_all(database: &Database, sealer: &Sealer) -> Result<Everything, ReadError> {
+    let (lineage, last) = read_meta(database, sealer)?;
     let mut entries = OrdMap::new();
     let txn = database.begin_read().map_err(redb::Error::from)?;
     let table = match txn.open_table(ENTRIES) {
@@ -215,7 +242,7 @@ fn read_all(database: &Database) -> Result<Everything, ReadError> {
     };
     for item in table.iter().map_err(redb::Error::from)? {
         let (name, found) = item.map_err(redb::Error::from)?;
-        let entry = record::decode_entry(name.value(), found.value())?;
+        let entry = record::decode_entry(sealer, name.value(), found.value())?;
         if last.is_none_or(|last| entry.revision > last) {
             let text = format!("{} is newer than the last revision", entry.key);
             return Err(ReadError::Strange(text));
@@ -225,28 +252,43 @@ fn read_all(database: &Database) -> Result<Everything, ReadError> {
     Ok((lineage, last, entries))
 }
 
-fn write_lineage(database: &Database, lineage: &Lineage) -> Result<(), redb::Error> {
-    let txn = database.begin_write()?;
-    txn.open_table(META)?
-        .insert(record::LINEAGE, record::encode_lineage(lineage).as_slice())?;
-    txn.commit()?;
-    Ok(())
+fn write_lineage(
+    database: &Database,
+    sealer: &Sealer,
+    lineage: &Lineage,
+) -> Result<(), WriteError> {
+    let record = record::encode_lineage(sealer, lineage)?;
+    let txn = database.begin_write().map_err(redb)?;
+    txn.open_table(META)
+        .map_err(redb)?
+        .insert(record::LINEAGE, record.as_slice())
+        .map_err(redb)?;
+    txn.commit().map_err(redb)
 }
 
-fn write(database: &Database, events: &[Arc<Event>], last: Revision) -> Result<(), redb::Error> {
-    let txn = database.begin_write()?;
+fn write(
+    database: &Database,
+    sealer: &Sealer,
+    events: &[Arc<Event>],
+    last: Revision,
+) -> Result<(), WriteError> {
+    let txn = database.begin_write().map_err(redb)?;
     {
-        let mut entries = txn.open_table(ENTRIES)?;
+        let mut entries = txn.open_table(ENTRIES).map_err(redb)?;
         for event in events {
             let name = event.key.as_str();
-            match &event.new {
-                Some(entry) => drop(entries.insert(name, record::encode_entry(entry).as_slice())?),
-                None => drop(entries.remove(name)?),
-            }
+            let written = match &event.new {
+                Some(entry) => {
+                    let record = record::encode_entry(sealer, entry)?;
+                    entries.insert(name, record.as_slice()).map(drop)
+                }
+                None => entries.remove(name).map(drop),
+            };
+            written.map_err(redb)?;
         }
-        txn.open_table(META)?
-            .insert(record::HEAD, record::encode_head(last).as_slice())?;
+        let head = record::encode_head(sealer, last)?;
+        let mut meta = txn.open_table(META).map_err(redb)?;
+        meta.insert(record::HEAD, head.as_slice()).map_err(redb)?;
     }
-    txn.commit()?;
-    Ok(())
+    txn.commit().map_err(redb)
 }

@@ -10,9 +10,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use redb::{Database, DatabaseError, StorageError};
 
 use super::OpenDatabase;
+use super::engine::WriteError;
 
 /// Bytes of redb's page cache. The store has its state in memory, so only writes use it.
 const CACHE_BYTES: usize = 64 * 1024 * 1024;
+
+/// What is appended to the name of a file that is being made.
+pub(super) const NEW: &str = ".new";
+/// What is appended to the name of a file that is being restored from a backup.
+pub(super) const RESTORING: &str = ".restoring";
 
 /// A redb file at `path`, created where there is none; its folder must exist.
 ///
@@ -30,7 +36,7 @@ pub fn file(path: impl Into<PathBuf>) -> OpenDatabase {
         if !exists {
             create(&path)?;
         }
-        let database = Database::builder().set_cache_size(CACHE_BYTES).open(&path);
+        let database = open(&path);
         opened.store(
             database.is_ok() || opened.load(Ordering::Acquire),
             Ordering::Release,
@@ -41,40 +47,101 @@ pub fn file(path: impl Into<PathBuf>) -> OpenDatabase {
 
 /// Makes an empty database under another name and gives it its own only when it is on the disk.
 fn create(path: &Path) -> Result<(), DatabaseError> {
-    let beside = |suffix: &str| {
-        let mut name = path.as_os_str().to_owned();
-        name.push(suffix);
-        PathBuf::from(name)
-    };
-    let (lock_path, unfinished) = (beside(".lock"), beside(".new"));
+    let restoring = beside(path, RESTORING);
+    if restoring
+        .try_exists()
+        .map_err(|e| storage(&restoring, &e))?
+    {
+        let text = "a restore was cut off here: run `roadstead restore` again, it begins anew";
+        return Err(storage(&restoring, &io::Error::other(text)));
+    }
+    let lock_path = beside(path, ".lock");
     let lock = File::create(&lock_path).map_err(|e| storage(&lock_path, &e))?;
     match lock.try_lock() {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => return Err(DatabaseError::DatabaseAlreadyOpen),
         Err(TryLockError::Error(e)) => return Err(storage(&lock_path, &e)),
     }
-    let failed = |e: io::Error| storage(path, &e);
-    if path.try_exists().map_err(failed)? {
+    if path.try_exists().map_err(|e| storage(path, &e))? {
         return Ok(());
     }
-    match std::fs::remove_file(&unfinished) {
-        Ok(()) => {}
-        Err(e) if e.kind() == io::ErrorKind::NotFound => {}
-        Err(e) => return Err(storage(&unfinished, &e)),
+    match place(path, NEW, |_| Ok(())) {
+        Ok(()) => Ok(()),
+        Err(PlaceError::Database(error)) => Err(error),
+        // Nothing was written.
+        Err(PlaceError::Write(error)) => Err(storage(path, &io::Error::other(error.to_string()))),
     }
-    owned_by_us(&unfinished).map_err(|e| storage(&unfinished, &e))?;
-    Database::builder()
+}
+
+/// Why a database was not put in its place.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum PlaceError {
+    #[error(transparent)]
+    Database(#[from] DatabaseError),
+    #[error(transparent)]
+    Write(#[from] WriteError),
+}
+
+/// Makes a database under another name (`path` and `suffix`), lets `fill` write it, and gives it the
+/// name `path`, also where another has it, only when it is on the disk. What fails leaves nothing.
+pub(super) fn place(
+    path: &Path,
+    suffix: &str,
+    fill: impl FnOnce(&Database) -> Result<(), WriteError>,
+) -> Result<(), PlaceError> {
+    let unfinished = beside(path, suffix);
+    let placed = made(path, &unfinished, fill);
+    if placed.is_err()
+        && let Err(error) = remove(&unfinished)
+    {
+        tracing::warn!(path = %unfinished.display(), %error, "an unfinished file is left over");
+    }
+    placed
+}
+
+fn made(
+    path: &Path,
+    unfinished: &Path,
+    fill: impl FnOnce(&Database) -> Result<(), WriteError>,
+) -> Result<(), PlaceError> {
+    remove(unfinished).map_err(|e| storage(unfinished, &e))?;
+    owned_by_us(unfinished).map_err(|e| storage(unfinished, &e))?;
+    let database = Database::builder()
         .set_cache_size(CACHE_BYTES)
-        .create(&unfinished)?
-        .close()?;
-    std::fs::rename(&unfinished, path).map_err(failed)?;
+        .create(unfinished)?;
+    fill(&database)?;
+    database.close()?;
+    let failed = |e: io::Error| storage(path, &e);
+    std::fs::rename(unfinished, path).map_err(failed)?;
+    sync_folder(path).map_err(failed)?;
+    Ok(())
+}
+
+/// Removes a file, if it is there.
+fn remove(path: &Path) -> io::Result<()> {
+    match std::fs::remove_file(path) {
+        Err(e) if e.kind() != io::ErrorKind::NotFound => Err(e),
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
+fn sync_folder(path: &Path) -> io::Result<()> {
     let folder = match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         Some(_) | None => Path::new("."),
     };
-    File::open(folder)
-        .and_then(|folder| folder.sync_all())
-        .map_err(failed)
+    File::open(folder)?.sync_all()
+}
+
+/// Opens the database that is there.
+pub(super) fn open(path: &Path) -> Result<Database, DatabaseError> {
+    Database::builder().set_cache_size(CACHE_BYTES).open(path)
+}
+
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    PathBuf::from(name)
 }
 
 /// An empty file that only its owner may read.

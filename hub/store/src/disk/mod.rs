@@ -6,14 +6,20 @@
 mod engine;
 mod file;
 mod record;
+mod renew;
+mod restore;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use imbl::OrdMap;
 use roadstead_protocol::env::Env;
+use roadstead_protocol::seal::{Keyring, Sealer};
 use roadstead_protocol::wire::{Lineage, Revision};
 
 pub use file::file;
+pub use renew::Renewal;
+pub use restore::restore;
 
 use crate::{Entry, Event, Key, OpenError};
 use engine::Engine;
@@ -28,6 +34,13 @@ pub enum Backend {
     Memory,
     /// In a redb database.
     Redb(OpenDatabase),
+    /// In a redb database, sealed with a key file.
+    Sealed {
+        /// Opens it.
+        open: OpenDatabase,
+        /// Its first key seals all that is written; what the others sealed before is read.
+        keyring: Keyring,
+    },
 }
 
 impl std::fmt::Debug for Backend {
@@ -35,6 +48,7 @@ impl std::fmt::Debug for Backend {
         match self {
             Self::Memory => f.write_str("Memory"),
             Self::Redb(_) => f.write_str("Redb"),
+            Self::Sealed { keyring, .. } => write!(f, "Sealed({keyring:?})"),
         }
     }
 }
@@ -81,13 +95,29 @@ const LOST: &str = "the work on the disk was cut off; restart the hub";
 pub(crate) async fn load(
     env: &Env,
     open: OpenDatabase,
-    begin: impl FnOnce(Lineage, Option<Revision>) -> Lineage + Send + 'static,
+    keyring: Keyring,
+    begin: impl FnOnce(Lineage, Option<Revision>, &OrdMap<Key, Entry>) -> Lineage + Send + 'static,
 ) -> Result<(Durable, Loaded), OpenError> {
-    let job = move || Engine::load(open, begin);
+    let sealer = Sealer::new(keyring, Arc::clone(&env.entropy));
+    let job = move || Engine::load(open, sealer, begin);
     let result = blocking(env, job)
         .await
         .unwrap_or_else(|| Err(OpenError::Disk(LOST.to_owned())));
     result.map(|(engine, loaded)| (Durable::Disk(Some(Box::new(engine))), loaded))
+}
+
+/// Makes the file of [`file`] anew, before it is opened, where that is due: where something in it is
+/// not sealed with `keyring`'s first key, and where it has become much longer than what is in it.
+/// The one needs as much room again as it takes; without that room it fails. For the other it is not
+/// worth failing.
+///
+/// # Errors
+/// When the file is in use or cannot be read, or its records do not open; it is left as it is.
+pub async fn renew(env: &Env, path: PathBuf, keyring: Keyring) -> Result<Renewal, OpenError> {
+    let sealer = Sealer::new(keyring, Arc::clone(&env.entropy));
+    blocking(env, move || renew::renew(&path, &sealer))
+        .await
+        .unwrap_or_else(|| Err(OpenError::Disk(LOST.to_owned())))
 }
 
 impl Durable {

@@ -1,17 +1,21 @@
-//! The bytes on the disk. Every record begins with its format's version, the id of the key that
-//! seals it (0: not sealed) and a checksum over the rest and the name it is stored under.
+//! The bytes on the disk. Every record begins with its format's version and the id of the key that
+//! seals it. One that is not sealed (id 0) goes on with a checksum over the rest and the name it is
+//! stored under; to one that is sealed the name is bound by the seal.
 //!
 //! Released formats never change: each version has golden samples in `hub/store/golden/`.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
+use roadstead_protocol::seal::{SealError, Sealer, UNSEALED};
 use roadstead_protocol::wire::{Digest, Epoch, EpochRange, Lineage, Revision};
 
 use crate::{Entry, Key};
 
 /// The version that is written.
 const VERSION: u8 = 1;
-/// The only key id that is written so far: not sealed.
-const UNSEALED: u8 = 0;
+/// What every sealed record of a hub is bound to, beside its name.
+const ROOM: &[u8] = b"roadstead hub's store";
 /// Version, key id, checksum.
 const HEADER_BYTES: usize = 2 + CHECKSUM_BYTES;
 const CHECKSUM_BYTES: usize = 8;
@@ -35,9 +39,26 @@ pub(crate) enum RecordError {
     Checksum { name: String },
     #[error("the record {name:?} is not stored under a valid key")]
     Name { name: String },
+    #[error("the record {name:?}: {source}")]
+    Seal { name: String, source: SealError },
 }
 
-fn seal(name: &str, body: &[&[u8]]) -> Vec<u8> {
+/// The id of the key that a record is sealed with.
+pub(crate) fn key_id(record: &[u8]) -> u8 {
+    record.get(1).copied().unwrap_or(UNSEALED)
+}
+
+/// A record that is sealed where there is a key, and has a checksum otherwise.
+fn write(sealer: &Sealer, name: &str, body: &[&[u8]]) -> Result<Vec<u8>, RecordError> {
+    let sealed = sealer.seal(VERSION, &[ROOM, name.as_bytes()], body);
+    let sealed = sealed.map_err(|source| RecordError::Seal {
+        name: name.to_owned(),
+        source,
+    })?;
+    Ok(sealed.unwrap_or_else(|| plain(name, body)))
+}
+
+fn plain(name: &str, body: &[&[u8]]) -> Vec<u8> {
     let length = body.iter().map(|part| part.len()).sum::<usize>();
     let mut record = Vec::with_capacity(HEADER_BYTES + length);
     record.extend([VERSION, UNSEALED]);
@@ -51,7 +72,20 @@ fn seal(name: &str, body: &[&[u8]]) -> Vec<u8> {
 }
 
 /// The body of a record, checked.
-fn unseal<'r>(name: &str, record: &'r [u8]) -> Result<&'r [u8], RecordError> {
+fn read<'r>(sealer: &Sealer, name: &str, record: &'r [u8]) -> Result<Cow<'r, [u8]>, RecordError> {
+    match record {
+        [VERSION, key_id, ..] if *key_id != UNSEALED => sealer
+            .open(&[ROOM, name.as_bytes()], record)
+            .map(Cow::Owned)
+            .map_err(|source| RecordError::Seal {
+                name: name.to_owned(),
+                source,
+            }),
+        other => read_plain(name, other).map(Cow::Borrowed),
+    }
+}
+
+fn read_plain<'r>(name: &str, record: &'r [u8]) -> Result<&'r [u8], RecordError> {
     let owned = || name.to_owned();
     let (Some(&[version, key_id]), Some(sum), Some(body)) = (
         record.first_chunk::<2>(),
@@ -90,21 +124,32 @@ fn number<'r>(name: &str, body: &'r [u8]) -> Result<(u64, &'r [u8]), RecordError
     Ok((u64::from_be_bytes(*bytes), rest))
 }
 
+/// The same record as it would be written now.
+pub(crate) fn rewrite(sealer: &Sealer, name: &str, record: &[u8]) -> Result<Vec<u8>, RecordError> {
+    write(sealer, name, &[&read(sealer, name, record)?])
+}
+
 /// An entry: created and revision, then the value as it is.
-pub(crate) fn encode_entry(entry: &Entry) -> Vec<u8> {
+pub(crate) fn encode_entry(sealer: &Sealer, entry: &Entry) -> Result<Vec<u8>, RecordError> {
     let (created, revision) = (
         entry.created.0.to_be_bytes(),
         entry.revision.0.to_be_bytes(),
     );
-    seal(entry.key.as_str(), &[&created, &revision, &entry.value])
+    let body = [&created[..], &revision, &entry.value];
+    write(sealer, entry.key.as_str(), &body)
 }
 
 /// The entry stored under `name`.
-pub(crate) fn decode_entry(name: &str, record: &[u8]) -> Result<Entry, RecordError> {
+pub(crate) fn decode_entry(
+    sealer: &Sealer,
+    name: &str,
+    record: &[u8],
+) -> Result<Entry, RecordError> {
     let key = Key::parse(name).map_err(|_invalid| RecordError::Name {
         name: name.to_owned(),
     })?;
-    let (created, rest) = number(name, unseal(name, record)?)?;
+    let body = read(sealer, name, record)?;
+    let (created, rest) = number(name, &body)?;
     let (revision, value) = number(name, rest)?;
     let value = Bytes::copy_from_slice(value);
     Ok(Entry {
@@ -119,19 +164,19 @@ pub(crate) fn decode_entry(name: &str, record: &[u8]) -> Result<Entry, RecordErr
 pub(crate) const HEAD: &str = "head";
 
 /// The last revision.
-pub(crate) fn encode_head(last: Revision) -> Vec<u8> {
-    seal(HEAD, &[&last.0.to_be_bytes()])
+pub(crate) fn encode_head(sealer: &Sealer, last: Revision) -> Result<Vec<u8>, RecordError> {
+    write(sealer, HEAD, &[&last.0.to_be_bytes()])
 }
 
-pub(crate) fn decode_head(record: &[u8]) -> Result<Revision, RecordError> {
-    Ok(Revision(number(HEAD, unseal(HEAD, record)?)?.0))
+pub(crate) fn decode_head(sealer: &Sealer, record: &[u8]) -> Result<Revision, RecordError> {
+    Ok(Revision(number(HEAD, &read(sealer, HEAD, record)?)?.0))
 }
 
 /// The name of the record of the lineage.
 pub(crate) const LINEAGE: &str = "lineage";
 
 /// The epochs, oldest first.
-pub(crate) fn encode_lineage(lineage: &Lineage) -> Vec<u8> {
+pub(crate) fn encode_lineage(sealer: &Sealer, lineage: &Lineage) -> Result<Vec<u8>, RecordError> {
     let ranges = lineage.0.iter().flat_map(|range| {
         [
             range.epoch.0,
@@ -140,12 +185,12 @@ pub(crate) fn encode_lineage(lineage: &Lineage) -> Vec<u8> {
         ]
         .map(u64::to_be_bytes)
     });
-    seal(LINEAGE, &[&ranges.flatten().collect::<Vec<_>>()])
+    write(sealer, LINEAGE, &[&ranges.flatten().collect::<Vec<_>>()])
 }
 
-pub(crate) fn decode_lineage(record: &[u8]) -> Result<Lineage, RecordError> {
-    let chunks = unseal(LINEAGE, record)?.chunks(RANGE_BYTES);
-    let ranges = chunks.map(|chunk| {
+pub(crate) fn decode_lineage(sealer: &Sealer, record: &[u8]) -> Result<Lineage, RecordError> {
+    let body = read(sealer, LINEAGE, record)?;
+    let ranges = body.chunks(RANGE_BYTES).map(|chunk| {
         let (epoch, rest) = number(LINEAGE, chunk)?;
         let (first, rest) = number(LINEAGE, rest)?;
         let (last, _) = number(LINEAGE, rest)?;

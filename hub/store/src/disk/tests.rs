@@ -3,7 +3,29 @@
 use super::record::*;
 use super::*;
 use bytes::Bytes;
+use roadstead_protocol::env::Entropy;
+use roadstead_protocol::seal::{Key as SealKey, Keyring};
 use roadstead_protocol::wire::{Epoch, EpochRange};
+
+struct Fixed;
+
+impl Entropy for Fixed {
+    fn fill(&self, buf: &mut [u8]) {
+        buf.fill(3);
+    }
+}
+
+fn sealer(keyring: Keyring) -> Sealer {
+    Sealer::new(keyring, Arc::new(Fixed))
+}
+
+fn plain() -> Sealer {
+    sealer(Keyring::default())
+}
+
+fn sealed() -> Sealer {
+    sealer(Keyring::of(SealKey::new([7; 32])))
+}
 
 fn check(name: &str, record: &[u8]) {
     let path = format!("{}/golden/{name}-v1.hex", env!("CARGO_MANIFEST_DIR"));
@@ -45,43 +67,66 @@ fn lineage() -> Lineage {
 
 #[test]
 fn records_are_as_they_were_released() {
-    check("entry", &encode_entry(&entry()));
-    check("head", &encode_head(Revision(1_790_000_000_000_007)));
-    check("lineage", &encode_lineage(&lineage()));
+    for (sealer, prefix) in [(plain(), ""), (sealed(), "sealed-")] {
+        let check = |name: &str, record: Result<Vec<u8>, RecordError>| {
+            check(&format!("{prefix}{name}"), &record.unwrap());
+        };
+        let last = Revision(1_790_000_000_000_007);
+        check("entry", encode_entry(&sealer, &entry()));
+        check("head", encode_head(&sealer, last));
+        check("lineage", encode_lineage(&sealer, &lineage()));
+    }
 }
 
 #[test]
 fn records_there_and_back() {
-    let entry = entry();
-    assert_eq!(
-        decode_entry(entry.key.as_str(), &encode_entry(&entry)),
-        Ok(entry)
-    );
-    assert_eq!(decode_head(&encode_head(Revision(3))), Ok(Revision(3)));
-    assert_eq!(decode_lineage(&encode_lineage(&lineage())), Ok(lineage()));
+    for sealer in [plain(), sealed()] {
+        let entry = entry();
+        let record = encode_entry(&sealer, &entry).unwrap();
+        let found = decode_entry(&sealer, entry.key.as_str(), &record);
+        assert_eq!(found, Ok(entry));
+        let record = encode_head(&sealer, Revision(3)).unwrap();
+        assert_eq!(decode_head(&sealer, &record), Ok(Revision(3)));
+        let record = encode_lineage(&sealer, &lineage()).unwrap();
+        assert_eq!(decode_lineage(&sealer, &record), Ok(lineage()));
+    }
 }
 
 #[test]
 fn any_damage_is_found_and_nothing_panics() {
-    let (entry, name) = (entry(), entry().key.to_string());
-    let record = encode_entry(&entry);
-    for at in 0..record.len() {
-        assert!(decode_entry(&name, &record[..at]).is_err(), "cut at {at}");
-        let mut damaged = record.clone();
-        damaged[at] ^= 0x40;
-        assert!(decode_entry(&name, &damaged).is_err(), "damaged at {at}");
+    for sealer in [plain(), sealed()] {
+        let (entry, name) = (entry(), entry().key.to_string());
+        let record = encode_entry(&sealer, &entry).unwrap();
+        let decode = |name: &str, record: &[u8]| decode_entry(&sealer, name, record);
+        for at in 0..record.len() {
+            assert!(decode(&name, &record[..at]).is_err(), "cut at {at}");
+            let mut damaged = record.clone();
+            damaged[at] ^= 0x40;
+            assert!(decode(&name, &damaged).is_err(), "damaged at {at}");
+        }
+        assert!(matches!(
+            decode("/another", &record),
+            Err(RecordError::Checksum { .. } | RecordError::Seal { .. })
+        ));
+        assert!(matches!(
+            decode("no key", &record),
+            Err(RecordError::Name { .. })
+        ));
+        let newer = [&[2], &record[1..]].concat();
+        assert!(matches!(
+            decode(&name, &newer),
+            Err(RecordError::Unknown { version: 2, .. })
+        ));
     }
-    assert!(matches!(
-        decode_entry("/another", &record),
-        Err(RecordError::Checksum { .. })
-    ));
-    assert!(matches!(
-        decode_entry("no key", &record),
-        Err(RecordError::Name { .. })
-    ));
-    let newer = [&[2], &record[1..]].concat();
-    assert!(matches!(
-        decode_entry(&name, &newer),
-        Err(RecordError::Unknown { version: 2, .. })
-    ));
+}
+
+#[test]
+fn what_was_written_plain_is_read_with_a_key_and_not_the_other_way_round() {
+    let (entry, name) = (entry(), entry().key.to_string());
+    let record = encode_entry(&plain(), &entry).unwrap();
+    assert_eq!(decode_entry(&sealed(), &name, &record), Ok(entry.clone()));
+    let record = encode_entry(&sealed(), &entry).unwrap();
+    let refused = decode_entry(&plain(), &name, &record);
+    assert!(matches!(refused, Err(RecordError::Seal { .. })));
+    assert!(!record.windows(5).any(|w| w == b"depth"), "nothing shows");
 }

@@ -239,7 +239,7 @@ fn another_database_in_its_place_is_not_written() {
         let opener = move || match (&first, &second) {
             (Backend::Redb(_), Backend::Redb(second)) if flag.load(Ordering::Relaxed) => second(),
             (Backend::Redb(first), _) => first(),
-            (Backend::Memory, _) => panic!("a disk"),
+            (Backend::Memory | Backend::Sealed { .. }, _) => panic!("a plain disk"),
         };
         let backend = Backend::Redb(std::sync::Arc::new(opener));
         let store = Store::open(env(9, START_MICROS), backend, Options::default())

@@ -3,5 +3,6 @@
 mod crash;
 mod disk;
 mod memory;
+mod sealed;
 mod simdisk;
-mod world;
+pub(crate) mod world;

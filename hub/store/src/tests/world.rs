@@ -9,7 +9,7 @@ use roadstead_protocol::env::{Blocking, BoxFuture, Entropy, Env, WallClock};
 use crate::{Backend, Check, CommitError, Committed, Key, Options, Store, Txn};
 
 /// The time that tests begin at, in microseconds: some day of 2026.
-pub(super) const START_MICROS: u64 = 1_790_000_000_000_000;
+pub(crate) const START_MICROS: u64 = 1_790_000_000_000_000;
 
 struct Clock(AtomicU64);
 
@@ -45,7 +45,7 @@ impl Blocking for InLine {
     }
 }
 
-pub(super) fn env(seed: u64, micros: u64) -> Env {
+pub(crate) fn env(seed: u64, micros: u64) -> Env {
     Env {
         clock: Arc::new(Clock(AtomicU64::new(micros))),
         entropy: Arc::new(Seeded(AtomicU64::new(seed))),
@@ -53,7 +53,7 @@ pub(super) fn env(seed: u64, micros: u64) -> Env {
     }
 }
 
-pub(super) fn run<T>(test: impl Future<Output = T>) -> T {
+pub(crate) fn run<T>(test: impl Future<Output = T>) -> T {
     let mut builder = tokio::runtime::Builder::new_current_thread();
     builder
         .enable_time()
@@ -63,33 +63,33 @@ pub(super) fn run<T>(test: impl Future<Output = T>) -> T {
         .block_on(test)
 }
 
-pub(super) async fn memory() -> Store {
+pub(crate) async fn memory() -> Store {
     memory_with(Options::default()).await
 }
 
-pub(super) async fn memory_with(options: Options) -> Store {
+pub(crate) async fn memory_with(options: Options) -> Store {
     Store::open(env(1, START_MICROS), Backend::Memory, options)
         .await
         .unwrap()
 }
 
-pub(super) fn key(text: &str) -> Key {
+pub(crate) fn key(text: &str) -> Key {
     Key::parse(text).unwrap()
 }
 
-pub(super) async fn put(store: &Store, at: &str, value: &str) -> Committed {
+pub(crate) async fn put(store: &Store, at: &str, value: &str) -> Committed {
     store
         .commit(Txn::new().put(key(at), value.to_owned()))
         .await
         .unwrap()
 }
 
-pub(super) async fn create(store: &Store, at: &str) -> Result<Committed, CommitError> {
+pub(crate) async fn create(store: &Store, at: &str) -> Result<Committed, CommitError> {
     let txn = Txn::new().check(Check::Absent(key(at))).put(key(at), "new");
     store.commit(txn).await
 }
 
-pub(super) fn value(store: &Store, at: &str) -> Option<String> {
+pub(crate) fn value(store: &Store, at: &str) -> Option<String> {
     let snapshot = store.snapshot();
     snapshot
         .get(at)
