@@ -70,6 +70,9 @@ pub struct Options {
     pub resync_every: Duration,
     /// The release, for people.
     pub release: String,
+    /// What it says to understand beyond the first release; see
+    /// [`features`](roadstead_protocol::wire::frame::features). An older release is one with fewer.
+    pub features: u64,
     /// The Secret on the member that keeps the identity too, for agents whose disk may be gone at
     /// any start; `None` where the disk is enough.
     pub identity_secret: Option<String>,
@@ -85,6 +88,7 @@ impl Default for Options {
             facts_every: Duration::from_secs(60),
             resync_every: Duration::from_secs(600),
             release: env!("CARGO_PKG_VERSION").to_owned(),
+            features: roadstead_protocol::wire::frame::features::ALL,
             identity_secret: None,
             vitals: None,
         }

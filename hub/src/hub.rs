@@ -88,6 +88,17 @@ impl Hub {
     /// # Errors
     /// When a part cannot be started; nothing runs then.
     pub async fn start(parts: Parts) -> Result<Self, Error> {
+        Self::start_with(parts, roadstead_agents::Options::default()).await
+    }
+
+    /// Starts a hub with choices about agents' sessions. Once this returns it serves.
+    ///
+    /// # Errors
+    /// When a part cannot be started; nothing runs then.
+    pub async fn start_with(
+        parts: Parts,
+        options: roadstead_agents::Options,
+    ) -> Result<Self, Error> {
         let Parts {
             env,
             network,
@@ -125,7 +136,7 @@ impl Hub {
             volatile: volatile.clone(),
             authority: authority.clone(),
             advertise: addresses.clone(),
-            options: roadstead_agents::Options::default(),
+            options,
             metrics: Arc::clone(&metrics),
         };
         let agents = tokio::spawn(serve_agents(port, stop.subscribe()));

@@ -148,7 +148,7 @@ impl Link {
                 identity.clone(),
             );
             let ended = conversation
-                .run(&connection, start, &self.options.release)
+                .run(&connection, start, &self.options)
                 .await;
             if let Some(renewed) = conversation.renewed() {
                 self.identity = Some(renewed);

@@ -12,7 +12,7 @@ use roadstead_protocol::host::driver::{Shell, Side, drive};
 use roadstead_protocol::host::tls::certificates_from_pem;
 use roadstead_protocol::session::agent::ReportError;
 use roadstead_protocol::session::{AgentConfig, AgentEvent, AgentSession, Batch, Ending, Now};
-use roadstead_protocol::wire::frame::{Hello, Refused, Welcome, features};
+use roadstead_protocol::wire::frame::{Hello, Refused, Welcome};
 use roadstead_protocol::wire::item::ItemKey;
 use roadstead_protocol::wire::limits::REPORTS_MAX;
 use roadstead_protocol::wire::{Lineage, Stamp};
@@ -20,6 +20,7 @@ use tokio::sync::{oneshot, watch};
 use tokio::time::Instant;
 
 use super::chain;
+use crate::Options;
 use crate::anchor::Start;
 use crate::desk::{Desk, Entered};
 use crate::intake::intake;
@@ -95,12 +96,12 @@ impl Conversation {
         &mut self,
         connection: &quinn::Connection,
         start: &Start,
-        release: &str,
+        options: &Options,
     ) -> Ended {
         let desk = self.desk.clone();
         let hello = Hello {
-            features: features::ALL,
-            release: release.to_owned(),
+            features: options.features,
+            release: options.release.clone(),
             member_uid: start.boot.member_uid.clone(),
             boot: start.boot.counter,
             nonce: start.boot.nonce,

@@ -11,7 +11,6 @@ use roadstead_protocol::host::lanes::LaneError;
 use roadstead_protocol::host::tls::{ENROL_ALPN, SESSION_ALPN};
 use roadstead_protocol::host::{endpoint, enrol, tls};
 use roadstead_protocol::session::{HubConfig, HubSession};
-use roadstead_protocol::wire::frame::features;
 use roadstead_store::Store;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
@@ -229,7 +228,7 @@ async fn session(hub: Arc<Hub>, connection: quinn::Connection) {
         lineage: hub.store.lineage(),
         addresses: hub.advertise.clone(),
         authorities: hub.authority.agents_authorities_pem(),
-        features: features::ALL,
+        features: hub.options.features,
     };
     let mut session = HubSession::new(config, started.elapsed());
     let caller = Caller {

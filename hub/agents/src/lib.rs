@@ -57,6 +57,9 @@ pub struct Parts {
 pub struct Options {
     /// The hub's release, for people.
     pub release: String,
+    /// What the hub understands beyond the first release; see
+    /// [`features`](roadstead_protocol::wire::frame::features). An older release is one with fewer.
+    pub features: u64,
     /// Most sessions at a time; further agents are told to come back.
     pub sessions_max: usize,
     /// Most handshakes and enrolments at a time; further ones wait.
@@ -67,6 +70,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             release: env!("CARGO_PKG_VERSION").to_owned(),
+            features: roadstead_protocol::wire::frame::features::ALL,
             sessions_max: 20_000,
             handshakes_max: 256,
         }

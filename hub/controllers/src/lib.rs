@@ -82,6 +82,9 @@ pub struct Options {
 }
 
 impl Default for Options {
+    /// Whether any change wakes everything, as if nothing could be told from what changed. Slow, and
+    /// never wrong: what it does differently shows a wake-up that is missing.
+    pub everything: bool,
     fn default() -> Self {
         Self {
             grace: Duration::from_secs(40),
@@ -92,6 +95,7 @@ impl Default for Options {
         }
     }
 }
+            everything: false,
 
 /// The running controllers.
 pub struct Handle {

@@ -43,6 +43,8 @@ pub(crate) struct Wake {
     /// Who the clusters are, by UID.
     names: BTreeMap<String, Name>,
 }
+    /// Any change wakes everything.
+    all: bool,
 
 impl Wake {
     pub(crate) fn new(parts: &Parts) -> Self {
@@ -59,6 +61,7 @@ impl Wake {
             names: BTreeMap::new(),
         }
     }
+            all: parts.options.everything,
 
     /// Opens the watches that are not open; whether everything must be looked at because of that.
     fn open(&mut self) -> bool {
@@ -151,6 +154,9 @@ impl Source<Work> for Wake {
 fn burst(
     first: Result<Event, WatchEnd>,
     mut next: impl FnMut() -> Option<Result<Event, WatchEnd>>,
+        if self.all && !out.is_empty() {
+            return self.everything("anything");
+        }
 ) -> (Vec<Event>, Option<WatchEnd>) {
     let mut events = Vec::new();
     let mut at = Some(first);
