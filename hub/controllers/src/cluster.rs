@@ -10,6 +10,8 @@ use roadstead_store::{Snapshot, Txn};
 
 use crate::error::Error;
 use crate::events;
+use crate::holds::Seen;
+use crate::hosting::Hosting;
 use crate::objects;
 use crate::reconciler::Reconciler;
 use crate::work::Name;
@@ -52,6 +54,9 @@ fn attempt(
         .and_then(|entry| serde_json::from_slice(&entry.value).ok());
     let mut status = cluster.status.clone();
     let (ready, again) = ready(context, &cluster, liveness.as_ref(), facts.as_ref());
+    let hosting = Hosting::read(&volatile, &cluster)?;
+    let (ready, again) = hosting.ready().map_or((ready, again), |ready| (ready, None));
+    let hosted = hosting.condition(&mut status.conditions);
     if let Some(facts) = &facts {
         describe(&mut status, facts);
     }
@@ -60,11 +65,22 @@ fn attempt(
         let heard = (!liveness.connected).then(|| meta::timestamp(liveness.last_heard));
         status.last_heard_time = heard;
     }
+    let lineage = context.parts.store.lineage();
+    let seen = Seen::read(
+        (snapshot, &volatile),
+        &cluster,
+        liveness.as_ref(),
+        &lineage,
+        context.now(),
+    )?;
+    let (waiting, sooner) = seen.conditions();
+    let again = [again, sooner].into_iter().flatten().min();
     let generation = cluster.metadata.generation;
     status.observed_generation = generation;
+    let new = std::iter::once(ready).chain(waiting).chain(hosted);
     let turned = objects::set_all(
         &mut status.conditions,
-        vec![ready.at(generation)],
+        new.map(|condition| condition.at(generation)).collect(),
         context.now(),
     );
     let now_ready = condition::find(&status.conditions, "Ready");
@@ -94,10 +110,7 @@ fn ready(
     if !joined {
         let message = match cluster.spec.kubeconfig {
             None => "no agent has joined yet; `roadstead join` prints the command to run there",
-            Some(_) => {
-                "this release does not connect by kubeconfig, so an agent has to join; \
-                 `roadstead join` prints the command to run there"
-            }
+            Some(_) => "the hub is about to look after it by its kubeconfig",
         };
         return (unknown("NotJoined", message), None);
     }

@@ -6,6 +6,7 @@ use roadstead_store::{Op, Snapshot, Txn};
 use serde_json::{Value, json};
 
 use crate::error::Error;
+use crate::holds::{DELETING, FROZEN, HELD};
 use crate::objects::{self, Turn, text};
 use crate::placement::cut;
 use crate::reconciler::Reconciler;
@@ -53,13 +54,24 @@ pub(crate) fn of_turns(turned: &[Turn]) -> Vec<Event> {
         "Valid" => turn.now.status != ConditionStatus::True,
         _ => true,
     };
-    let event = |turn: &Turn| match turn.now.status {
-        ConditionStatus::True => Event::normal(&turn.now.reason, &turn.now.message),
-        ConditionStatus::False | ConditionStatus::Unknown => {
+    let event = |turn: &Turn| {
+        let fine = match turn.now.status {
+            ConditionStatus::True => !is_trouble(&turn.now.kind),
+            ConditionStatus::False => is_trouble(&turn.now.kind),
+            ConditionStatus::Unknown => false,
+        };
+        if fine {
+            Event::normal(&turn.now.reason, &turn.now.message)
+        } else {
             Event::warning(&turn.now.reason, &turn.now.message)
         }
     };
     turned.iter().filter(worth).map(event).collect()
+}
+
+/// Whether a condition is one that should not be True.
+fn is_trouble(kind: &str) -> bool {
+    [FROZEN, HELD, DELETING].contains(&kind)
 }
 
 /// Adds events about `object` to `txn`. One of the same object and reason is counted up instead, so

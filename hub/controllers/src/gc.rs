@@ -8,8 +8,9 @@ use jiff::SignedDuration;
 use roadstead_protocol::api::meta::parse_timestamp;
 use roadstead_protocol::wire::Digest;
 use roadstead_store::records::{
-    CONTENT_PREFIX, DELETIONS_PREFIX, DeletionRecord, LEDGER_PREFIX, LedgerEntry, LedgerState,
-    SeenRecord, decode, objects_prefix, parse_content_key, parse_ledger_key, seen_key,
+    ANSWERS_PREFIX, APPROVALS_PREFIX, CONTENT_PREFIX, DELETIONS_PREFIX, DeletionRecord,
+    FREEZE_PREFIX, LEDGER_PREFIX, LedgerEntry, LedgerState, SeenRecord, decode, ledger_key,
+    objects_prefix, parse_answer_key, parse_content_key, parse_ledger_key, seen_key,
 };
 use roadstead_store::{Check, Entry, Snapshot, Txn};
 
@@ -17,6 +18,7 @@ use crate::error::Error;
 use crate::events::SOURCE;
 use crate::objects;
 use crate::reconciler::Reconciler;
+use crate::{approvals, world};
 
 /// Most keys that one look takes away.
 const BATCH_MAX: usize = 1000;
@@ -70,6 +72,31 @@ fn sweep(context: &Reconciler, snapshot: &Snapshot) -> Result<Txn, Error> {
         if let LedgerState::Put { digest, .. } = record.state {
             needed.digests.insert(digest);
         }
+    }
+    let gone = |uid: &str| world.cluster(uid).is_none() && world.deleted.contains(uid);
+    for entry in snapshot.range(ANSWERS_PREFIX) {
+        let Some((cluster, item)) = parse_answer_key(entry.key.as_str()) else {
+            continue;
+        };
+        // An answer waits for an order as long as there is something to order.
+        let template = world::locate(&context.parts.registry, &item)?;
+        let template = template.and_then(|(key, _)| snapshot.get(key.as_str()));
+        let ordered = snapshot.get(ledger_key(&cluster, &item)?.as_str());
+        if gone(&cluster) || (template.is_none() && ordered.is_none()) {
+            stale.push(entry);
+            needed.uids.insert(cluster);
+        }
+    }
+    for entry in snapshot.range(FREEZE_PREFIX) {
+        let uid = entry.key.as_str().strip_prefix(FREEZE_PREFIX);
+        if let Some(uid) = uid.filter(|uid| gone(uid)) {
+            stale.push(entry);
+            needed.uids.insert(uid.to_owned());
+        }
+    }
+    if snapshot.range(APPROVALS_PREFIX).next().is_some() {
+        let review = context.review(snapshot, &world)?;
+        stale.extend(approvals::done(snapshot, &world, &review)?);
     }
     for entry in snapshot.range(CONTENT_PREFIX) {
         let digest = parse_content_key(entry.key.as_str());

@@ -1,14 +1,15 @@
 //! What clusters were given of one item: reading it, and the operations that change it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use roadstead_plan::removal::Manner;
 use roadstead_plan::{Former, Placement, Target};
 use roadstead_protocol::api::decision::Decision;
 use roadstead_protocol::wire::item::Propagation;
-use roadstead_protocol::wire::{Digest, ItemKey, Meta};
+use roadstead_protocol::wire::{Digest, ItemKey, Meta, Stamp};
 use roadstead_store::records::{
-    LedgerEntry, LedgerState, ObjectRef, content_key, decode, encode, ledger_key,
+    ANSWERS_PREFIX, Answer, LedgerEntry, LedgerState, ObjectRef, answer_key, content_key, decode,
+    encode, ledger_key,
 };
 use roadstead_store::{Check, Entry, Op, Snapshot, Txn};
 
@@ -47,6 +48,27 @@ pub(crate) fn read<'a>(
     Ok(ledger)
 }
 
+/// What users answered to holds on one item, by cluster UID.
+pub(crate) type Answers = BTreeMap<String, (Entry, Answer)>;
+
+/// Reads the answers about `item` on these clusters.
+pub(crate) fn answers<'a>(
+    snapshot: &Snapshot,
+    item: &ItemKey,
+    clusters: impl Iterator<Item = &'a str>,
+) -> Result<Answers, Error> {
+    let mut answers = Answers::new();
+    if snapshot.range(ANSWERS_PREFIX).next().is_none() {
+        return Ok(answers);
+    }
+    for uid in clusters {
+        if let Some(entry) = snapshot.get(answer_key(uid, item)?.as_str()) {
+            answers.insert(uid.to_owned(), (entry.clone(), decode(entry)?));
+        }
+    }
+    Ok(answers)
+}
+
 /// What was given and is not taken back.
 pub(crate) fn former(ledger: &Ledger, decision: &Decision) -> Vec<Former> {
     let target = |uid: &str| decision.spec.clusters.iter().find(|t| t.uid == uid);
@@ -80,6 +102,40 @@ pub(crate) struct Writing<'a> {
     pub(crate) decision: ObjectRef,
     pub(crate) template_uid: String,
     pub(crate) ledger: &'a Ledger,
+    pub(crate) answers: &'a Answers,
+}
+
+impl Writing<'_> {
+    /// What an entry of this cluster names as replaced: what the one before it named, and what was
+    /// answered since. It is carried over because the agent may have missed the one before it.
+    fn replaces(&self, cluster: &str) -> impl Iterator<Item = Meta> + use<> {
+        let mut all = Answer::default();
+        let former = self.ledger.get(cluster).map(|held| &held.record.meta);
+        former
+            .into_iter()
+            .flatten()
+            .filter_map(replaced)
+            .for_each(|stamp| all.add(stamp));
+        let answer = self.answers.get(cluster).map(|(_, answer)| answer);
+        for stamp in answer.iter().flat_map(|answer| &answer.replaces) {
+            // What is named already keeps its place, so that the same answer changes nothing.
+            if !all.replaces.contains(stamp) {
+                all.add(*stamp);
+            }
+        }
+        all.replaces.into_iter().map(Meta::Replaces)
+    }
+}
+
+fn replaced(meta: &Meta) -> Option<Stamp> {
+    match meta {
+        Meta::Replaces(stamp) => Some(*stamp),
+        Meta::Release
+        | Meta::Propagation(_)
+        | Meta::ActAs { .. }
+        | Meta::Overwrite
+        | Meta::IgnoreFields(_) => None,
+    }
 }
 
 /// Adds to `txn` what takes the ledgers from what they are to what `placement` says: contents, then
@@ -128,6 +184,39 @@ pub(crate) fn write(
             });
         }
     }
+    answered(writing, placement, txn)
+}
+
+/// Ends the answers about what clusters were given, or are given now. What nothing was said about is
+/// said again with the answer. An answer about what a cluster was never given waits until it is.
+fn answered(writing: &Writing<'_>, placement: &Placement, txn: &mut Txn) -> Result<(), Error> {
+    let targets = placement.targets.iter().map(|t| t.cluster.as_str());
+    let removals = placement.removals.iter().map(|r| r.cluster.as_str());
+    let said: BTreeSet<&str> = targets.chain(removals).collect();
+    for (cluster, (entry, _)) in writing.answers {
+        let former = writing.ledger.get(cluster).map(|held| &held.record);
+        if let Some(former) = former.filter(|_| !said.contains(cluster.as_str())) {
+            if placement.forgotten.contains(cluster) {
+                continue;
+            }
+            let kept = former.meta.iter().filter(|meta| replaced(meta).is_none());
+            let again = LedgerEntry {
+                meta: kept.cloned().chain(writing.replaces(cluster)).collect(),
+                ..former.clone()
+            };
+            if again != *former {
+                let op = change(writing, cluster, &again, txn)?;
+                txn.ops.push(op);
+            }
+        } else if former.is_none() && !said.contains(cluster.as_str()) {
+            continue;
+        }
+        txn.checks
+            .push(Check::At(entry.key.clone(), entry.revision));
+        txn.ops.push(Op::Delete {
+            key: entry.key.clone(),
+        });
+    }
     Ok(())
 }
 
@@ -138,11 +227,12 @@ fn record(writing: &Writing<'_>, target: &Target, policies: Vec<String>) -> Ledg
             digest: target.content.digest,
             size,
         },
-        meta: if target.overwrite {
-            vec![Meta::Overwrite]
-        } else {
-            Vec::new()
-        },
+        meta: target
+            .overwrite
+            .then_some(Meta::Overwrite)
+            .into_iter()
+            .chain(writing.replaces(&target.cluster))
+            .collect(),
         decision: writing.decision.clone(),
         template_uid: writing.template_uid.clone(),
         policies,
@@ -151,14 +241,15 @@ fn record(writing: &Writing<'_>, target: &Target, policies: Vec<String>) -> Ledg
 
 fn tombstone(writing: &Writing<'_>, cluster: &str, manner: Manner) -> LedgerEntry {
     let former = writing.ledger.get(cluster).map(|held| &held.record);
+    let how = match manner {
+        Manner::Delete => None,
+        Manner::Release => Some(Meta::Release),
+        // Without it an agent would let go of what holds others.
+        Manner::DeleteContents => Some(Meta::Propagation(Propagation::Background)),
+    };
     LedgerEntry {
         state: LedgerState::Tombstone,
-        meta: match manner {
-            Manner::Delete => Vec::new(),
-            Manner::Release => vec![Meta::Release],
-            // Without it an agent would let go of what holds others.
-            Manner::DeleteContents => vec![Meta::Propagation(Propagation::Background)],
-        },
+        meta: how.into_iter().chain(writing.replaces(cluster)).collect(),
         decision: writing.decision.clone(),
         template_uid: former.map(|f| f.template_uid.clone()).unwrap_or_default(),
         policies: former.map(|f| f.policies.clone()).unwrap_or_default(),

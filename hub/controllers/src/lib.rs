@@ -11,6 +11,7 @@
 //!
 //! Deliberately absent: any opinion about who runs what (`roadstead-plan` has it), and sessions.
 
+mod approvals;
 mod cluster;
 mod decision;
 mod driver;
@@ -18,6 +19,8 @@ mod error;
 mod events;
 mod fleet;
 mod gc;
+mod holds;
+mod hosting;
 mod ledger;
 mod objects;
 mod placement;
@@ -79,12 +82,12 @@ pub struct Options {
     pub limits: Limits,
     /// How long reports are gathered before a status is written.
     pub settle: Duration,
-}
-
-impl Default for Options {
     /// Whether any change wakes everything, as if nothing could be told from what changed. Slow, and
     /// never wrong: what it does differently shows a wake-up that is missing.
     pub everything: bool,
+}
+
+impl Default for Options {
     fn default() -> Self {
         Self {
             grace: Duration::from_secs(40),
@@ -92,10 +95,10 @@ impl Default for Options {
             concurrency: 8,
             limits: Limits::default(),
             settle: Duration::from_millis(200),
+            everything: false,
         }
     }
 }
-            everything: false,
 
 /// The running controllers.
 pub struct Handle {

@@ -17,10 +17,10 @@ use serde_json::{Value, json};
 
 use crate::error::Error;
 use crate::events::{self, Event};
-use crate::ledger::{self, Ledger, Writing};
+use crate::ledger::{self, Answers, Ledger, Writing};
 use crate::objects::{self, Turn};
 use crate::reconciler::Reconciler;
-use crate::{decision, world};
+use crate::{approvals, decision, world};
 
 /// Longest message of a condition, in characters.
 const MESSAGE_CHARS_MAX: usize = 2048;
@@ -39,6 +39,7 @@ struct Read {
     decision_entry: Option<Entry>,
     decision: Decision,
     ledger: Ledger,
+    answers: Answers,
 }
 
 pub(crate) async fn reconcile(
@@ -65,9 +66,11 @@ pub(crate) fn attempt(
         former: ledger::former(&read.ledger, &read.decision),
     };
     let mut placement = place(&world, &template, None);
+    let mut txn = Txn::new();
     if placement.needs_review {
         let review = context.review(snapshot, &world)?;
         placement = place(&world, &template, Some(&review));
+        approvals::keep(snapshot, &placement, &review, &mut txn)?;
     }
     if nothing(&placement) && read.ledger.is_empty() {
         return Ok(read.decision_entry.map(|entry| {
@@ -75,15 +78,19 @@ pub(crate) fn attempt(
             Txn::new().check(check).delete(entry.key)
         }));
     }
-    let mut txn = Txn::new();
     let writing = Writing {
         item,
         decision: decision::decision_ref(item),
         template_uid: template.metadata().uid,
         ledger: &read.ledger,
+        answers: &read.answers,
     };
     ledger::write(&writing, &placement, &mut txn)?;
-    write_decision(context, snapshot, &read, &template, &placement, &mut txn)?;
+    // What a user removed from a cluster by hand, and no template ever was, has no Decision.
+    let decided = template.object.is_some() || read.decision_entry.is_some();
+    if decided || !nothing(&placement) {
+        write_decision(context, snapshot, &read, &template, &placement, &mut txn)?;
+    }
     if !txn.ops.is_empty() {
         assert_read(snapshot, &world, &read, &placement, &mut txn)?;
     }
@@ -119,6 +126,7 @@ fn read(
         .transpose()?
         .unwrap_or_default();
     let ledger = ledger::read(snapshot, item, world::clusters(world, &decision))?;
+    let answers = ledger::answers(snapshot, item, world::clusters(world, &decision))?;
     Ok(Read {
         item: item.clone(),
         key: located.as_ref().map(|(key, _)| key.clone()),
@@ -127,6 +135,7 @@ fn read(
         decision_entry,
         decision,
         ledger,
+        answers,
     })
 }
 

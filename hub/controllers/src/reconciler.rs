@@ -18,7 +18,7 @@ use crate::driver::Reconcile;
 use crate::error::Error;
 use crate::work::Work;
 use crate::world::{Fingerprint, fingerprint};
-use crate::{Parts, cluster, fleet, gc, objects, placement, policy, status, world};
+use crate::{Parts, approvals, cluster, fleet, gc, objects, placement, policy, status, world};
 
 /// How often something is tried anew at once after another write got in between.
 const ATTEMPTS_MAX: u32 = 8;
@@ -35,7 +35,6 @@ pub(crate) struct Reconciler {
 #[derive(Default)]
 struct Cache {
     world: Option<(Fingerprint, Arc<World>)>,
-    review: Option<Arc<Review>>,
     /// What each template adds to a review, by the key of its decision, as long as the world is this.
     parts: Option<(Fingerprint, BTreeMap<Key, Added>)>,
 }
@@ -86,12 +85,11 @@ impl Reconciler {
     /// them: what changed since the last time is counted anew.
     pub(crate) fn review(&self, snapshot: &Snapshot, world: &World) -> Result<Arc<Review>, Error> {
         let print = fingerprint(snapshot);
-        let (known, former) = {
+        let known = {
             let cache = self.cache();
             let known = cache.parts.as_ref().filter(|(of, _)| *of == print);
-            (known.map(|(_, parts)| parts.clone()), cache.review.clone())
+            known.map(|(_, parts)| parts.clone()).unwrap_or_default()
         };
-        let known = known.unwrap_or_default();
         let mut parts = BTreeMap::new();
         for entry in snapshot.range(&objects_prefix(OWN_GROUP, DECISIONS)) {
             let at = |key: &Option<Key>| snapshot.get(key.as_ref()?.as_str()).map(|e| e.revision);
@@ -102,12 +100,10 @@ impl Reconciler {
             };
             parts.insert(entry.key.clone(), added);
         }
-        let review = Review::of(world, parts.values().map(|a| &a.part), former.as_deref());
-        let review = Arc::new(review);
-        let mut cache = self.cache();
-        cache.review = Some(Arc::clone(&review));
-        cache.parts = Some((print, parts));
-        Ok(review)
+        let former = approvals::read(snapshot)?;
+        let review = Review::of(world, parts.values().map(|a| &a.part), &former);
+        self.cache().parts = Some((print, parts));
+        Ok(Arc::new(review))
     }
 
     fn part(&self, snapshot: &Snapshot, world: &World, entry: &Entry) -> Result<Added, Error> {

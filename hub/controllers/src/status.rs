@@ -173,7 +173,9 @@ fn one(held: &Held, report: Option<&ReportRecord>, news: bool) -> ClusterStatus 
         status.state = "Pending".to_owned();
         return status;
     };
-    let current = report.stamp.revision == revision;
+    // What is held is under the stamp of what is on the spot, which is not the hub's.
+    let held = report.state == ItemState::Held;
+    let current = held || report.stamp.revision == revision;
     status.state = if current {
         state(report.state)
     } else {

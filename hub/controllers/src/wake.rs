@@ -10,7 +10,10 @@ use std::time::Duration;
 use roadstead_machinery::resource::Registry;
 use roadstead_protocol::api::decision::Decision;
 use roadstead_protocol::api::names::{DECISIONS, OWN_GROUP};
-use roadstead_store::records::{LEDGER_PREFIX, OBJECTS_PREFIX, parse_ledger_key, parse_object_key};
+use roadstead_store::records::{
+    ANSWERS_PREFIX, LEDGER_PREFIX, OBJECTS_PREFIX, parse_answer_key, parse_ledger_key,
+    parse_object_key,
+};
 use roadstead_store::{Event, Store, Watch, WatchEnd};
 use tokio::time::Instant;
 
@@ -40,11 +43,11 @@ pub(crate) struct Wake {
     volatile_watch: Option<Watch>,
     next_resync: Instant,
     closed: bool,
+    /// Any change wakes everything.
+    all: bool,
     /// Who the clusters are, by UID.
     names: BTreeMap<String, Name>,
 }
-    /// Any change wakes everything.
-    all: bool,
 
 impl Wake {
     pub(crate) fn new(parts: &Parts) -> Self {
@@ -58,10 +61,10 @@ impl Wake {
             volatile_watch: None,
             next_resync: instant() + parts.options.resync,
             closed: false,
+            all: parts.options.everything,
             names: BTreeMap::new(),
         }
     }
-            all: parts.options.everything,
 
     /// Opens the watches that are not open; whether everything must be looked at because of that.
     fn open(&mut self) -> bool {
@@ -98,6 +101,11 @@ impl Wake {
         }
         for entry in snapshot.range(LEDGER_PREFIX) {
             if let Some((_, item)) = parse_ledger_key(entry.key.as_str()) {
+                work.insert(Work::Placement(item));
+            }
+        }
+        for entry in snapshot.range(ANSWERS_PREFIX) {
+            if let Some((_, item)) = parse_answer_key(entry.key.as_str()) {
                 work.insert(Work::Placement(item));
             }
         }
@@ -146,6 +154,9 @@ impl Source<Work> for Wake {
                 return self.everything("resync");
             }
         }
+        if self.all && !out.is_empty() {
+            return self.everything("anything");
+        }
         out
     }
 }
@@ -154,9 +165,6 @@ impl Source<Work> for Wake {
 fn burst(
     first: Result<Event, WatchEnd>,
     mut next: impl FnMut() -> Option<Result<Event, WatchEnd>>,
-        if self.all && !out.is_empty() {
-            return self.everything("anything");
-        }
 ) -> (Vec<Event>, Option<WatchEnd>) {
     let mut events = Vec::new();
     let mut at = Some(first);

@@ -11,6 +11,9 @@ use roadstead_protocol::wire::{Digest, ItemKey};
 /// How many hexadecimal digits of the hash a token has.
 const HASH_DIGITS: usize = 8;
 
+/// How many hexadecimal digits a loss's mark has.
+pub const MARK_DIGITS: usize = 16;
+
 /// One object that one cluster would lose.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Loss {
@@ -22,15 +25,14 @@ pub struct Loss {
     pub template: String,
 }
 
-/// What confirms that exactly `losses` happen.
-pub fn token(losses: &BTreeSet<Loss>) -> String {
-    let mut text = String::new();
-    for Loss {
-        cluster,
-        item,
-        template,
-    } in losses
-    {
+impl Loss {
+    /// What tells it from all others, as one line.
+    fn line(&self) -> String {
+        let Self {
+            cluster,
+            item,
+            template,
+        } = self;
         let ItemKey {
             group,
             kind,
@@ -39,7 +41,21 @@ pub fn token(losses: &BTreeSet<Loss>) -> String {
         } = item;
         // No part has a NUL or a line end in it.
         let line = [cluster, group, kind, namespace, name, template].map(String::as_str);
-        text.push_str(&line.join("\0"));
+        line.join("\0")
+    }
+
+    /// A short name for it, of [`MARK_DIGITS`] hexadecimal digits, for a record of what was confirmed.
+    pub fn mark(&self) -> String {
+        let digest = Digest::of(self.line().as_bytes()).to_string();
+        digest.chars().take(MARK_DIGITS).collect()
+    }
+}
+
+/// What confirms that exactly `losses` happen.
+pub fn token(losses: &BTreeSet<Loss>) -> String {
+    let mut text = String::new();
+    for loss in losses {
+        text.push_str(&loss.line());
         text.push('\n');
     }
     let digest = Digest::of(text.as_bytes()).to_string();

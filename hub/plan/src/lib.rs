@@ -35,6 +35,6 @@ mod tests;
 
 pub use finding::Finding;
 pub use placement::{Kept, Placement, Removal, Target, place};
-pub use review::{Part, Review};
+pub use review::{Approvals, Approved, Part, Review};
 pub use template::{Former, Template};
 pub use world::{Limits, World};

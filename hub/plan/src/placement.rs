@@ -37,6 +37,9 @@ pub struct Placement {
     pub refused: Vec<Refusal>,
     /// What is to be said about it.
     pub findings: Vec<Finding>,
+    /// UIDs of the policies on which removals were confirmed that are among these: see
+    /// [`Review::approvals`].
+    pub confirmed_by: BTreeSet<String>,
     /// Whether edits remove something, so that a [`Review`] has a say. A placement that was made
     /// without one must then not be carried out.
     pub needs_review: bool,
@@ -145,7 +148,8 @@ fn settle_former(
         && fates
             .values()
             .any(|f| *f == Fate::Remove(Reason::NotChosen) || waits(f));
-    let confirm = removal::settle(world, template, intent, &mut fates, review);
+    let settled = removal::settle(world, template, intent, &mut fates, review);
+    placement.confirmed_by = settled.confirmed_by;
     for (former, fate) in fates {
         let cluster = former.cluster.clone();
         let path = path(world, former);
@@ -171,7 +175,7 @@ fn settle_former(
     }
     placement.kept.sort_by(|a, b| a.path.cmp(&b.path));
     placement.removals.sort_by(|a, b| a.path.cmp(&b.path));
-    confirm
+    settled.commands
 }
 
 /// Namespace and name of a cluster, as it is known now or was then.

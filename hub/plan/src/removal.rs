@@ -178,15 +178,23 @@ fn by_policies(world: &World, former: &Former) -> Fate {
     })
 }
 
-/// Decides every fate for good, knowing how many edits there are and what was confirmed. Returns the
-/// commands that confirm what waits.
+/// What confirmations say about what waits.
+#[derive(Default)]
+pub(crate) struct Settled {
+    /// The commands that confirm what still waits.
+    pub(crate) commands: Vec<String>,
+    /// UIDs of the policies on which something was confirmed that goes now.
+    pub(crate) confirmed_by: BTreeSet<String>,
+}
+
+/// Decides every fate for good, knowing how many edits there are and what was confirmed.
 pub(crate) fn settle(
     world: &World,
     template: &Template<'_>,
     intent: &Intent<'_>,
     fates: &mut BTreeMap<&Former, Fate>,
     review: Option<&Review>,
-) -> Vec<String> {
+) -> Settled {
     let runs = |fate: &Fate| fate.kept().is_some_and(Cause::runs);
     let leaves_none = intent.targets.is_empty() && !fates.values().any(runs);
     for (former, fate) in fates.iter_mut() {
@@ -205,8 +213,9 @@ pub(crate) fn settle(
         .filter(|(_, fate)| waits(fate))
         .map(|(former, _)| former.loss(&template.key))
         .collect();
+    let mut settled = Settled::default();
     if waiting.is_empty() {
-        return Vec::new();
+        return settled;
     }
     let confirms = token(&waiting);
     let confirmed = borne(&template.metadata().annotations) == Some(&confirms);
@@ -215,19 +224,22 @@ pub(crate) fn settle(
     for (former, fate) in fates.iter_mut().filter(|(_, fate)| waits(fate)) {
         let loss = former.loss(&template.key);
         let by = responsible(intent, former);
-        let approves = |review: &Review| by.iter().any(|uid| review.approves(uid, &loss));
-        if confirmed || review.is_some_and(approves) {
+        let approved = review.and_then(|r| by.iter().find(|uid| r.approves(uid, &loss)));
+        if confirmed || approved.is_some() {
             *fate = Fate::Remove(Reason::Confirmed);
+            let approved = approved.filter(|_| !confirmed);
+            settled
+                .confirmed_by
+                .extend(approved.map(|uid| (*uid).to_owned()));
         } else {
             left = true;
             policies.extend(by);
         }
     }
     if left {
-        commands(world, template, &confirms, review, &policies)
-    } else {
-        Vec::new()
+        settled.commands = commands(world, template, &confirms, review, &policies);
     }
+    settled
 }
 
 /// What confirms the removals of one template, and then all that waits for one of `policies`.

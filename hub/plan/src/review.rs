@@ -67,14 +67,21 @@ pub struct Review {
     runs: u32,
     edits: BTreeMap<String, u32>,
     waits: BTreeMap<String, BTreeSet<Loss>>,
-    approved: BTreeMap<String, Approved>,
+    approved: Approvals,
 }
 
-/// What was confirmed on a policy, from when its token was right until all of it is done.
+/// What was confirmed on policies, by their UIDs.
+pub type Approvals = BTreeMap<String, Approved>;
+
+/// What was confirmed on a policy, from when its token was right until all of it is done. Whoever
+/// carries out a part of it keeps this where it survives a restart: of what is left the token says
+/// nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Approved {
-    token: String,
-    losses: BTreeSet<Loss>,
+pub struct Approved {
+    /// What the policy bore.
+    pub token: String,
+    /// The [marks](Loss::mark) of what it confirmed.
+    pub losses: BTreeSet<String>,
 }
 
 impl Review {
@@ -83,7 +90,7 @@ impl Review {
     pub fn of<'p>(
         world: &World,
         parts: impl IntoIterator<Item = &'p Part>,
-        former: Option<&Self>,
+        former: &Approvals,
     ) -> Self {
         let parts: Vec<&Part> = parts.into_iter().collect();
         let mut review = Self::default();
@@ -114,20 +121,26 @@ impl Review {
         review
     }
 
-    fn approve(&self, policy: &str, borne: &str, former: Option<&Self>) -> Option<Approved> {
+    fn approve(&self, policy: &str, borne: &str, former: &Approvals) -> Option<Approved> {
         let waits = self.waits.get(policy)?;
         if token(waits) == borne {
             return Some(Approved {
                 token: borne.to_owned(),
-                losses: waits.clone(),
+                losses: waits.iter().map(Loss::mark).collect(),
             });
         }
-        let before = former?.approved.get(policy)?;
-        (before.token == borne && waits.is_subset(&before.losses)).then(|| before.clone())
+        let before = former.get(policy).filter(|before| before.token == borne)?;
+        let known = |loss: &Loss| before.losses.contains(&loss.mark());
+        waits.iter().all(known).then(|| before.clone())
+    }
+
+    /// What is confirmed on policies and not all carried out.
+    pub fn approvals(&self) -> &Approvals {
+        &self.approved
     }
 
     /// What waits for a confirmation of a policy's edits, over all templates.
-    pub(crate) fn waiting(&self, policy: &str) -> Option<&BTreeSet<Loss>> {
+    pub fn waiting(&self, policy: &str) -> Option<&BTreeSet<Loss>> {
         self.waits.get(policy)
     }
 
@@ -135,7 +148,7 @@ impl Review {
     pub(crate) fn approves(&self, policy: &str, loss: &Loss) -> bool {
         self.approved
             .get(policy)
-            .is_some_and(|approved| approved.losses.contains(loss))
+            .is_some_and(|approved| approved.losses.contains(&loss.mark()))
     }
 
     /// Whether any of these policies' edits would remove more than goes unconfirmed.

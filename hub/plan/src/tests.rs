@@ -82,7 +82,11 @@ impl Case {
     pub(super) fn place(&self) -> Placement {
         let world = self.world();
         let template = self.template(&world);
-        let review = Review::of(&world, [&Part::of(&world, &template)], None);
+        let review = Review::of(
+            &world,
+            [&Part::of(&world, &template)],
+            &crate::Approvals::new(),
+        );
         place(&world, &template, Some(&review))
     }
 

@@ -96,6 +96,15 @@ pub trait Hooks: Send + Sync + 'static {
     /// A status refuses the write; the client gets it as it is.
     fn admit(&self, write: &mut Write<'_>) -> Result<Vec<Op>, Status>;
 
+    /// A write that changes nothing: what the user says is so already. Gives operations to commit
+    /// nevertheless; nothing is committed where there are none. `write.new` is `None`.
+    ///
+    /// # Errors
+    /// A status refuses the write; the client gets it as it is.
+    fn unchanged(&self, _: &Write<'_>) -> Result<Vec<Op>, Status> {
+        Ok(Vec::new())
+    }
+
     /// Has its say in the deletion of a collection. Its objects are then deleted one by one, each a
     /// [`Write`] that is [`judged`](Write::judged) already.
     ///

@@ -14,6 +14,7 @@ pub mod fleet;
 pub mod meta;
 pub mod names;
 pub mod policy;
+pub mod reconciliation;
 pub mod selector;
 pub mod token;
 

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use roadstead_protocol::api::cluster::AttachedCluster;
+use roadstead_protocol::api::condition;
 use roadstead_protocol::api::decision::Decision;
 use roadstead_protocol::api::fleet::Fleet;
 use roadstead_protocol::api::names::{
@@ -13,8 +14,9 @@ use roadstead_protocol::api::policy::{
     CLUSTER_DISTRIBUTION, CLUSTER_OVERRIDE, DISTRIBUTION, OVERRIDE,
 };
 use roadstead_store::records::{
-    FACTS_PREFIX, LEDGER_PREFIX, LIVENESS_PREFIX, OBJECTS_PREFIX, ObjectKey, ledger_prefix,
-    objects_prefix, parse_ledger_key, parse_object_key, parse_report_key,
+    APPROVALS_PREFIX, FACTS_PREFIX, FREEZE_PREFIX, HOSTED_PREFIX, LEDGER_PREFIX, LIVENESS_PREFIX,
+    OBJECTS_PREFIX, ObjectKey, ledger_prefix, objects_prefix, parse_answer_key, parse_hold_key,
+    parse_ledger_key, parse_object_key, parse_report_key,
 };
 use roadstead_store::{Event, Snapshot};
 use serde_json::Value;
@@ -26,6 +28,9 @@ use crate::reconciler::item;
 use crate::work::{Name, Work};
 use crate::world;
 
+/// How soon it is looked at whether all that was confirmed has been carried out.
+const APPROVAL_LOOK: Duration = Duration::from_secs(5);
+
 impl Wake {
     /// What a change of the durable store wakes.
     pub(super) fn durable(&mut self, event: &Event, out: &mut Vec<Woken<Work>>) {
@@ -35,6 +40,20 @@ impl Wake {
             if event.new.is_none() {
                 out.extend(woken([Work::Placement(item)], GATHER, "ledger"));
             }
+            return;
+        }
+        if let Some((_, item)) = parse_answer_key(key) {
+            if event.new.is_some() {
+                out.extend(woken([Work::Placement(item)], GATHER, "answer"));
+            }
+            return;
+        }
+        if key.starts_with(APPROVALS_PREFIX) && event.new.is_some() {
+            out.extend(woken([Work::Garbage], APPROVAL_LOOK, "approval"));
+            return;
+        }
+        if let Some(uid) = key.strip_prefix(FREEZE_PREFIX) {
+            self.cluster_by_uid(uid, "freeze", out);
             return;
         }
         let Some(key) = parse_object_key(key) else {
@@ -106,9 +125,8 @@ impl Wake {
         };
         let (new, old) = (read(&event.new), read(&event.previous));
         let ready = |c: &Option<AttachedCluster>| {
-            c.as_ref()
-                .map(|c| c.status.conditions.clone())
-                .unwrap_or_default()
+            let conditions = c.as_ref().map(|c| c.status.conditions.as_slice());
+            condition::find(conditions.unwrap_or_default(), "Ready").cloned()
         };
         if ready(&new) == ready(&old) {
             return;
@@ -176,19 +194,26 @@ impl Wake {
             out.extend(woken([Work::Status(item)], self.settle, "report"));
             return;
         }
-        let uid = [LIVENESS_PREFIX, FACTS_PREFIX]
+        if let Some((uid, _)) = parse_hold_key(key) {
+            self.cluster_by_uid(&uid, "hold", out);
+            return;
+        }
+        let uid = [LIVENESS_PREFIX, FACTS_PREFIX, HOSTED_PREFIX]
             .iter()
             .find_map(|p| key.strip_prefix(p));
-        let Some(uid) = uid else {
-            return;
-        };
+        if let Some(uid) = uid {
+            self.cluster_by_uid(uid, "agent", out);
+        }
+    }
+
+    fn cluster_by_uid(&mut self, uid: &str, reason: &'static str, out: &mut Vec<Woken<Work>>) {
         if !self.names.contains_key(uid)
             && let Some(name) = cluster_of(&self.store.snapshot(), uid)
         {
             self.names.insert(uid.to_owned(), name);
         }
         let cluster = self.names.get(uid).cloned().map(Work::Cluster);
-        out.extend(woken(cluster, GATHER, "agent"));
+        out.extend(woken(cluster, GATHER, reason));
     }
 }
 

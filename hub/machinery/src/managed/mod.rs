@@ -16,6 +16,7 @@ mod options;
 #[cfg(test)]
 mod tests;
 mod versions;
+mod written;
 
 use std::collections::BTreeMap;
 
@@ -30,6 +31,7 @@ use versions::SameGroup;
 
 pub use object::settle;
 pub use options::{Applied, Conflict, Error, Options, Reset};
+pub use written::written;
 
 /// Merges `config` into `live` for one manager, which then owns what is in `config`. What it
 /// applied before and leaves out now is removed, unless others own it too.

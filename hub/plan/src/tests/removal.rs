@@ -333,7 +333,8 @@ fn a_confirmation_on_the_policy_goes_on_until_all_is_done_and_then_ends() {
     // As if it were two templates, of which one was carried out already.
     let review = |case: &Case, former: Option<&Review>| {
         let world = case.world();
-        Review::of(&world, [&Part::of(&world, &case.template(&world))], former)
+        let former = former.map(|f| f.approvals().clone()).unwrap_or_default();
+        Review::of(&world, [&Part::of(&world, &case.template(&world))], &former)
     };
     let first = review(&case, None);
     let mut half = case.clone();

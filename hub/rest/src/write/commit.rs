@@ -85,8 +85,20 @@ impl Site<'_> {
                     created: false,
                     removed: false,
                 };
+                let extra = match self.live {
+                    Some(_) => {
+                        let hooks = &self.ctx.inner.hooks;
+                        hooks.unchanged(&self.asked(Verb::Update, None))?
+                    }
+                    None => Vec::new(),
+                };
+                let txn = (!extra.is_empty()).then(|| {
+                    let mut txn = Txn::new().check(self.check());
+                    txn.ops = extra;
+                    txn
+                });
                 Ok(Prepared {
-                    txn: None,
+                    txn,
                     outcome,
                     versioned: false,
                 })
@@ -146,8 +158,13 @@ impl Site<'_> {
     }
 
     fn admit(&self, verb: Verb, new: Option<&mut Value>) -> Result<Vec<Op>, Status> {
+        let hooks = &self.ctx.inner.hooks;
+        hooks.admit(&mut self.asked(verb, new))
+    }
+
+    fn asked<'w>(&'w self, verb: Verb, new: Option<&'w mut Value>) -> Write<'w> {
         let ctx = self.ctx;
-        ctx.inner.hooks.admit(&mut Write {
+        Write {
             verb,
             resource: &ctx.resource,
             namespace: ctx.namespace.as_deref(),
@@ -159,7 +176,7 @@ impl Site<'_> {
             dry_run: ctx.params.dry_run,
             judged: ctx.judged,
             snapshot: self.snapshot,
-        })
+        }
     }
 }
 

@@ -4,6 +4,7 @@
 //!   entry's revision is the revision of the stamp that travels to the cluster.
 //! - `/content/<digest>`: canonical JSON, once for all clusters.
 //! - `/deletions/<uid>`: a [`DeletionRecord`].
+//! - `/approvals/<policy-uid>`: an [`ApprovalRecord`].
 
 use jiff::Timestamp;
 use roadstead_protocol::wire::{Digest, ItemKey, Meta};
@@ -19,6 +20,12 @@ pub const LEDGER_PREFIX: &str = "/ledger/";
 pub const CONTENT_PREFIX: &str = "/content/";
 /// What all deletion records' keys begin with.
 pub const DELETIONS_PREFIX: &str = "/deletions/";
+
+/// What all approvals' keys begin with.
+pub const APPROVALS_PREFIX: &str = "/approvals/";
+/// Most removals that an approval names. What is larger is not kept: after a restart halfway the rest
+/// has to be confirmed again.
+pub const APPROVED_MAX: usize = 150_000;
 
 /// One item of a cluster's desired set, or the tombstone of one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -83,6 +90,21 @@ pub struct DeletionRecord {
     pub uid: String,
     /// When it was deleted.
     pub at: Timestamp,
+}
+
+/// What a user confirmed on a policy, kept while it is carried out template by template.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ApprovalRecord {
+    /// What the policy bore.
+    pub token: String,
+    /// Marks of the removals that it confirmed; at most [`APPROVED_MAX`].
+    pub losses: Vec<String>,
+}
+
+/// The key of what was confirmed on the policy with this uid.
+pub fn approval_key(policy_uid: &str) -> Result<Key, InvalidKey> {
+    join(APPROVALS_PREFIX, &[policy_uid])
 }
 
 /// The key of `item` in a cluster's ledger.
