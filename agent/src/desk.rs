@@ -4,8 +4,12 @@
 //! wait; nothing here does I/O or decides anything: durable changes are written by the caller first
 //! and entered here afterwards.
 
+pub(crate) mod fetches;
+mod gate;
 mod known;
 mod news;
+mod unsaved;
+mod watching;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,45 +17,19 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use roadstead_protocol::wire::Lineage;
 use roadstead_protocol::wire::item::{Digest, ItemKey};
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
+pub use gate::Gate;
 pub(crate) use known::Known;
+pub use watching::Watching;
 
-use crate::member::Error as MemberError;
+use crate::member::client::REQUEST_TIMEOUT;
 use crate::plan::{Live, Mark, Owner};
 use crate::store::Loaded;
 use crate::store::record::{Inventory, Item, Position};
 
 /// A group and a kind.
 pub type Kind = (String, String);
-
-/// How far the watch of a kind is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Watching {
-    /// It has not listed yet.
-    Pending,
-    /// What is known is what is there, or will be in a moment.
-    Synced,
-    /// It does not work.
-    Failed(MemberError),
-}
-
-/// Why nothing is applied at the moment.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Gate {
-    /// The member's position object was read, so that it is known who writes there.
-    pub anchored: bool,
-    /// The disk is behind what the member has seen: the hub is asked first.
-    pub rewound: bool,
-    /// The hub said that the cluster was detached.
-    pub detached: bool,
-}
-
-impl Gate {
-    /// Whether things are applied.
-    pub fn is_open(&self) -> bool {
-        self.anchored && !self.rewound && !self.detached
-    }
-}
 
 /// What is known about one key.
 #[derive(Clone, Debug)]
@@ -70,6 +48,14 @@ pub struct View {
     pub lineage: Arc<Lineage>,
     /// Whose objects these are.
     pub owner: Owner,
+    /// Whether an object that is not ours was in its place when it was looked at last.
+    pub disputed: bool,
+    /// Until when a request whose answer never came may still make the object.
+    pub uncertain: Option<Instant>,
+    /// Whether the hub's set is known well enough to say that something is in no list.
+    pub settled: bool,
+    /// Why nothing may be changed on the member, if so.
+    pub frozen: Option<String>,
 }
 
 /// What is to be entered after a batch of the hub is durable.
@@ -79,6 +65,8 @@ pub struct Entered {
     pub items: BTreeMap<ItemKey, Option<Item>>,
     /// Keys whose object has to be looked at.
     pub dirty: BTreeSet<ItemKey>,
+    /// Keys of what was put on the member and no longer counts.
+    pub forgotten: BTreeSet<ItemKey>,
     /// Contents that are now on the disk, or no longer.
     pub contents: BTreeMap<Digest, bool>,
     /// Where the agent is now.
@@ -100,11 +88,23 @@ pub struct Desk {
     pub sweep: Notify,
     /// A definition of a kind came, so that a kind may be served now.
     pub definitions: Notify,
+    /// What was put on the member is to be written down.
+    pub save: Notify,
+    /// The hub asks for objects.
+    pub fetch: Notify,
+    /// The hub has let this agent in.
+    pub admission: Notify,
 }
 
 impl Desk {
-    /// A desk with what was on the disk.
+    /// A desk with what was on the disk. What has an item and was never noted to be on the member may
+    /// have been asked for by an earlier start, whose request may still take effect.
     pub fn new(loaded: &Loaded) -> Self {
+        let until = Instant::now() + REQUEST_TIMEOUT;
+        let uncertain = |(key, item): (&ItemKey, &Item)| {
+            let asked = !item.is_tombstone() && !loaded.inventory.contains_key(key);
+            asked.then(|| (key.clone(), until))
+        };
         let mut known = Known {
             items: loaded.items.clone(),
             inventory: loaded.inventory.clone(),
@@ -115,6 +115,8 @@ impl Desk {
                 .identity
                 .as_ref()
                 .map(|i| Owner::new(&i.hub, &i.cluster)),
+            uncertain: loaded.items.iter().filter_map(uncertain).collect(),
+            freeze: loaded.freeze.clone(),
             ..Known::default()
         };
         for digest in loaded.items.values().filter_map(|i| i.digest) {
@@ -141,6 +143,9 @@ impl Desk {
             moved: Notify::new(),
             sweep: Notify::new(),
             definitions: Notify::new(),
+            save: Notify::new(),
+            fetch: Notify::new(),
+            admission: Notify::new(),
         }
     }
 
@@ -176,6 +181,9 @@ impl Desk {
         for (key, item) in entered.items {
             known.enter_item(key, item);
         }
+        for key in entered.forgotten {
+            known.inventory.remove(&key);
+        }
         for (digest, here) in entered.contents {
             if here {
                 known.contents.insert(digest);
@@ -196,7 +204,7 @@ impl Desk {
         self.moved.notify_one();
     }
 
-    /// Enters what is now on the member under `key`.
+    /// Enters what is now on the member under `key`, to be written down soon.
     pub fn enter_inventory(&self, key: &ItemKey, inventory: Option<Inventory>) {
         let mut known = self.lock();
         match inventory {
@@ -204,6 +212,9 @@ impl Desk {
             None => known.inventory.remove(key),
         };
         known.accepted.remove(key);
+        known.unsaved.insert(key.clone());
+        drop(known);
+        self.save.notify_one();
     }
 
     /// The mark of what a watch saw last was found to be no drift.
@@ -226,6 +237,10 @@ impl Desk {
                 .unwrap_or(Watching::Pending),
             lineage: known.lineage.clone(),
             owner: known.owner.clone()?,
+            disputed: known.is_disputed(key),
+            uncertain: known.uncertain.get(key).copied(),
+            settled: known.is_settled(),
+            frozen: known.frozen(),
         })
     }
 
@@ -275,102 +290,6 @@ impl Desk {
     pub fn kind_dirty(&self, kind: &Kind) {
         self.lock().kind_dirty(kind);
         self.work.notify_one();
-    }
-
-    /// The kinds to watch.
-    pub fn kinds(&self) -> Vec<Kind> {
-        self.lock().kinds.keys().cloned().collect()
-    }
-
-    /// `kind` is to be watched.
-    pub fn watch_kind(&self, kind: Kind) {
-        self.lock().kinds.entry(kind).or_insert(Watching::Pending);
-        self.kinds.notify_one();
-    }
-
-    /// Tells how far the watch of `kind` is.
-    pub fn watching(&self, kind: &Kind, state: Watching) {
-        let mut known = self.lock();
-        if known.kinds.get(kind) == Some(&state) {
-            return;
-        }
-        known.kinds.insert(kind.clone(), state);
-        known.kind_dirty(kind);
-        drop(known);
-        self.work.notify_one();
-    }
-
-    /// A list of `kind` is complete: these, and no others, are there under our label.
-    pub fn listed(&self, kind: &Kind, found: BTreeMap<ItemKey, Live>) {
-        let mut known = self.lock();
-        let gone: Vec<ItemKey> = known
-            .live
-            .keys()
-            .filter(|key| is_kind(key, kind) && !found.contains_key(key))
-            .cloned()
-            .collect();
-        for key in gone {
-            known.live.remove(&key);
-            known.news_of(&key);
-            known.dirty.insert(key);
-        }
-        for (key, live) in found {
-            known.see(key, Some(live));
-        }
-        drop(known);
-        self.watching(kind, Watching::Synced);
-        self.work.notify_one();
-    }
-
-    /// A watch, or an answer, showed `key`; `None` where it is gone or carries our label no more.
-    pub fn see(&self, key: ItemKey, live: Option<Live>) {
-        if self.lock().see(key, live) {
-            self.work.notify_one();
-        }
-    }
-
-    /// The kinds of `group` may be served now.
-    pub fn served(&self, group: &str) {
-        let mut known = self.lock();
-        let kinds: Vec<Kind> = known
-            .kinds
-            .keys()
-            .filter(|kind| kind.0 == group)
-            .cloned()
-            .collect();
-        for kind in &kinds {
-            known.kind_dirty(kind);
-        }
-        drop(known);
-        self.definitions.notify_waiters();
-        self.work.notify_one();
-    }
-
-    /// Why nothing is applied, or that it is.
-    pub fn gate(&self) -> Gate {
-        let known = self.lock();
-        Gate {
-            anchored: known.anchored,
-            rewound: known.rewound,
-            detached: known.position.detached,
-        }
-    }
-
-    /// The member's position object was read.
-    pub fn anchored(&self, rewound: bool) {
-        let mut known = self.lock();
-        known.anchored = true;
-        known.rewound = rewound;
-        drop(known);
-        self.sweep.notify_one();
-        self.work.notify_one();
-    }
-
-    /// The hub was compared with.
-    pub fn compared(&self) {
-        self.lock().rewound = false;
-        self.work.notify_one();
-        self.sweep.notify_one();
     }
 }
 

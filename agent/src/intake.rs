@@ -2,12 +2,16 @@
 //!
 //! Pure: what is known and a batch give what to write and what to enter once it is written.
 
+mod freeze;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use roadstead_protocol::session::stamps::{Held, Verdict, verdict};
 use roadstead_protocol::session::{Batch, Change, Delivered};
 use roadstead_protocol::wire::item::{Digest, ItemKey};
 use roadstead_protocol::wire::{Lineage, Stamp};
+
+pub(crate) use freeze::freeze;
 
 use crate::desk::{Entered, Known};
 use crate::store::Write;
@@ -92,23 +96,20 @@ impl Intake<'_> {
                 self.writes.push(Write::DropItem(key.clone()));
                 self.entered.items.insert(key.clone(), None);
                 self.entered.dirty.insert(key.clone());
+                // With the item goes what it put there: nobody may take that for judged.
+                if known.inventory.contains_key(key) {
+                    self.writes.push(Write::DropInventory(key.clone()));
+                    self.entered.forgotten.insert(key.clone());
+                }
             }
         }
         let absent: Vec<(ItemKey, Item)> = self
             .known
             .items
             .iter()
-            .filter(|(key, item)| item.listed && !item.is_tombstone() && !named.contains(key))
-            .filter(|(key, _)| !self.entered.items.contains_key(key))
-            .map(|(key, item)| {
-                (
-                    key.clone(),
-                    Item {
-                        listed: false,
-                        ..item.clone()
-                    },
-                )
-            })
+            .filter(|(_, item)| item.held.is_some() || (item.listed && !item.is_tombstone()))
+            .filter(|(key, _)| !named.contains(key) && !self.entered.items.contains_key(key))
+            .map(|(key, item)| (key.clone(), unnamed(item)))
             .collect();
         for (key, item) in absent {
             #[cfg(planted)]
@@ -197,6 +198,15 @@ impl Intake<'_> {
             self.writes.push(Write::Position(position.clone()));
             self.entered.position = Some(position);
         }
+    }
+}
+
+/// What the item is where the hub names it no more: nothing is offered in its place either.
+fn unnamed(item: &Item) -> Item {
+    Item {
+        listed: item.is_tombstone(),
+        held: None,
+        ..item.clone()
     }
 }
 

@@ -278,11 +278,10 @@ fn ignored(identity: &store::record::Identity, token: &JoinToken, secret: Option
 
 /// Starts what looks at the member and works on it.
 fn work(tasks: &mut JoinSet<Error>, env: &Env, options: &Options, shop: Workshop) {
-    let Workshop {
-        desk,
-        disk: _,
-        member,
-    } = shop.clone();
+    let Workshop { desk, disk, member } = shop.clone();
+    let saver = worker::saver::run(desk.clone(), disk, seed(env));
+    tasks.spawn(endless(saver));
+    tasks.spawn(endless(worker::fetch::run(shop.clone())));
     tasks.spawn(endless(member::watch::run(
         member.clone(),
         desk.clone(),

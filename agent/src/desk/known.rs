@@ -1,16 +1,19 @@
 //! What the lock of the desk protects.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use bytes::Bytes;
 use roadstead_protocol::wire::Lineage;
+use roadstead_protocol::wire::frame::Fetch;
 use roadstead_protocol::wire::item::{Digest, ItemKey};
-use roadstead_protocol::wire::report::ItemReport;
+use roadstead_protocol::wire::report::{ItemReport, ItemState};
+use tokio::time::Instant;
 
+use super::fetches::Fetched;
 use super::{Desk, Kind, Watching, is_kind, kind_of};
 use crate::plan::{Live, Mark, Owner};
-use crate::store::record::{Inventory, Item, Position};
+use crate::store::record::{Freeze, Inventory, Item, Position};
 
 #[derive(Default)]
 pub(crate) struct Known {
@@ -34,9 +37,33 @@ pub(crate) struct Known {
     pub(super) facts_unsent: bool,
     pub(super) anchored: bool,
     pub(crate) rewound: bool,
+    /// The hub was compared with since the start.
+    pub(super) compared: bool,
+    /// The hub has let this agent in since the start.
+    pub(super) admitted: bool,
+    pub(super) freeze: Option<Freeze>,
+    /// The freeze is of a history that the hub does not know.
+    pub(super) freeze_foreign: bool,
+    pub(super) freeze_said: bool,
+    /// Keys of objects that a request whose answer never came may still make, and until when.
+    pub(super) uncertain: BTreeMap<ItemKey, Instant>,
+    /// Keys whose inventory is not on the disk as it is here.
+    pub(super) unsaved: BTreeSet<ItemKey>,
+    pub(super) fetches: VecDeque<Fetch>,
+    pub(super) fetched: VecDeque<Fetched>,
 }
 
 impl Desk {
+    /// A request that may make `key` was never answered: it may take effect until then.
+    pub fn uncertain(&self, key: &ItemKey, until: Instant) {
+        self.lock().uncertain.insert(key.clone(), until);
+    }
+
+    /// What became of `key` is known again.
+    pub fn certain(&self, key: &ItemKey) {
+        self.lock().uncertain.remove(key);
+    }
+
     /// A request about `key` leaves now.
     pub fn asking(&self, key: &ItemKey) {
         self.lock().asked.insert(key.clone(), false);
@@ -57,6 +84,17 @@ impl Desk {
 }
 
 impl Known {
+    /// Whether an object that is not ours was in the place of `key` when it was looked at last.
+    pub(super) fn is_disputed(&self, key: &ItemKey) -> bool {
+        let report = self.reports.get(key);
+        report.is_some_and(|report| report.state == ItemState::Conflict)
+    }
+
+    /// Whether the hub's set is known as a whole, as of some moment.
+    pub(super) fn is_settled(&self) -> bool {
+        self.compared || self.position.resumable().is_some()
+    }
+
     pub(super) fn enter_item(&mut self, key: ItemKey, item: Option<Item>) {
         if let Some(digest) = item.as_ref().and_then(|i| i.digest) {
             *self.named.entry(digest).or_default() += 1;

@@ -11,8 +11,9 @@ use std::time::Duration;
 use roadstead_protocol::host::driver::{Shell, Side, drive};
 use roadstead_protocol::host::tls::certificates_from_pem;
 use roadstead_protocol::session::agent::ReportError;
+use roadstead_protocol::session::stamps::extend;
 use roadstead_protocol::session::{AgentConfig, AgentEvent, AgentSession, Batch, Ending, Now};
-use roadstead_protocol::wire::frame::{Hello, Refused, Welcome};
+use roadstead_protocol::wire::frame::{Freeze, Hello, Refused, Welcome};
 use roadstead_protocol::wire::item::ItemKey;
 use roadstead_protocol::wire::limits::REPORTS_MAX;
 use roadstead_protocol::wire::{Lineage, Stamp};
@@ -23,7 +24,7 @@ use super::chain;
 use crate::Options;
 use crate::anchor::Start;
 use crate::desk::{Desk, Entered};
-use crate::intake::intake;
+use crate::intake::{freeze, intake};
 use crate::store::record::{Identity, Position};
 use crate::store::{Disk, DiskError, Write};
 
@@ -44,6 +45,8 @@ pub(super) enum Ended {
 
 /// What happened beside the session.
 pub(super) enum Input {
+    /// A freeze is durable, or not.
+    Frozen(Result<(), DiskError>),
     /// A batch is durable, or not.
     Written(Option<Stamp>, Result<(), DiskError>),
     /// There is something to say.
@@ -66,6 +69,8 @@ pub(super) struct Conversation {
     /// What the hub has named since the session began.
     named: BTreeSet<ItemKey>,
     writing: Option<Writing>,
+    /// A freeze that is being written.
+    freezing: Option<oneshot::Receiver<Result<(), DiskError>>>,
     crowded: bool,
     ended: Option<Ended>,
 }
@@ -86,6 +91,7 @@ impl Conversation {
             lineage: None,
             named: BTreeSet::new(),
             writing: None,
+            freezing: None,
             crowded: false,
             ended: None,
         }
@@ -105,7 +111,7 @@ impl Conversation {
             member_uid: start.boot.member_uid.clone(),
             boot: start.boot.counter,
             nonce: start.boot.nonce,
-            position: self.desk.position().stamp,
+            position: self.desk.position().resumable(),
             rewound: start.rewound && self.desk.gate().rewound,
         };
         let config = AgentConfig {
@@ -151,14 +157,18 @@ impl Conversation {
             // It was detached and is attached again; the next batch writes that down.
             let position = Position {
                 detached: false,
-                ..position
+                ..position.clone()
             };
             self.desk.enter(Entered {
                 position: Some(position),
                 ..Entered::default()
             });
         }
-        self.lineage = Some(welcome.lineage);
+        let lineage = extend(&position.lineage, &welcome.lineage);
+        self.desk.judge_freeze(&lineage);
+        self.lineage = Some(lineage);
+        self.desk.forget_fetches();
+        self.desk.admitted();
         self.desk.say_all();
         ControlFlow::Continue(())
     }
@@ -233,8 +243,33 @@ impl Conversation {
         ControlFlow::Continue(())
     }
 
+    /// Judges an order to freeze or to thaw. It counts at once, before any batch that comes after it,
+    /// and is reported when it is durable.
+    fn freeze(&mut self, order: &Freeze) {
+        let Some(lineage) = &self.lineage else {
+            return;
+        };
+        let known = self.desk.freeze();
+        let freeze = freeze(lineage, order, known.as_ref());
+        if known.as_ref() == Some(&freeze) {
+            return;
+        }
+        tracing::info!(stamp = %order.stamp, frozen = freeze.frozen, held = freeze.held.is_some(), reason = %freeze.reason, "the hub said whether this cluster may be touched");
+        self.desk.enter_freeze(freeze.clone());
+        let (done, written) = oneshot::channel();
+        let disk = self.disk.clone();
+        tokio::spawn(async move {
+            // The session may be over; what is written stands.
+            drop(done.send(disk.commit(vec![Write::Freeze(freeze)]).await));
+        });
+        self.freezing = Some(written);
+    }
+
     fn talk(&mut self, now: Now, session: &mut AgentSession) {
         self.crowded = false;
+        while let Some(fetched) = self.desk.take_fetched() {
+            session.fetched(now, fetched.id, &fetched.key, fetched.content);
+        }
         if let Some(facts) = self.desk.take_facts()
             && !session.facts(now, facts)
         {
@@ -277,6 +312,10 @@ impl Shell for Conversation {
         let welcomed = self.welcomed();
         tokio::select! {
             biased;
+            result = frozen(&mut self.freezing) => {
+                self.freezing = None;
+                Input::Frozen(result)
+            }
             (upto, result) = written(&mut self.writing) => {
                 self.writing = None;
                 Input::Written(upto, result)
@@ -292,8 +331,13 @@ impl Shell for Conversation {
 
     fn input(&mut self, now: Now, session: &mut AgentSession, input: Input) -> ControlFlow<()> {
         match input {
+            Input::Frozen(Ok(())) => {
+                if let Some(lineage) = &self.lineage {
+                    self.desk.judge_freeze(lineage);
+                }
+            }
             Input::Written(upto, Ok(())) => session.committed(now, upto),
-            Input::Written(_, Err(error)) => {
+            Input::Frozen(Err(error)) | Input::Written(_, Err(error)) => {
                 self.ended = Some(Ended::Lost(error.to_string()));
                 return ControlFlow::Break(());
             }
@@ -320,12 +364,12 @@ impl Shell for Conversation {
             AgentEvent::Commit(batch) => self.write(batch)?,
             AgentEvent::Compared(_) => self.desk.compared(),
             AgentEvent::Synced(stamp) => tracing::debug!(%stamp, "in step with the hub"),
-            AgentEvent::Freeze(freeze) => {
-                tracing::warn!(stamp = %freeze.stamp, "this agent cannot be frozen yet");
-            }
+            AgentEvent::Freeze(order) => self.freeze(&order),
             AgentEvent::Fetch(fetch) => {
-                let problem = Err("this agent cannot show objects yet".to_owned());
-                session.fetched(now, fetch.id, &fetch.key, problem);
+                if !self.desk.ask(fetch.clone()) {
+                    let problem = "too many objects are asked for at once".to_owned();
+                    session.fetched(now, fetch.id, &fetch.key, Err(problem));
+                }
             }
             AgentEvent::Restarting(wait) => {
                 self.ended = Some(Ended::Restarting(wait));
@@ -342,6 +386,16 @@ impl Shell for Conversation {
             }
         }
         ControlFlow::Continue(())
+    }
+}
+
+/// What became of the freeze that is being written; pends while there is none.
+async fn frozen(
+    freezing: &mut Option<oneshot::Receiver<Result<(), DiskError>>>,
+) -> Result<(), DiskError> {
+    match freezing {
+        Some(answer) => answer.await.unwrap_or(Err(DiskError::Closed)),
+        None => std::future::pending().await,
     }
 }
 

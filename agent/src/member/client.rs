@@ -22,6 +22,19 @@ pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 /// Longest answer that is read, in bytes. A page of a list of full objects must fit.
 pub const ANSWER_BYTES_MAX: usize = 64 * 1024 * 1024;
 
+/// A resource version that no object has: an API server takes an apply with it only where it makes the
+/// object, and answers that there is a conflict where one is there.
+const NO_VERSION: &str = "1";
+
+/// What an apply acts over; over anything else it changes nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Over<'a> {
+    /// Nothing: the object is made. Without force.
+    Nothing,
+    /// This resource version. With force on the fields that the configuration names.
+    Version(&'a str),
+}
+
 const JSON: &str = "application/json";
 const MERGE_PATCH: &str = "application/merge-patch+json";
 const APPLY_PATCH: &str = "application/apply-patch+yaml";
@@ -60,22 +73,29 @@ impl Member {
         }
     }
 
-    /// Server-side apply of `config` as [`FIELD_MANAGER`].
+    /// Server-side apply of `config` as [`FIELD_MANAGER`], over what `over` says and nothing else.
     ///
     /// # Errors
-    /// [`Class::Conflict`] without `force` where another manager owns a field of `config`.
+    /// [`Class::Conflict`] where something else is there than `over` says.
     pub async fn apply(
         &self,
         resource: &Resource,
         key: &ItemKey,
-        config: &Value,
-        force: bool,
+        mut config: Value,
+        over: Over<'_>,
     ) -> Result<Value, Error> {
+        let (version, force) = match over {
+            Over::Nothing => (NO_VERSION, false),
+            Over::Version(version) => (version, true),
+        };
+        if let Some(metadata) = config.get_mut("metadata").and_then(Value::as_object_mut) {
+            metadata.insert("resourceVersion".to_owned(), Value::from(version));
+        }
         let path = resource.object_path(&key.namespace, &key.name);
         let path = with_timeout(&format!(
             "{path}?fieldManager={FIELD_MANAGER}&force={force}"
         ));
-        let applied = self.json(Method::PATCH, &path, APPLY_PATCH, encode(config)?);
+        let applied = self.json(Method::PATCH, &path, APPLY_PATCH, encode(&config)?);
         match applied.await {
             Ok(object) => Ok(object),
             Err(error) => Err(self.not_served(error, resource).await),
@@ -113,17 +133,18 @@ impl Member {
         self.json(Method::POST, &path, JSON, encode(object)?).await
     }
 
-    /// Deletes the object if it still has `uid`.
+    /// Deletes the object if it still has the uid and the resource version `at`.
     ///
     /// # Errors
-    /// [`Class::Conflict`] where the uid is another; a missing object is no error.
+    /// [`Class::Conflict`] where one of them is another; a missing object is no error.
     pub async fn delete(
         &self,
         resource: &Resource,
         key: &ItemKey,
-        uid: &str,
+        at: (&str, &str),
         propagation: Propagation,
     ) -> Result<(), Error> {
+        let (uid, version) = at;
         let policy = match propagation {
             Propagation::Background => "Background",
             Propagation::Foreground => "Foreground",
@@ -132,7 +153,7 @@ impl Member {
         let options = json!({
             "apiVersion": "v1",
             "kind": "DeleteOptions",
-            "preconditions": { "uid": uid },
+            "preconditions": { "uid": uid, "resourceVersion": version },
             "propagationPolicy": policy,
         });
         let path = with_timeout(&resource.object_path(&key.namespace, &key.name));

@@ -89,6 +89,9 @@ impl Error {
         there_is_none && self.about.as_deref() == Some(name)
     }
 
+    /// Reason of a refusal because the namespace is being deleted.
+    pub const NAMESPACE_TERMINATING: &'static str = "NamespaceTerminating";
+
     /// A failure without an answer of the API.
     pub fn new(class: Class, reason: &str, message: impl Into<String>) -> Self {
         Self {
@@ -156,10 +159,14 @@ impl Error {
         };
         let (kind, name) = (detail("/details/kind"), detail("/details/name"));
         let class = classify(code, reason, &kind, &name);
-        let reason = if reason.is_empty() {
-            fallback_reason(class)
-        } else {
-            reason
+        let causes = status.pointer("/details/causes").and_then(Value::as_array);
+        let terminating = causes.into_iter().flatten().any(|cause| {
+            cause.get("reason").and_then(Value::as_str) == Some(Self::NAMESPACE_TERMINATING)
+        });
+        let reason = match reason {
+            _ if terminating => Self::NAMESPACE_TERMINATING,
+            "" => fallback_reason(class),
+            reason => reason,
         };
         Self {
             class,

@@ -158,8 +158,22 @@ impl State {
                 let Some(object) = self.objects.get(path) else {
                     return missing(path);
                 };
-                if body.pointer("/preconditions/uid") != object.pointer("/metadata/uid") {
-                    return status(409, "Conflict", "the uid is another");
+                let differs = |given: &str, found: &str| {
+                    body.pointer(given)
+                        .is_some_and(|g| Some(g) != object.pointer(found))
+                };
+                if differs("/preconditions/uid", "/metadata/uid")
+                    || differs(
+                        "/preconditions/resourceVersion",
+                        "/metadata/resourceVersion",
+                    )
+                {
+                    return status(409, "Conflict", "a precondition does not hold");
+                }
+                if object.pointer("/metadata/finalizers").is_some() {
+                    let mut object = object.clone();
+                    object["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
+                    return reply(200, &self.store(path, object));
                 }
                 self.drop_object(path);
                 reply(200, &json!({"kind": "Status", "status": "Success"}))
@@ -171,11 +185,22 @@ impl State {
     fn patch(&mut self, path: &str, query: &str, body: &Value) -> Response<Streamed> {
         let before = self.objects.get(path).cloned();
         let applying = query.contains("force=");
+        let given = body.pointer("/metadata/resourceVersion");
+        let found = before
+            .as_ref()
+            .and_then(|b| b.pointer("/metadata/resourceVersion"));
+        if found.is_some() && given.is_some() && given != found {
+            return status(409, "Conflict", "the object has been modified");
+        }
         if before.is_none() && !applying {
             return missing(path);
         }
         let mut object = before.clone().unwrap_or_else(|| json!({}));
-        merge(&mut object, body);
+        let mut body = body.clone();
+        if let Some(metadata) = body.get_mut("metadata").and_then(Value::as_object_mut) {
+            metadata.remove("resourceVersion");
+        }
+        merge(&mut object, &body);
         if applying {
             let entry = json!({"manager": FIELD_MANAGER, "operation": "Apply", "fieldsV1": body});
             object["metadata"]["managedFields"] = json!([entry]);

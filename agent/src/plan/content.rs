@@ -1,9 +1,11 @@
 //! An item's content as it goes to the member: labelled with its owner, annotated with its stamp.
 
 use roadstead_protocol::api::names::{OWNER_LABEL, STAMP_ANNOTATION};
-use roadstead_protocol::wire::item::{ItemKey, Meta};
+use roadstead_protocol::wire::item::{Digest, ItemKey, Meta};
 use roadstead_protocol::wire::{Epoch, Revision, Stamp};
 use serde_json::{Map, Value};
+
+use crate::store::record::Item;
 
 /// Annotation on a namespace that the agent made because an item needed it: the owner.
 pub const CREATED_ANNOTATION: &str = "roadstead.dev/created-by";
@@ -19,7 +21,7 @@ pub struct Owner(String);
 impl Owner {
     /// The owner of what `hub` has `cluster` run. Hashed: a label value holds 63 characters.
     pub fn new(hub: &str, cluster: &str) -> Self {
-        let digest = roadstead_protocol::wire::Digest::of(format!("{hub}\n{cluster}").as_bytes());
+        let digest = Digest::of(format!("{hub}\n{cluster}").as_bytes());
         Self(
             digest
                 .0
@@ -120,6 +122,21 @@ pub fn config(key: &ItemKey, content: &Value, owner: &Owner, stamp: Stamp, meta:
     let annotations = map_entry(metadata, "annotations");
     annotations.insert(STAMP_ANNOTATION.to_owned(), Value::from(stamp.to_string()));
     config
+}
+
+/// The digest of what is applied of `item`: of its content, and of what is left out of it.
+pub fn effective(item: &Item) -> Option<Digest> {
+    let digest = item.digest?;
+    let mut left_out = ignored(&item.meta).peekable();
+    if left_out.peek().is_none() {
+        return Some(digest);
+    }
+    let mut bytes = digest.0.to_vec();
+    for pointer in left_out {
+        bytes.push(0);
+        bytes.extend(pointer.as_bytes());
+    }
+    Some(Digest::of(&bytes))
 }
 
 /// The stamp that an annotation's value names.

@@ -6,8 +6,8 @@
 use roadstead_protocol::wire::item::{ItemKey, Meta, Propagation};
 use roadstead_protocol::wire::{Lineage, Stamp};
 
-use super::live::Live;
-use super::order;
+use super::live::{Live, Mark};
+use super::{content, order};
 use crate::store::record::{Inventory, Item};
 
 /// What is known of the object on the member.
@@ -15,6 +15,8 @@ use crate::store::record::{Inventory, Item};
 pub enum Seen<'a> {
     /// Nothing, or not enough.
     Unknown,
+    /// A watch of what is ours shows none. Something that is not ours may be there.
+    Unseen,
     /// There is none.
     Absent,
     /// This, from a watch, which may be late.
@@ -34,6 +36,8 @@ pub struct Input<'a> {
     pub inventory: Option<&'a Inventory>,
     /// What is on the member.
     pub seen: Seen<'a>,
+    /// A mark of what a watch saw that was found to be no drift.
+    pub accepted: Option<Mark>,
     /// The hub's history.
     pub lineage: &'a Lineage,
 }
@@ -52,18 +56,18 @@ pub enum Action {
     /// Nothing: something that is not ours is in its place.
     Conflict(String),
     /// Nothing: what is on the member is from another history, or newer.
-    Hold(String),
+    Hold(Hold),
     /// Nothing until it is gone.
     AwaitDeletion,
     /// Look at the member.
     Read,
     /// Compare what was just read with the content; apply with force if it differs.
     Verify,
-    /// Apply the content.
-    Apply {
-        /// Whether fields that others own are taken.
-        force: bool,
-    },
+    /// Apply the content, without force and only where nothing is.
+    Create,
+    /// Apply the content, with force on the fields that it names, and only over the version that was
+    /// seen.
+    Apply,
     /// Note on the disk that what was read is ours, before it is deleted.
     Claim,
     /// Delete what was read.
@@ -72,6 +76,37 @@ pub enum Action {
     Release,
     /// Drop the note that we put it there.
     Forget,
+}
+
+impl Action {
+    /// Whether carrying it out changes something on the member.
+    pub fn writes(&self) -> bool {
+        match self {
+            Self::Create | Self::Apply | Self::Delete(_) | Self::Release => true,
+            Self::Applied
+            | Self::Removed
+            | Self::Unclaimed
+            | Self::Ignore
+            | Self::Conflict(_)
+            | Self::Hold(_)
+            | Self::AwaitDeletion
+            | Self::Read
+            | Self::Verify
+            | Self::Claim
+            | Self::Forget => false,
+        }
+    }
+}
+
+/// What is on the member and is not acted over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hold {
+    /// Its stamp, which an order that is to act over it has to name.
+    pub there: Stamp,
+    /// Whether it is newer, in the hub's own history; otherwise the hub does not know its history.
+    pub newer: bool,
+    /// For people.
+    pub why: String,
 }
 
 /// Decides.
@@ -94,28 +129,32 @@ fn unlisted(input: &Input<'_>) -> Action {
         {
             Action::Unclaimed
         }
-        Seen::Unknown | Seen::Absent | Seen::Watched(_) | Seen::Read(_) => Action::Ignore,
+        Seen::Unknown | Seen::Unseen | Seen::Absent | Seen::Watched(_) | Seen::Read(_) => {
+            Action::Ignore
+        }
     }
 }
 
 fn keep(input: &Input<'_>, item: &Item) -> Action {
     let (live, fresh) = match input.seen {
         Seen::Unknown => return Action::Read,
-        Seen::Absent => return Action::Apply { force: false },
+        Seen::Unseen | Seen::Absent => return Action::Create,
         Seen::Watched(live) => (live, false),
         Seen::Read(live) => (live, true),
     };
-    let same = input
-        .inventory
-        .filter(|i| i.uid == live.uid && Some(i.digest) == item.digest);
-    if live.owned && !live.deleting && same.is_some_and(|i| i.mark == live.mark) {
+    let recorded = input.inventory.filter(|i| i.uid == live.uid);
+    let digest = content::effective(item);
+    let no_drift = |i: &&Inventory| i.mark == live.mark || input.accepted == Some(live.mark);
+    let as_left = recorded.filter(|i| live.owned && !live.deleting && no_drift(i));
+    if as_left.is_some_and(|i| Some(i.digest) == digest) {
         return Action::Applied;
     }
-    if !fresh {
+    // An update goes straight over what a watch saw, where that is as this agent left it: what came
+    // in between refuses it.
+    if !fresh && (as_left.is_none() || backwards(input, live, item).is_some()) {
         return Action::Read;
     }
-    let recorded = input.inventory.is_some_and(|i| i.uid == live.uid);
-    let ours = live.owned || recorded || live.made_here;
+    let ours = live.owned || recorded.is_some() || live.made_here;
     if !ours && !item.meta.contains(&Meta::Overwrite) {
         return Action::Conflict(
             "an object of this name that is not ours is there already; delete it there, or say `conflictResolution: Overwrite` in the policy to take it over".to_owned(),
@@ -124,18 +163,18 @@ fn keep(input: &Input<'_>, item: &Item) -> Action {
     if live.deleting {
         return Action::AwaitDeletion;
     }
-    if let Some(why) = backwards(input.lineage, live, item) {
-        return Action::Hold(why);
+    if let Some(hold) = backwards(input, live, item) {
+        return Action::Hold(hold);
     }
-    if live.owned && same.is_some() {
+    if live.owned && recorded.is_some_and(|i| Some(i.digest) == digest) {
         Action::Verify
     } else {
-        Action::Apply { force: true }
+        Action::Apply
     }
 }
 
 /// Why acting on `item` would go back behind what is on the member.
-fn backwards(lineage: &Lineage, live: &Live, item: &Item) -> Option<String> {
+fn backwards(input: &Input<'_>, live: &Live, item: &Item) -> Option<Hold> {
     #[cfg(planted)]
     if roadstead_protocol::planted::is("other-history-acts") {
         return None;
@@ -144,17 +183,26 @@ fn backwards(lineage: &Lineage, live: &Live, item: &Item) -> Option<String> {
     if there == item.stamp || replaces(item, there) {
         return None;
     }
-    if !lineage.contains(there) {
-        return Some(format!(
-            "what runs here has stamp {there}, from a history that the hub does not know"
-        ));
+    // What this very disk put there was judged whenever something took its place on the disk: the
+    // object may carry a stamp of long ago, because equal content under a new one is not written anew.
+    let own = |i: &Inventory| i.uid == live.uid && i.stamp == there;
+    if input.inventory.is_some_and(own) {
+        return None;
     }
-    (there.revision > item.stamp.revision).then(|| {
-        format!(
-            "what runs here has stamp {there}, which is newer than {}",
-            item.stamp
-        )
-    })
+    let hold = |newer, why| Some(Hold { there, newer, why });
+    if !input.lineage.contains(there) {
+        let why =
+            format!("what is here has stamp {there}, from a history that the hub does not know");
+        return hold(false, why);
+    }
+    if there.revision <= item.stamp.revision {
+        return None;
+    }
+    let why = format!(
+        "what is here has stamp {there}, which is newer than {}",
+        item.stamp
+    );
+    hold(true, why)
 }
 
 fn replaces(item: &Item, stamp: Stamp) -> bool {
@@ -163,7 +211,7 @@ fn replaces(item: &Item, stamp: Stamp) -> bool {
 
 fn remove(input: &Input<'_>, item: &Item) -> Action {
     let (live, fresh) = match (input.seen, input.inventory) {
-        (Seen::Unknown, _) => return Action::Read,
+        (Seen::Unknown | Seen::Unseen, _) => return Action::Read,
         (Seen::Absent, None) => return Action::Removed,
         (Seen::Absent, Some(_)) => return Action::Forget,
         (Seen::Watched(live), _) => (live, false),
@@ -180,8 +228,8 @@ fn remove(input: &Input<'_>, item: &Item) -> Action {
             Action::Removed
         };
     }
-    if let Some(why) = backwards(input.lineage, live, item) {
-        return Action::Hold(why);
+    if let Some(hold) = backwards(input, live, item) {
+        return Action::Hold(hold);
     }
     if live.deleting {
         return Action::AwaitDeletion;

@@ -23,6 +23,9 @@ pub enum Depth {
     Full,
 }
 
+/// Most finalizers that are named.
+const FINALIZERS_SHOWN: usize = 8;
+
 /// Kinds without a status worth seeing: `group/kind`.
 const METADATA_ONLY: &[&str] = &[
     "/ConfigMap",
@@ -85,6 +88,8 @@ pub struct Live {
     pub made_here: bool,
     /// Whether it is being deleted.
     pub deleting: bool,
+    /// What its deletion waits for: the first few finalizers. Empty while it is not being deleted.
+    pub finalizers: Vec<String>,
     /// Whether another object controls it.
     pub controlled: bool,
     /// See [`Mark`].
@@ -141,6 +146,11 @@ pub fn reduce(object: &Value, kind: (&str, &str), depth: Depth, owner: &Owner) -
             .and_then(parse_stamp),
         made_here: entry("annotations", CREATED_ANNOTATION).as_deref() == Some(owner.label()),
         deleting,
+        finalizers: if deleting {
+            finalizers(object)
+        } else {
+            Vec::new()
+        },
         controlled,
         mark: mark(object, generation, depth),
         fields: owned_fields(object),
@@ -157,6 +167,18 @@ pub fn reduce(object: &Value, kind: (&str, &str), depth: Depth, owner: &Owner) -
     }
 }
 
+/// What keeps an object that is being deleted: of its metadata, and of a namespace's spec.
+fn finalizers(object: &Value) -> Vec<String> {
+    let lists = ["/metadata/finalizers", "/spec/finalizers"].map(|at| object.pointer(at));
+    let all = lists
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_array)
+        .flatten();
+    let names = all.filter_map(Value::as_str).take(FINALIZERS_SHOWN);
+    names.map(str::to_owned).collect()
+}
+
 fn raw_status(object: &Value) -> Bytes {
     let Some(status) = object
         .get("status")
@@ -165,7 +187,8 @@ fn raw_status(object: &Value) -> Bytes {
         return Bytes::new();
     };
     match serde_json::to_vec(status) {
-        Ok(bytes) if bytes.len() <= STATUS_BYTES_MAX => Bytes::from(bytes),
+        // Boxed, so that what was allocated beyond the status does not stay with it.
+        Ok(bytes) if bytes.len() <= STATUS_BYTES_MAX => Bytes::from(bytes.into_boxed_slice()),
         Ok(_) | Err(_) => Bytes::new(),
     }
 }

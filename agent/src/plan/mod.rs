@@ -11,5 +11,5 @@ pub mod order;
 pub mod report;
 
 pub use content::Owner;
-pub use diff::{Action, Input, Seen, diff};
+pub use diff::{Action, Hold, Input, Seen, diff};
 pub use live::{Depth, Live, Mark};

@@ -1,5 +1,6 @@
 //! What is said to the hub about an item.
 
+use roadstead_protocol::wire::Stamp;
 use roadstead_protocol::wire::item::ItemKey;
 use roadstead_protocol::wire::limits::MESSAGE_BYTES_MAX;
 use roadstead_protocol::wire::report::{Health, ItemReport, ItemState};
@@ -16,6 +17,8 @@ pub struct Outcome {
     pub reason: String,
     /// For people.
     pub message: String,
+    /// The stamp of what is on the spot, where that is what counts and not the item's.
+    pub spot: Option<Stamp>,
 }
 
 impl Outcome {
@@ -25,6 +28,16 @@ impl Outcome {
             state,
             reason: reason.to_owned(),
             message: message.into(),
+            spot: None,
+        }
+    }
+
+    /// About what has `stamp` on the member, whatever the item's is.
+    #[must_use]
+    pub fn at(self, stamp: Option<Stamp>) -> Self {
+        Self {
+            spot: stamp,
+            ..self
         }
     }
 }
@@ -36,11 +49,12 @@ pub fn report(
     live: Option<&Live>,
     outcome: &Outcome,
 ) -> ItemReport {
-    let stamp = item.map(|i| i.stamp).or_else(|| live.and_then(|l| l.stamp));
     let mut outcome = outcome.clone();
     if let Some(item) = item {
         overlay(item, &mut outcome);
     }
+    let stamp = outcome.spot.or_else(|| item.map(|i| i.stamp));
+    let stamp = stamp.or_else(|| live.and_then(|l| l.stamp));
     let live = live.filter(|l| l.owned);
     let message = match live {
         Some(live) if outcome.message.is_empty() => live.why.clone(),
@@ -58,32 +72,38 @@ pub fn report(
     }
 }
 
-/// A refused offer, and an item that the hub does not name, are said first of all.
+/// A refused offer, and an item that the hub does not name, are said first of all. An order that is
+/// to end either names the stamp of the item.
 fn overlay(item: &Item, outcome: &mut Outcome) {
+    let way_out = "it is kept as it is until someone writes the object again or reconciles";
     if let Some(Offer {
         stamp, same_stamp, ..
     }) = item.held
     {
-        outcome.state = ItemState::Held;
-        (outcome.reason, outcome.message) = if same_stamp {
+        let here = if item.is_tombstone() {
+            "by which it was removed here"
+        } else {
+            "which runs here"
+        };
+        let (reason, message) = if same_stamp {
             let message = format!(
-                "the hub gave something else under the stamp {stamp} that is here already; what runs is kept"
+                "the hub gave something else under the stamp {stamp} that is here already; {way_out}"
             );
-            ("SameStampDiffers".to_owned(), message)
+            ("SameStampDiffers", message)
         } else {
             let message = format!(
-                "the hub offers stamp {stamp} but does not know {}, which runs here; it is kept as it is until someone writes the object again or reconciles",
+                "the hub offers stamp {stamp} but does not know {}, {here}; {way_out}",
                 item.stamp
             );
-            ("OtherHistory".to_owned(), message)
+            ("OtherHistory", message)
         };
+        *outcome = Outcome::new(ItemState::Held, reason, message);
     } else if !item.listed && outcome.state == ItemState::Applied {
-        outcome.state = ItemState::Unclaimed;
-        outcome.reason = "NotInHub".to_owned();
-        outcome.message = format!(
-            "the hub does not name it; it was given with stamp {} and is kept as it is",
+        let message = format!(
+            "the hub does not name it; it was given with stamp {} and {way_out}",
             item.stamp
         );
+        *outcome = Outcome::new(ItemState::Unclaimed, "NotInHub", message);
     }
 }
 
@@ -102,7 +122,7 @@ pub fn cut(mut text: String, bytes: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use roadstead_protocol::wire::{Epoch, Revision, Stamp};
+    use roadstead_protocol::wire::{Epoch, Revision};
 
     #[test]
     fn a_message_is_cut_between_characters() {

@@ -16,7 +16,9 @@ use tokio::task::JoinHandle;
 
 use super::error::{DiskError, OpenError};
 use super::load::{Loaded, load};
-use super::record::{Boot, Identity, Inventory, Item, Joining, Position, encode, encode_key};
+use super::record::{
+    Boot, Clock, Former, Freeze, Identity, Inventory, Item, Joining, Position, encode, encode_key,
+};
 use crate::Opener;
 
 pub(super) type Table = TableDefinition<'static, &'static [u8], &'static [u8]>;
@@ -30,6 +32,9 @@ pub(super) const IDENTITY: &[u8] = b"identity";
 pub(super) const JOINING: &[u8] = b"joining";
 pub(super) const BOOT: &[u8] = b"boot";
 pub(super) const POSITION: &[u8] = b"position";
+pub(super) const FREEZE: &[u8] = b"freeze";
+pub(super) const FORMER: &[u8] = b"former";
+pub(super) const CLOCK: &[u8] = b"clock";
 
 /// Most commits that wait to be written.
 const QUEUE_MAX: usize = 256;
@@ -43,10 +48,19 @@ pub enum Write {
     Joining(Joining),
     /// It has joined.
     DropJoining,
+    /// What it knew and had before.
+    Former(Former),
+    /// How late it is at least.
+    Clock(Clock),
+    /// It belongs to another cluster now: what the hub said of the one before is gone, what was put on
+    /// the member stays known.
+    Forget,
     /// A start.
     Boot(Boot),
     /// Where it is in the hub's history.
     Position(Position),
+    /// Whether anything may be touched.
+    Freeze(Freeze),
     /// An item.
     Item(ItemKey, Item),
     /// An item whose stamp no longer counts.
@@ -247,8 +261,17 @@ fn write_one(transaction: &redb::WriteTransaction, write: &Write) -> Result<(), 
         Write::Identity(identity) => put(META, IDENTITY, &encode(identity)),
         Write::Joining(joining) => put(META, JOINING, &encode(joining)),
         Write::DropJoining => drop_key(META, JOINING),
+        Write::Former(former) => put(META, FORMER, &encode(former)),
+        Write::Clock(clock) => put(META, CLOCK, &encode(clock)),
+        Write::Forget => {
+            transaction.delete_table(ITEMS)?;
+            transaction.delete_table(CONTENTS)?;
+            drop_key(META, FREEZE)?;
+            drop_key(META, POSITION)
+        }
         Write::Boot(boot) => put(META, BOOT, &encode(boot)),
         Write::Position(position) => put(META, POSITION, &encode(position)),
+        Write::Freeze(freeze) => put(META, FREEZE, &encode(freeze)),
         Write::Item(key, item) => put(ITEMS, &encode_key(key), &encode(item)),
         Write::DropItem(key) => drop_key(ITEMS, &encode_key(key)),
         Write::Content(digest, bytes) => {

@@ -6,10 +6,10 @@ use redb::{Database, ReadableDatabase, ReadableTable};
 use roadstead_protocol::wire::item::{Digest, ItemKey};
 use serde::de::DeserializeOwned;
 
-use super::disk::{BOOT, CONTENTS, IDENTITY, INVENTORY, ITEMS, JOINING, META, POSITION, Table};
+use super::disk::{BOOT, CLOCK, CONTENTS, FORMER, FREEZE, IDENTITY, INVENTORY, ITEMS, JOINING, META, POSITION, Table};
 use super::error::OpenError;
 use super::record::{
-    Boot, Identity, Inventory, Item, Joining, Position, RecordError, decode, decode_key,
+    Boot, Clock, Former, Freeze, Identity, Inventory, Item, Joining, Position, RecordError, decode, decode_key,
 };
 
 /// What was on the disk.
@@ -19,10 +19,16 @@ pub struct Loaded {
     pub identity: Option<Identity>,
     /// The key that it was joining with; `None` after it joined.
     pub joining: Option<Joining>,
+    /// What it knew and had before.
+    pub former: Former,
+    /// How late it is at least.
+    pub clock: Clock,
     /// Its latest start.
     pub boot: Boot,
     /// Where it is in the hub's history.
     pub position: Position,
+    /// Whether anything may be touched; `None` where nothing was ever said about it.
+    pub freeze: Option<Freeze>,
     /// The desired set, tombstones included.
     pub items: BTreeMap<ItemKey, Item>,
     /// What it put on the member.
@@ -39,8 +45,11 @@ pub fn load(database: &Database) -> Result<Loaded, OpenError> {
     let mut loaded = Loaded {
         identity: one(database, IDENTITY, "identity")?,
         joining: one(database, JOINING, "joining")?,
+        former: one(database, FORMER, "former")?.unwrap_or_default(),
+        clock: one(database, CLOCK, "clock")?.unwrap_or_default(),
         boot: one(database, BOOT, "boot")?.unwrap_or_default(),
         position: one(database, POSITION, "position")?.unwrap_or_default(),
+        freeze: one(database, FREEZE, "freeze")?,
         ..Loaded::default()
     };
     each(database, ITEMS, |key, value| {

@@ -79,6 +79,40 @@ impl std::fmt::Debug for Joining {
     }
 }
 
+/// What the agent knew and had before, for the day on which what it has now is of no use: its hub's
+/// authority was replaced while it slept, or its hub was restored from before that.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Former {
+    /// DER of authorities that vouched for the hub once, newest first. Good for renewals only.
+    pub authorities: Vec<Vec<u8>>,
+    /// The last identity under each authority before the present one, newest first.
+    pub identities: Vec<FormerIdentity>,
+    /// Where the hub was met last and what it no longer names, newest first.
+    pub addresses: Vec<String>,
+}
+
+/// A key and certificates that were replaced by those of another authority.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FormerIdentity {
+    /// The seed of the private key.
+    pub key: Vec<u8>,
+    /// DER of the certificates, the agent's own first.
+    pub certificates: Vec<Vec<u8>>,
+}
+
+impl std::fmt::Debug for FormerIdentity {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("FormerIdentity(..)")
+    }
+}
+
+/// The latest time that agent and hub agreed to be past: the clock is never believed to be earlier.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Clock {
+    /// Seconds since 1970.
+    pub seconds: i64,
+}
+
 /// A start of the agent.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Boot {
@@ -99,6 +133,14 @@ pub struct Position {
     pub lineage: Lineage,
     /// Whether the hub said that the cluster was detached: nothing is applied then.
     pub detached: bool,
+}
+
+impl Position {
+    /// From where a hub can go on: `None` where a hub of another history was met since and did not get
+    /// to its end, so that what is here is of two histories and has to be compared.
+    pub fn resumable(&self) -> Option<Stamp> {
+        self.stamp.filter(|stamp| self.lineage.contains(*stamp))
+    }
 }
 
 /// One item of the desired set. A tombstone stays, for its stamp counts.
@@ -147,6 +189,20 @@ pub struct Inventory {
     pub mark: Mark,
     /// Which fields were the agent's after that.
     pub fields: Mark,
+}
+
+/// Whether the hub said that nothing on the member is to be touched. Stays when it is lifted, for its
+/// stamp counts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Freeze {
+    /// Given when.
+    pub stamp: Stamp,
+    /// Whether it holds or was lifted.
+    pub frozen: bool,
+    /// Why, in the words of whoever did it.
+    pub reason: String,
+    /// The stamp of what the hub offered in its place and the agent refused.
+    pub held: Option<Stamp>,
 }
 
 /// Writes a record.

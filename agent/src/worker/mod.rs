@@ -4,8 +4,11 @@
 //! Woken by new items, by watches and by time; never by a call that says what to do. Decisions are
 //! `plan`'s. Nothing is applied while the desk's gate is closed.
 
+pub mod fetch;
 pub mod queue;
+pub mod saver;
 mod task;
+mod words;
 
 #[cfg(test)]
 mod tests;
@@ -58,13 +61,17 @@ pub async fn run(shop: Workshop, pace: Pace) {
             shop.desk.all_dirty();
         }
         open = gate;
-        if open {
+        // Nothing that began before a freeze may be under way any more when it is reported.
+        if shop.desk.freeze_unsaid() && running.is_empty() {
+            shop.desk.say_freeze();
+        }
+        if open && !shop.desk.freeze_unsaid() {
             for (key, tombstone) in shop.desk.take_dirty() {
                 let phase = order::phase(&key, tombstone);
                 queue.wake(key, phase);
             }
             while running.len() < pace.workers.max(1) {
-                let Some(key) = queue.pop(started.elapsed()) else {
+                let Some(key) = queue.pop(started.elapsed(), pace.workers) else {
                     break;
                 };
                 let shop = shop.clone();
@@ -86,7 +93,7 @@ pub async fn run(shop: Workshop, pace: Pace) {
                 }
             }
             () = shop.desk.work.notified() => {}
-            () = tokio::time::sleep_until(due), if open && running.len() < pace.workers.max(1) => {
+            () = tokio::time::sleep_until(due), if open && running.len() < pace.workers.max(1) && !shop.desk.freeze_unsaid() => {
                 if Instant::now() >= resync {
                     resync = Instant::now() + pace.resync_every;
                     shop.desk.all_dirty();

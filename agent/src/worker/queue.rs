@@ -25,6 +25,8 @@ pub enum Next {
     Done,
     /// Try again, after a wait that grows.
     Retry,
+    /// As `Retry`; it took a request's whole time, so that others go first.
+    RetrySlow,
     /// Try again after this time, and not sooner whatever happens.
     Settle(Duration),
 }
@@ -33,6 +35,8 @@ pub enum Next {
 struct Entry {
     phase: Phase,
     backoff: Option<Backoff>,
+    /// Its latest attempt was never answered.
+    slow: bool,
     state: State,
 }
 
@@ -57,8 +61,10 @@ pub struct Queue {
     entries: BTreeMap<ItemKey, Entry>,
     ready: BTreeSet<(Phase, ItemKey)>,
     waiting: BTreeSet<(Now, ItemKey)>,
-    /// Keys tried for the first time.
+    /// Keys that are worked on, and whether each is tried for the first time.
     running: BTreeMap<ItemKey, (Phase, bool)>,
+    /// How many of them were never answered the last time.
+    slow: usize,
 }
 
 impl Queue {
@@ -70,6 +76,7 @@ impl Queue {
             ready: BTreeSet::new(),
             waiting: BTreeSet::new(),
             running: BTreeMap::new(),
+            slow: 0,
         }
     }
 
@@ -78,6 +85,7 @@ impl Queue {
         let entry = self.entries.entry(key.clone()).or_insert(Entry {
             phase,
             backoff: None,
+            slow: false,
             state: State::Idle,
         });
         match entry.state {
@@ -104,8 +112,9 @@ impl Queue {
         self.ready.insert((phase, key));
     }
 
-    /// The next key to work on at `now`, if there is one.
-    pub fn pop(&mut self, now: Now) -> Option<ItemKey> {
+    /// The next key to work on at `now`, if there is one. Of `workers` only half work on keys that were
+    /// never answered the last time, so that what hangs delays nothing that does not.
+    pub fn pop(&mut self, now: Now, workers: usize) -> Option<ItemKey> {
         while let Some((until, key)) = self
             .waiting
             .first()
@@ -118,7 +127,10 @@ impl Queue {
                 self.ready.insert((entry.phase, key));
             }
         }
-        let free = self.ready.iter().take(SCAN_MAX).find(|(phase, key)| {
+        let crowded = self.slow >= workers.div_ceil(2).max(1);
+        let slow = |key| self.entries.get(key).is_some_and(|entry| entry.slow);
+        let fit = self.ready.iter().filter(|(_, key)| !(crowded && slow(key)));
+        let free = fit.take(SCAN_MAX).find(|(phase, key)| {
             !self.running.iter().any(|(other, (other_phase, first))| {
                 *first && order::waits_for(key, *phase, other, *other_phase)
             })
@@ -127,6 +139,7 @@ impl Queue {
         self.ready.remove(&(phase, key.clone()));
         let entry = self.entries.get_mut(&key)?;
         entry.state = State::Running { again: false };
+        self.slow += usize::from(entry.slow);
         self.running
             .insert(key.clone(), (phase, entry.backoff.is_none()));
         Some(key)
@@ -139,6 +152,8 @@ impl Queue {
             return;
         };
         let again = entry.state == State::Running { again: true };
+        self.slow = self.slow.saturating_sub(usize::from(entry.slow));
+        entry.slow = next == Next::RetrySlow;
         let wait = match next {
             Next::Done => {
                 entry.backoff = None;
@@ -148,7 +163,7 @@ impl Queue {
                 }
                 None
             }
-            Next::Retry => {
+            Next::Retry | Next::RetrySlow => {
                 let seed = self.seed ^ key_seed(key);
                 let backoff = entry
                     .backoff

@@ -1,4 +1,8 @@
 //! One key, from what is known to what is done about it.
+//!
+//! Every request that changes something names what it acts over: a creation that nothing is there, an
+//! update, a deletion and a release the very version that was judged. So a request that comes late, or
+//! that another writer was faster than, changes nothing.
 
 use std::time::Duration;
 
@@ -10,14 +14,15 @@ use tokio::time::Instant;
 
 use super::Workshop;
 use super::queue::Next;
-use crate::desk::{View, Watching, kind_of};
-use crate::member::client::REQUEST_TIMEOUT;
+use super::words;
+use crate::desk::{View, Watching};
+use crate::member::client::{Over, REQUEST_TIMEOUT};
 use crate::member::{Class, Error, Resource};
 use crate::plan::content::{self, CREATED_ANNOTATION, Content};
 use crate::plan::report::Outcome;
 use crate::plan::{Action, Depth, Input, Live, Mark, Seen, diff, drift, live};
+use crate::store::DiskError;
 use crate::store::record::{Inventory, Item};
-use crate::store::{DiskError, Write};
 
 mod remove;
 
@@ -30,6 +35,7 @@ pub(super) async fn work(shop: &Workshop, key: &ItemKey) -> Next {
         shop,
         key,
         read: Read::Not,
+        stale: false,
     };
     for _ in 0..STEPS_MAX {
         let Some(view) = shop.desk.view(key) else {
@@ -51,6 +57,7 @@ pub(super) async fn work(shop: &Workshop, key: &ItemKey) -> Next {
             Err(failure) => return task.failed(failure),
         }
     }
+    shop.desk.told(key, &words::contended());
     Next::Retry
 }
 
@@ -87,7 +94,7 @@ enum Read {
 
 struct Failure {
     error: Error,
-    /// When the request left, if it may have been, or may still be, carried out.
+    /// When a request left that may still make the object.
     uncertain: Option<Instant>,
 }
 
@@ -110,6 +117,8 @@ struct Task<'a> {
     shop: &'a Workshop,
     key: &'a ItemKey,
     read: Read,
+    /// What a watch saw was found to be late: only what is read counts.
+    stale: bool,
 }
 
 impl Task<'_> {
@@ -117,48 +126,62 @@ impl Task<'_> {
         if view.watching == Watching::Pending {
             return Ok(Step::Wait);
         }
+        let tombstone = view.item.as_ref().is_some_and(Item::is_tombstone);
+        if tombstone && let Some(wait) = self.unsettled(view) {
+            return Ok(Step::End(words::unanswered(), Next::Settle(wait)));
+        }
         let action = diff(&Input {
             key: self.key,
             item: view.item.as_ref(),
             inventory: view.inventory.as_ref(),
             seen: self.seen(view),
+            accepted: view.accepted,
             lineage: &view.lineage,
         });
-        let end = |state, reason: &str, message: String, next| {
-            Ok(Step::End(Outcome::new(state, reason, message), next))
-        };
+        if let Some(reason) = view.frozen.as_ref().filter(|_| action.writes()) {
+            return Ok(Step::End(words::frozen(reason), Next::Done));
+        }
+        let done = |outcome| Ok(Step::End(outcome, Next::Done));
         match action {
-            Action::Applied => end(ItemState::Applied, "Applied", String::new(), Next::Done),
-            Action::Removed => end(ItemState::Removed, "Removed", String::new(), Next::Done),
-            Action::Unclaimed => {
-                let message =
-                    "it carries our label, and the hub does not name it; it is left as it is";
-                end(
-                    ItemState::Unclaimed,
-                    "Unclaimed",
-                    message.to_owned(),
-                    Next::Done,
-                )
+            Action::Applied => done(Outcome::new(ItemState::Applied, "Applied", "")),
+            Action::Removed => {
+                self.shop.desk.certain(self.key);
+                done(Outcome::new(ItemState::Removed, "Removed", ""))
             }
+            Action::Unclaimed if view.settled => done(words::unclaimed(self.live(view))),
+            Action::Unclaimed => Ok(Step::Wait),
             Action::Ignore => Ok(Step::Quiet),
-            Action::Conflict(why) => end(ItemState::Conflict, "ForeignObject", why, Next::Retry),
-            Action::Hold(why) => end(ItemState::Held, "OtherHistory", why, Next::Done),
+            Action::Conflict(why) => Ok(Step::End(
+                Outcome::new(ItemState::Conflict, "ForeignObject", why),
+                Next::Retry,
+            )),
+            Action::Hold(hold) => done(words::held(hold)),
             Action::AwaitDeletion => {
-                let message = "the object there is being deleted; its finalizers are waited for";
-                end(
-                    ItemState::Pending,
-                    "BeingDeleted",
-                    message.to_owned(),
-                    Next::Retry,
-                )
+                let outcome = words::being_deleted(tombstone, self.live(view));
+                Ok(Step::End(outcome, Next::Retry))
             }
             Action::Read => self.look(view).await,
             Action::Verify => self.verify(view).await,
-            Action::Apply { force } => self.apply(view, force).await,
-            Action::Claim => self.claim().await,
+            Action::Create => self.put(view, false).await,
+            Action::Apply => self.put(view, true).await,
+            Action::Claim => Ok(self.claim()),
             Action::Delete(propagation) => self.delete(propagation).await,
             Action::Release => self.release(view).await,
-            Action::Forget => self.forget().await,
+            Action::Forget => Ok(self.forget()),
+        }
+    }
+
+    /// How long a request about the key, whose answer never came, may still take effect.
+    fn unsettled(&self, view: &View) -> Option<Duration> {
+        let left = view.uncertain?.saturating_duration_since(Instant::now());
+        (!left.is_zero()).then_some(left)
+    }
+
+    fn live<'v>(&'v self, view: &'v View) -> Option<&'v Live> {
+        match &self.read {
+            Read::Present(live, _) => Some(live),
+            Read::Absent => None,
+            Read::Not => view.live.as_ref(),
         }
     }
 
@@ -166,18 +189,23 @@ impl Task<'_> {
         match (&self.read, &view.live) {
             (Read::Absent, _) => Seen::Absent,
             (Read::Present(live, _), _) => Seen::Read(live),
+            (Read::Not, _) if self.stale || view.watching.is_blind() => Seen::Unknown,
             (Read::Not, Some(live)) => Seen::Watched(live),
-            (Read::Not, None) => {
-                let tombstone = view.item.as_ref().is_some_and(Item::is_tombstone);
-                // A watch by label does not show what is not ours, so its silence says nothing about
-                // a first apply; for a tombstone over nothing of ours it is enough.
-                let nothing = view.item.is_none() || (tombstone && view.inventory.is_none());
-                if nothing && view.watching == Watching::Synced {
-                    Seen::Absent
-                } else {
-                    Seen::Unknown
+            (Read::Not, None) if view.watching != Watching::Synced => Seen::Unknown,
+            (Read::Not, None) => match &view.item {
+                None => Seen::Absent,
+                // A watch by label does not show what is not ours, and its silence is no answer to a
+                // request that was never answered; over nothing of ours it is enough for a tombstone.
+                Some(item) if item.is_tombstone() => {
+                    if view.inventory.is_none() && view.uncertain.is_none() {
+                        Seen::Absent
+                    } else {
+                        Seen::Unknown
+                    }
                 }
-            }
+                Some(_) if view.disputed => Seen::Unknown,
+                Some(_) => Seen::Unseen,
+            },
         }
     }
 
@@ -254,6 +282,9 @@ impl Task<'_> {
         if let Read::Absent = self.read {
             self.shop.desk.answered(self.key, None);
         }
+        if view.uncertain.is_some() && self.unsettled(view).is_none() {
+            self.shop.desk.certain(self.key);
+        }
         Ok(Step::Again)
     }
 
@@ -275,8 +306,11 @@ impl Task<'_> {
         let difference = drift::first_difference(&config, object);
         if taken || difference.is_some() {
             let place = difference.unwrap_or_else(|| "the ownership of its fields".to_owned());
+            if let Some(reason) = &view.frozen {
+                return Ok(Step::End(words::drift_frozen(reason, &place), Next::Done));
+            }
             tracing::info!(key = %self.key, %place, "drift is put right");
-            return self.apply(view, true).await;
+            return self.put(view, true).await;
         }
         if let Some(watched) = view.live.as_ref().filter(|w| w.version == live.version) {
             self.shop.desk.accept(self.key, watched.mark);
@@ -287,9 +321,10 @@ impl Task<'_> {
         ))
     }
 
-    async fn apply(&mut self, view: &View, force: bool) -> Result<Step, Failure> {
+    /// Applies the content: over the version that was judged, or, without force, over nothing.
+    async fn put(&mut self, view: &View, over: bool) -> Result<Step, Failure> {
         let (item, content, resource) = self.content(view).await?;
-        let Some(digest) = item.digest else {
+        let Some(digest) = content::effective(&item) else {
             return Ok(Step::Again);
         };
         let config = content::config(
@@ -299,19 +334,29 @@ impl Task<'_> {
             item.stamp,
             &item.meta,
         );
+        let version = self.live(view).map(|live| live.version.clone());
+        let precondition = match &version {
+            Some(version) if over => Over::Version(version),
+            Some(_) | None if over => return Ok(Step::Again),
+            Some(_) | None => Over::Nothing,
+        };
+        if !self.shop.desk.may_write() {
+            return Ok(self.put_off());
+        }
         let sent = Instant::now();
         self.shop.desk.asking(self.key);
-        let object = match self
+        let applied = self
             .shop
             .member
-            .apply(&resource, self.key, &config, force)
-            .await
-        {
+            .apply(&resource, self.key, config, precondition);
+        let object = match applied.await {
             Ok(object) => object,
             Err(error) if error.class == Class::NamespaceMissing => {
                 return self.make_namespace(view, error).await;
             }
-            Err(error) => return Err(maybe_done(error, sent)),
+            // Something is there, or another version of it: what is it?
+            Err(error) if error.class == Class::Conflict => return Ok(self.look_again()),
+            Err(error) => return Err(maybe_made(error, sent)),
         };
         let live = self.reduce(view, &object);
         let inventory = Inventory {
@@ -322,16 +367,33 @@ impl Task<'_> {
             fields: live.fields,
         };
         self.shop.desk.answered(self.key, Some(&live));
+        self.shop.desk.certain(self.key);
         if view.inventory.as_ref() != Some(&inventory) {
-            self.shop
-                .disk
-                .commit(vec![Write::Inventory(self.key.clone(), inventory.clone())])
-                .await?;
+            self.shop.desk.enter_inventory(self.key, Some(inventory));
         }
-        self.shop.desk.enter_inventory(self.key, Some(inventory));
-        tracing::debug!(key = %self.key, stamp = %item.stamp, force, "applied");
+        tracing::debug!(key = %self.key, stamp = %item.stamp, over, "applied");
+        if !over && self.key.kind == "Namespace" && self.key.group.is_empty() {
+            self.shop.desk.namespace_ready(&self.key.name);
+        }
         self.read = Read::Present(Box::new(live), object);
         Ok(Step::Again)
+    }
+
+    /// What was judged is not what is there any more.
+    fn look_again(&mut self) -> Step {
+        self.read = Read::Not;
+        self.stale = true;
+        Step::Again
+    }
+
+    /// The gate closed meanwhile. It is looked at again when the gate opens; while the cluster is
+    /// frozen, it is said now.
+    fn put_off(&self) -> Step {
+        let frozen = self.shop.desk.view(self.key).and_then(|view| view.frozen);
+        match frozen {
+            Some(reason) => Step::End(words::frozen(&reason), Next::Done),
+            None => Step::Wait,
+        }
     }
 
     /// Makes the namespace that the key stands in, unless the hub gives it, or it is going away.
@@ -346,6 +408,9 @@ impl Task<'_> {
             "kind": "Namespace",
             "metadata": { "name": name, "annotations": { CREATED_ANNOTATION: view.owner.label() } },
         });
+        if !self.shop.desk.may_write() {
+            return Ok(self.put_off());
+        }
         match self.shop.member.create(&resource, "", &object).await {
             Ok(_) => tracing::info!(namespace = %name, "a missing namespace was made"),
             Err(error) if error.class == Class::AlreadyExists => {}
@@ -357,32 +422,18 @@ impl Task<'_> {
     fn failed(&self, failure: Failure) -> Next {
         let Failure { error, uncertain } = failure;
         tracing::info!(key = %self.key, reason = %error.reason, message = %error.message, "not done");
-        let state = if error.class == Class::Conflict {
-            ItemState::Conflict
-        } else {
-            ItemState::Failed
-        };
-        let tombstone = self
-            .shop
-            .desk
-            .view(self.key)
-            .and_then(|v| v.item)
-            .is_some_and(|i| i.is_tombstone());
-        let mut message = error.message.clone();
-        if tombstone && error.class == Class::KindUnknown {
-            message.push_str(" (the object is removed once the kind is served again)");
-        }
+        let item = self.shop.desk.view(self.key).and_then(|v| v.item);
+        let tombstone = item.is_some_and(|i| i.is_tombstone());
         self.shop
             .desk
-            .told(self.key, &Outcome::new(state, &error.reason, message));
-        if error.class == Class::KindUnknown {
-            tracing::debug!(kind = ?kind_of(self.key), "the kind is asked for again later");
+            .told(self.key, &words::failed(tombstone, &error));
+        if let Some(sent) = uncertain {
+            self.shop.desk.uncertain(self.key, sent + REQUEST_TIMEOUT);
         }
-        match (uncertain, error.retry_after) {
-            // It may still take effect: nothing else is sent about this key before it no longer can.
-            (Some(sent), _) => Next::Settle(REQUEST_TIMEOUT.saturating_sub(sent.elapsed())),
-            (None, Some(wait)) => Next::Settle(wait.min(REQUEST_TIMEOUT)),
-            (None, None) => Next::Retry,
+        match error.retry_after {
+            Some(wait) => Next::Settle(wait.min(REQUEST_TIMEOUT)),
+            None if error.class == Class::Unreachable => Next::RetrySlow,
+            None => Next::Retry,
         }
     }
 }
@@ -391,7 +442,8 @@ fn invalid(message: &str) -> Error {
     Error::new(Class::Invalid, "BadContent", message)
 }
 
-fn maybe_done(error: Error, sent: Instant) -> Failure {
+/// A request that may make something failed: it may still have been, or be, carried out.
+fn maybe_made(error: Error, sent: Instant) -> Failure {
     let uncertain = error.class.is_ambiguous().then_some(sent);
     Failure { error, uncertain }
 }

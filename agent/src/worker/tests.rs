@@ -73,6 +73,8 @@ impl World {
             seed: 1,
         };
         tasks.spawn(run(shop.clone(), pace));
+        tasks.spawn(saver::run(shop.desk.clone(), shop.disk.clone(), 1));
+        tasks.spawn(fetch::run(shop.clone()));
         let range = EpochRange {
             epoch: Epoch(7),
             first: Revision(1),
@@ -327,7 +329,7 @@ async fn a_tombstone_waits_while_its_kind_is_not_served() {
     world.settle().await;
     assert_eq!(
         world.said().map(|said| said.reason),
-        Some("KindNotServed".to_owned())
+        Some("DeletionPending".to_owned())
     );
     fake.state().kinds = kinds;
     tokio::time::sleep(Duration::from_secs(300)).await;
@@ -348,7 +350,7 @@ async fn a_tombstone_waits_while_the_path_of_its_kind_answers_that_nothing_is_th
     let said = world.said().map(|said| (said.state, said.reason));
     assert_eq!(
         said,
-        Some((ItemState::Failed, "KindNotServed".to_owned())),
+        Some((ItemState::Pending, "DeletionPending".to_owned())),
         "an object that cannot be looked at is not gone"
     );
     assert_eq!(world.replicas(), Some(json!(3)));
@@ -375,7 +377,7 @@ async fn a_restart_without_changes_writes_nothing() {
         world.said().map(|said| said.state),
         Some(ItemState::Applied)
     );
-    assert_eq!(world.tasks.len(), 2);
+    assert_eq!(world.tasks.len(), 4);
 }
 
 #[tokio::test(start_paused = true)]

@@ -21,6 +21,7 @@ fn live(version: &str) -> Live {
         stamp: None,
         made_here: false,
         deleting: false,
+        finalizers: vec![],
         controlled: false,
         mark: Mark::default(),
         fields: Mark::default(),

@@ -27,6 +27,7 @@ struct Case {
     live: Option<Live>,
     read: bool,
     absent: bool,
+    unseen: bool,
     namespace: bool,
 }
 
@@ -80,6 +81,7 @@ fn parse(line: &str) -> Case {
                     stamp: words.iter().find(|w| w.contains('/')).map(|w| stamp(w)),
                     made_here: has("made-here"),
                     deleting: has("deleting"),
+                    finalizers: vec![],
                     controlled: has("controlled"),
                     mark: words
                         .iter()
@@ -93,6 +95,7 @@ fn parse(line: &str) -> Case {
                 });
             }
             "absent" => case.absent = true,
+            "unseen" => case.unseen = true,
             "namespace" => case.namespace = true,
             other => panic!("{other}"),
         }
@@ -128,6 +131,7 @@ fn check(line: &str, expected: &str) {
         Some(live) if case.read => Seen::Read(live),
         Some(live) => Seen::Watched(live),
         None if case.absent => Seen::Absent,
+        None if case.unseen => Seen::Unseen,
         None => Seen::Unknown,
     };
     let input = Input {
@@ -135,6 +139,7 @@ fn check(line: &str, expected: &str) {
         item: case.item.as_ref(),
         inventory: case.inventory.as_ref(),
         seen,
+        accepted: None,
         lineage: &lineage,
     };
     let action = diff(&input);
@@ -149,7 +154,9 @@ fn check(line: &str, expected: &str) {
 #[test]
 fn a_put() {
     check("put 1/5 a", "Read");
-    check("put 1/5 a; absent", "Apply { force: false }");
+    check("put 1/5 a; absent", "Create");
+    check("put 1/5 a; unseen", "Create");
+    check("put 1/5 a; inv u 1/5 a m1; unseen", "Create");
     check(
         "put 1/5 a; inv u 1/5 a m1; watched u ours 1/5 m1",
         "Applied",
@@ -160,19 +167,10 @@ fn a_put() {
     );
     check("put 1/5 a; inv u 1/5 a m1; watched u ours 1/5 m2", "Read");
     check("put 1/5 a; inv u 1/5 a m1; live u ours 1/5 m2", "Verify");
-    check(
-        "put 1/6 b; inv u 1/5 a m1; live u ours 1/5 m1",
-        "Apply { force: true }",
-    );
-    check(
-        "put 1/5 a; inv u 1/5 a m1; live u m1",
-        "Apply { force: true }",
-    );
-    check(
-        "put 1/5 a; inv u 1/5 a m1; live v ours 1/5 m1",
-        "Apply { force: true }",
-    );
-    check("put 1/5 a; live u ours 1/5", "Apply { force: true }");
+    check("put 1/6 b; inv u 1/5 a m1; live u ours 1/5 m1", "Apply");
+    check("put 1/5 a; inv u 1/5 a m1; live u m1", "Apply");
+    check("put 1/5 a; inv u 1/5 a m1; live v ours 1/5 m1", "Apply");
+    check("put 1/5 a; live u ours 1/5", "Apply");
     check(
         "put 1/5 a; inv u 1/5 a m1; live u ours 1/5 deleting",
         "AwaitDeletion",
@@ -183,25 +181,54 @@ fn a_put() {
 fn a_put_over_what_is_not_ours() {
     check("put 1/5 a; live u", "Conflict");
     check("put 1/5 a; inv v 1/5 a m1; live u", "Conflict");
-    check("put 1/5 a +overwrite; live u", "Apply { force: true }");
-    check("put 1/5 a; live u made-here", "Apply { force: true }");
+    check("put 1/5 a +overwrite; live u", "Apply");
+    check("put 1/5 a; live u made-here", "Apply");
 }
 
 #[test]
 fn nothing_goes_backwards() {
     check("put 1/5 a; live u ours 1/6", "Hold");
     check("put 1/5 a; live u ours 2/3", "Hold");
-    check(
-        "put 1/5 a +replaces=2/3; live u ours 2/3",
-        "Apply { force: true }",
-    );
+    check("put 1/5 a +replaces=2/3; live u ours 2/3", "Apply");
     check("del 1/5; inv u 1/4 a m1; live u ours 1/6", "Hold");
     check("del 1/5; inv u 1/4 a m1; live u ours 2/3", "Hold");
 }
 
 #[test]
+fn an_update_goes_over_what_a_watch_saw_only_where_that_is_as_it_was_left() {
+    let seen = |live: &str, expected: &str| {
+        check(
+            &format!("put 1/6 b; inv u 1/5 a m1; watched {live}"),
+            expected,
+        );
+    };
+    seen("u ours 1/5 m1", "Apply");
+    seen("u ours 1/5 m2", "Read");
+    seen("v ours 1/5 m1", "Read");
+    seen("u 1/5 m1", "Read");
+    seen("u ours 1/5 m1 deleting", "Read");
+    seen("u ours 2/3 m1", "Read");
+    check("put 1/6 b; watched u ours 1/5 m1", "Read");
+}
+
+#[test]
+fn what_this_disk_put_there_is_no_other_history() {
+    // Given in a life that the hub lost, restamped by the hub that took over, and not written anew.
+    check("put 1/9 b; inv u 2/3 a m1; live u ours 2/3 m1", "Apply");
+    check(
+        "del 1/9; inv u 2/3 a m1; live u ours 2/3 m1",
+        "Delete(Background)",
+    );
+    // Another disk put it there.
+    check("put 1/9 b; inv u 2/3 a m1; live u ours 2/4 m1", "Hold");
+    check("put 1/9 b; inv v 2/3 a m1; live u ours 2/3 m1", "Hold");
+    check("del 1/9; inv u 2/3 a m1; live u ours 2/4 m1", "Hold");
+}
+
+#[test]
 fn a_tombstone() {
     check("del 1/6", "Read");
+    check("del 1/6; unseen", "Read");
     check("del 1/6; absent", "Removed");
     check("del 1/6; inv u 1/5 a m1; absent", "Forget");
     check("del 1/6; inv u 1/5 a m1; watched u ours 1/5", "Read");
@@ -269,5 +296,5 @@ fn what_a_hub_that_knows_the_history_names_no_more() {
     unlisted("inv u 1/5 a m1; live u ours 1/5 m2", "Unclaimed");
     unlisted("inv u 1/5 a m1; watched u ours 1/5 m1", "Unclaimed");
     // A history that the hub does not know: a hub that was restored stops nothing.
-    check("put 2/5 a +unlisted; absent", "Apply { force: false }");
+    check("put 2/5 a +unlisted; absent", "Create");
 }

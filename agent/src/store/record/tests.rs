@@ -112,6 +112,36 @@ fn records_are_written_as_they_were_released() {
 }
 
 #[test]
+fn a_freeze_is_written_as_it_was_released() {
+    let freeze = Freeze {
+        stamp: stamp(300),
+        frozen: true,
+        reason: "network maintenance".into(),
+        held: Some(stamp(301)),
+    };
+    check("freeze", &freeze);
+}
+
+#[test]
+fn what_was_before_and_how_late_it_is_are_written_as_they_were_released() {
+    let former = Former {
+        authorities: vec![vec![5]],
+        identities: vec![FormerIdentity {
+            key: vec![1; 32],
+            certificates: vec![vec![2, 3]],
+        }],
+        addresses: vec!["old.example.org:7443".into()],
+    };
+    check("former", &former);
+    check(
+        "clock",
+        &Clock {
+            seconds: 1_800_000_000,
+        },
+    );
+}
+
+#[test]
 fn a_key_to_join_with_is_written_as_it_was_released() {
     check(
         "joining",

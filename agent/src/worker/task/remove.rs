@@ -3,34 +3,27 @@
 use roadstead_protocol::api::names::{OWNER_LABEL, STAMP_ANNOTATION};
 use roadstead_protocol::wire::item::{Digest, Propagation};
 use serde_json::{Value, json};
-use tokio::time::Instant;
 
-use super::{Failure, Read, Step, Task, maybe_done};
+use super::{Failure, Read, Step, Task};
 use crate::desk::View;
 use crate::member::Class;
 use crate::plan::content::FIELD_MANAGER;
-use crate::store::Write;
 use crate::store::record::Inventory;
 
 impl Task<'_> {
     /// Notes what was read as ours, so that its deletion can name it.
-    pub(super) async fn claim(&mut self) -> Result<Step, Failure> {
-        let Read::Present(live, _) = &self.read else {
-            return Ok(Step::Again);
-        };
-        let inventory = Inventory {
-            uid: live.uid.clone(),
-            stamp: live.stamp.unwrap_or_default(),
-            digest: Digest([0; 32]),
-            mark: live.mark,
-            fields: live.fields,
-        };
-        self.shop
-            .disk
-            .commit(vec![Write::Inventory(self.key.clone(), inventory.clone())])
-            .await?;
-        self.shop.desk.enter_inventory(self.key, Some(inventory));
-        Ok(Step::Again)
+    pub(super) fn claim(&self) -> Step {
+        if let Read::Present(live, _) = &self.read {
+            let inventory = Inventory {
+                uid: live.uid.clone(),
+                stamp: live.stamp.unwrap_or_default(),
+                digest: Digest([0; 32]),
+                mark: live.mark,
+                fields: live.fields,
+            };
+            self.shop.desk.enter_inventory(self.key, Some(inventory));
+        }
+        Step::Again
     }
 
     pub(super) async fn delete(&mut self, propagation: Propagation) -> Result<Step, Failure> {
@@ -38,18 +31,20 @@ impl Task<'_> {
             return Ok(Step::Again);
         };
         let resource = self.resource(None).await?;
-        let sent = Instant::now();
+        if !self.shop.desk.may_write() {
+            return Ok(self.put_off());
+        }
         self.shop.desk.asking(self.key);
-        let uid = live.uid.clone();
+        let (uid, version) = (live.uid.clone(), live.version.clone());
         match self
             .shop
             .member
-            .delete(&resource, self.key, &uid, propagation)
+            .delete(&resource, self.key, (&uid, &version), propagation)
             .await
         {
             Ok(()) => tracing::info!(key = %self.key, %uid, "deleted as a tombstone says"),
-            Err(error) if error.class == Class::Conflict => {}
-            Err(error) => return Err(maybe_done(error, sent)),
+            Err(error) if error.class == Class::Conflict => return Ok(self.look_again()),
+            Err(error) => return Err(error.into()),
         }
         self.read = Read::Not;
         self.shop.desk.answered(self.key, None);
@@ -92,7 +87,9 @@ impl Task<'_> {
             "managedFields": managers,
         }});
         let resource = self.resource(None).await?;
-        let sent = Instant::now();
+        if !self.shop.desk.may_write() {
+            return Ok(self.put_off());
+        }
         self.shop.desk.asking(self.key);
         match self.shop.member.merge(&resource, self.key, &patch).await {
             Ok(object) => {
@@ -103,7 +100,7 @@ impl Task<'_> {
             Err(error) if error.class == Class::Conflict || error.class == Class::NotFound => {
                 self.read = Read::Not
             }
-            Err(error) => return Err(maybe_done(error, sent)),
+            Err(error) => return Err(error.into()),
         }
         if let Read::Not = self.read {
             return self.look(view).await;
@@ -111,12 +108,8 @@ impl Task<'_> {
         Ok(Step::Again)
     }
 
-    pub(super) async fn forget(&mut self) -> Result<Step, Failure> {
-        self.shop
-            .disk
-            .commit(vec![Write::DropInventory(self.key.clone())])
-            .await?;
+    pub(super) fn forget(&self) -> Step {
         self.shop.desk.enter_inventory(self.key, None);
-        Ok(Step::Again)
+        Step::Again
     }
 }
