@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use jiff::SignedDuration;
+use roadstead_plan::World;
 use roadstead_protocol::api::meta::parse_timestamp;
 use roadstead_protocol::wire::Digest;
 use roadstead_store::records::{
@@ -73,31 +74,7 @@ fn sweep(context: &Reconciler, snapshot: &Snapshot) -> Result<Txn, Error> {
             needed.digests.insert(digest);
         }
     }
-    let gone = |uid: &str| world.cluster(uid).is_none() && world.deleted.contains(uid);
-    for entry in snapshot.range(ANSWERS_PREFIX) {
-        let Some((cluster, item)) = parse_answer_key(entry.key.as_str()) else {
-            continue;
-        };
-        // An answer waits for an order as long as there is something to order.
-        let template = world::locate(&context.parts.registry, &item)?;
-        let template = template.and_then(|(key, _)| snapshot.get(key.as_str()));
-        let ordered = snapshot.get(ledger_key(&cluster, &item)?.as_str());
-        if gone(&cluster) || (template.is_none() && ordered.is_none()) {
-            stale.push(entry);
-            needed.uids.insert(cluster);
-        }
-    }
-    for entry in snapshot.range(FREEZE_PREFIX) {
-        let uid = entry.key.as_str().strip_prefix(FREEZE_PREFIX);
-        if let Some(uid) = uid.filter(|uid| gone(uid)) {
-            stale.push(entry);
-            needed.uids.insert(uid.to_owned());
-        }
-    }
-    if snapshot.range(APPROVALS_PREFIX).next().is_some() {
-        let review = context.review(snapshot, &world)?;
-        stale.extend(approvals::done(snapshot, &world, &review)?);
-    }
+    stale.extend(said(context, snapshot, &world, &mut needed)?);
     for entry in snapshot.range(CONTENT_PREFIX) {
         let digest = parse_content_key(entry.key.as_str());
         if digest.is_some_and(|digest| !needed.digests.contains(&digest)) {
@@ -128,6 +105,42 @@ fn sweep(context: &Reconciler, snapshot: &Snapshot) -> Result<Txn, Error> {
             .delete(entry.key.clone());
     }
     Ok(txn)
+}
+
+/// What users said about clusters and policies, of which nothing follows any more.
+fn said<'s>(
+    context: &Reconciler,
+    snapshot: &'s Snapshot,
+    world: &World,
+    needed: &mut Needed,
+) -> Result<Vec<&'s Entry>, Error> {
+    let gone = |uid: &str| world.cluster(uid).is_none() && world.deleted.contains(uid);
+    let mut stale = Vec::new();
+    for entry in snapshot.range(ANSWERS_PREFIX) {
+        let Some((cluster, item)) = parse_answer_key(entry.key.as_str()) else {
+            continue;
+        };
+        // An answer waits for an order as long as there is something to order.
+        let template = world::locate(&context.parts.registry, &item)?;
+        let template = template.and_then(|(key, _)| snapshot.get(key.as_str()));
+        let ordered = snapshot.get(ledger_key(&cluster, &item)?.as_str());
+        if gone(&cluster) || (template.is_none() && ordered.is_none()) {
+            stale.push(entry);
+            needed.uids.insert(cluster);
+        }
+    }
+    for entry in snapshot.range(FREEZE_PREFIX) {
+        let uid = entry.key.as_str().strip_prefix(FREEZE_PREFIX);
+        if let Some(uid) = uid.filter(|uid| gone(uid)) {
+            stale.push(entry);
+            needed.uids.insert(uid.to_owned());
+        }
+    }
+    if snapshot.range(APPROVALS_PREFIX).next().is_some() {
+        let review = context.review(snapshot, world)?;
+        stale.extend(approvals::done(snapshot, world, &review)?);
+    }
+    Ok(stale)
 }
 
 /// Whether an agent may still have to be told of this: that its cluster was deleted, and not merely

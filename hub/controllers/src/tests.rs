@@ -3,6 +3,8 @@
 mod asserting;
 mod clusters;
 mod driving;
+mod held;
+mod histories;
 mod kinds;
 mod placing;
 mod policies;
