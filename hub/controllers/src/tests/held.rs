@@ -52,9 +52,12 @@ impl Hub {
 
     pub(super) fn replaced(&self, cluster: &str) -> Vec<u64> {
         let (_, record) = self.entry(cluster).unwrap();
-        let stamps = record.meta.iter().filter_map(|meta| match meta {
-            Meta::Replaces(stamp) => Some(stamp.revision.0),
-            _ => None,
+        let stamps = record.meta.iter().filter_map(|meta| {
+            if let Meta::Replaces(stamp) = meta {
+                Some(stamp.revision.0)
+            } else {
+                None
+            }
         });
         stamps.collect()
     }
