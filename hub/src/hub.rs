@@ -18,6 +18,7 @@ use roadstead_store::{Backend, OpenError, Store};
 use tokio::sync::watch;
 
 use crate::hooks::{HubHooks, Limits};
+use crate::hosted;
 
 /// Namespaces that are there from the beginning.
 const NAMESPACES: &[&str] = &["default", "kube-system", "kube-public"];
@@ -77,8 +78,12 @@ pub struct Hub {
     pub authority: Authority,
     /// Where agents are really listened to.
     pub agent_listen: SocketAddr,
+    env: Env,
+    network: Arc<dyn Network>,
+    crypto: Crypto,
     agents: tokio::task::JoinHandle<()>,
     controllers: roadstead_controllers::Handle,
+    hosted: Option<hosted::Handle>,
     stop: watch::Sender<bool>,
 }
 
@@ -130,7 +135,7 @@ impl Hub {
         let metrics = Arc::new(roadstead_agents::Metrics::default());
         let port = roadstead_agents::Parts {
             env: env.clone(),
-            crypto,
+            crypto: crypto.clone(),
             socket,
             store: store.clone(),
             volatile: volatile.clone(),
@@ -148,10 +153,11 @@ impl Hub {
             agents: metrics,
             store: store.clone(),
             volatile: volatile.clone(),
+            registry: Arc::clone(&registry),
         };
         let rest = serve_api(&env, &store, &registry, hooks).await?;
         let controllers = roadstead_controllers::spawn(roadstead_controllers::Parts {
-            env,
+            env: env.clone(),
             store: store.clone(),
             volatile: volatile.clone(),
             registry,
@@ -163,10 +169,28 @@ impl Hub {
             rest,
             authority,
             agent_listen,
+            env,
+            network,
+            crypto,
             agents,
             controllers,
+            hosted: None,
             stop,
         })
+    }
+
+    /// From now on looks after clusters by kubeconfig, too; a hub that was not told with what does not.
+    pub fn host(&mut self, hosting: hosted::Hosting) {
+        self.hosted = Some(hosted::spawn(hosted::Context {
+            env: self.env.clone(),
+            network: Arc::clone(&self.network),
+            crypto: self.crypto.clone(),
+            store: self.store.clone(),
+            volatile: self.volatile.clone(),
+            authority: self.authority.clone(),
+            hub: self.agent_listen,
+            hosting,
+        }));
     }
 
     /// Says when the hub stops.
@@ -176,6 +200,9 @@ impl Hub {
 
     /// Stops: agents are told to come back, controllers finish, the store closes.
     pub async fn stop(self) {
+        if let Some(hosted) = self.hosted {
+            hosted.stop().await;
+        }
         self.stop.send_replace(true);
         if tokio::time::timeout(STOP_WITHIN, self.agents)
             .await

@@ -4,17 +4,20 @@
 //! The parts are crates of their own so that the compiler keeps their arrows: `rest`, `controllers`
 //! and `agents` do not know one another, they meet in the store. Here they are only put together.
 
+mod backup;
 pub mod cli;
 pub mod client;
 pub mod config;
 pub mod demo;
 pub mod hooks;
+pub mod hosted;
 pub mod https;
 pub mod hub;
 pub mod member;
 mod metrics;
 mod process;
 pub mod shell;
+mod vault;
 
 pub use hub::{Hub, Parts};
 

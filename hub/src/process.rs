@@ -10,7 +10,6 @@ use roadstead_authority::Authority;
 use roadstead_protocol::host::tls::Crypto;
 use roadstead_protocol::host::{SystemNetwork, system};
 use roadstead_rest::Identity;
-use roadstead_store::Backend;
 use tokio::net::TcpListener;
 
 use crate::hooks::Limits;
@@ -18,7 +17,7 @@ use crate::https::{self, Identify};
 use crate::{Hub, Parts, config};
 
 /// The store's file in the data folder.
-const STORE_FILE: &str = "hub.redb";
+pub(crate) const STORE_FILE: &str = "hub.redb";
 /// The administrator's bearer token in the data folder.
 const TOKEN_FILE: &str = "admin.token";
 /// The administrator's kubeconfig in the data folder.
@@ -35,7 +34,9 @@ pub(crate) async fn hub(args: config::Hub, settings: Settings) -> Result<()> {
         agent_listen,
         agent_advertise,
         config: _,
+        key_file,
     } = args;
+    let keyring = crate::vault::keyring(key_file.as_deref())?;
     std::fs::create_dir_all(&data_dir)
         .with_context(|| format!("failed to make the data folder {}", data_dir.display()))?;
     let listener = TcpListener::bind(listen).await.with_context(|| {
@@ -46,19 +47,21 @@ pub(crate) async fn hub(args: config::Hub, settings: Settings) -> Result<()> {
         .context("failed to read the listening address")?;
     let env = system::env();
     let crypto = Crypto::ring(&env);
+    let backend = crate::vault::backend(&env, &data_dir.join(STORE_FILE), &keyring).await?;
     let advertise = advertised(agent_advertise, agent_listen);
     let names = names(&advertise, listen);
-    let hub = Hub::start(Parts {
+    let mut hub = Hub::start(Parts {
         env,
         network: Arc::new(SystemNetwork),
         crypto: crypto.clone(),
-        backend: Backend::Redb(roadstead_store::file(data_dir.join(STORE_FILE))),
+        backend,
         agent_listen,
         advertise,
         limits: settings.limits,
         controllers: roadstead_controllers::Options::default(),
     })
     .await?;
+    hub.host(crate::hosted::system::hosting(&data_dir));
     let tls = hub.authority.rest_server(&crypto, &names)?;
     let kubeconfig = data_dir.join(KUBECONFIG_FILE);
     let server = format!("https://{}", reachable(listen));

@@ -22,6 +22,7 @@ pub(super) async fn answer(
         return Err(Status::method_not_allowed());
     }
     let seconds = lifetime(&request)?;
+    by_kubeconfig(&request)?;
     let uid = request
         .object
         .pointer("/metadata/uid")
@@ -59,6 +60,26 @@ pub(super) async fn answer(
         );
     }
     Ok(value)
+}
+
+/// Refuses where the hub itself looks after the cluster: of two that do one would have to stop.
+fn by_kubeconfig(request: &Subresource) -> Result<(), Status> {
+    let secret = request.object.pointer("/spec/kubeconfig/name");
+    let Some(secret) = secret.and_then(Value::as_str) else {
+        return Ok(());
+    };
+    let why = format!(
+        "the hub looks after this cluster itself, by the kubeconfig in Secret {secret}: for an agent of its own take \
+         spec.kubeconfig away first (kubectl -n {} patch attachedcluster {} --type=json -p '[{{\"op\":\"remove\",\"path\":\"/spec/kubeconfig\"}}]')",
+        request.namespace.as_deref().unwrap_or_default(),
+        request.name
+    );
+    Err(Status::conflict(
+        "cluster.kurator.dev",
+        "attachedclusters",
+        &request.name,
+        &why,
+    ))
 }
 
 /// The whole chain of what went wrong: a full disk, say.
