@@ -5,6 +5,9 @@ use serde_json::Value;
 
 use crate::config::Target;
 
+/// Longest refusal that is read, in bytes.
+const REFUSAL_BYTES_MAX: usize = 64 * 1024;
+
 /// Why a command could not be carried out.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -124,6 +127,35 @@ impl Api {
     /// When the API does not answer, or refuses.
     pub async fn delete(&self, path: &str) -> Result<Value, Error> {
         self.send("DELETE", path, None).await
+    }
+
+    /// Reads what is at a path as it comes.
+    ///
+    /// # Errors
+    /// When the hub does not answer, or refuses.
+    pub async fn stream(&self, path: &str) -> Result<kube::client::Body, Error> {
+        use http_body_util::{BodyExt as _, Limited};
+        let what = format!("GET {path}");
+        let request = http::Request::get(path)
+            .body(kube::client::Body::from(Vec::new()))
+            .map_err(|e| Error::Flag(format!("{path} is no path: {e}")))?;
+        let answer = self.client.send(request).await;
+        let answer = answer.map_err(|e| Error::Request(what, e))?;
+        let code = answer.status();
+        if code.is_success() {
+            return Ok(answer.into_body());
+        }
+        let body = Limited::new(answer.into_body(), REFUSAL_BYTES_MAX)
+            .collect()
+            .await
+            .map(http_body_util::Collected::to_bytes)
+            .unwrap_or_default();
+        match serde_json::from_slice(&body) {
+            Ok(status) => Err(Error::Refused(Box::new(status))),
+            Err(_) => Err(Error::NotFound(format!(
+                "the hub answers {code} to GET {path}; is it an older release?"
+            ))),
+        }
     }
 
     async fn send(

@@ -49,6 +49,12 @@ pub enum Command {
     Join(Join),
     /// Take a cluster out of the fleet; what runs on it stays as it is
     Detach(Detach),
+    /// Save everything that a running hub has in one file, sealed with a key or a passphrase
+    Backup(Backup),
+    /// Make a data folder of a backup, for a hub to be started with
+    Restore(Restore),
+    /// Make a key file that hub and agent seal their disks with, and backups are sealed with
+    Keygen(Keygen),
     /// The fleet at a glance: clusters, what is not right, where, since when and why
     Status(Status),
     /// Why an object runs where it runs, and why not elsewhere
@@ -107,6 +113,70 @@ pub struct Hub {
     /// A YAML file with further settings
     #[arg(long, env = "ROADSTEAD_CONFIG", value_name = "FILE")]
     pub config: Option<PathBuf>,
+    /// Seals what is on the disk: a file that `roadstead keygen` made. What was written before is
+    /// sealed at the first start with it; from then on the hub does not start without it
+    #[arg(long, env = "ROADSTEAD_KEY_FILE", value_name = "FILE")]
+    pub key_file: Option<PathBuf>,
+}
+
+/// `roadstead backup`.
+#[derive(Debug, Args)]
+pub struct Backup {
+    /// Where to; nothing is overwritten
+    pub file: PathBuf,
+    /// What to seal it with.
+    #[command(flatten)]
+    pub seal: Seal,
+    /// Do not seal it. The private keys of the hub's authorities are in it: whoever reads it can pass
+    /// himself off as the hub and as any agent
+    #[arg(long, env = "ROADSTEAD_PLAIN", conflicts_with_all = ["key_file", "passphrase_file"])]
+    pub plain: bool,
+    /// Which hub.
+    #[command(flatten)]
+    pub target: Target,
+}
+
+/// `roadstead restore`.
+#[derive(Debug, Args)]
+pub struct Restore {
+    /// The backup
+    pub file: PathBuf,
+    /// Where the hub is to keep its state: an empty folder, or none yet
+    #[arg(long, env = "ROADSTEAD_DATA_DIR", value_name = "DIR")]
+    pub data_dir: PathBuf,
+    /// The key file that the backup is sealed with, if it is, and that the restored hub seals its
+    /// disk with
+    #[arg(long, env = "ROADSTEAD_KEY_FILE", value_name = "FILE")]
+    pub key_file: Option<PathBuf>,
+    /// A file with the passphrase that the backup is sealed with
+    #[arg(long, env = "ROADSTEAD_PASSPHRASE_FILE", value_name = "FILE")]
+    pub passphrase_file: Option<PathBuf>,
+}
+
+/// What a backup is sealed with.
+#[derive(Debug, Args)]
+pub struct Seal {
+    /// Seal it with the first key of this file; `roadstead keygen` makes one
+    #[arg(long, env = "ROADSTEAD_KEY_FILE", value_name = "FILE")]
+    pub key_file: Option<PathBuf>,
+    /// Seal it with the passphrase in this file
+    #[arg(
+        long,
+        env = "ROADSTEAD_PASSPHRASE_FILE",
+        value_name = "FILE",
+        conflicts_with = "key_file"
+    )]
+    pub passphrase_file: Option<PathBuf>,
+}
+
+/// `roadstead keygen`.
+#[derive(Debug, Args)]
+pub struct Keygen {
+    /// The key file; only its owner may read it
+    pub file: PathBuf,
+    /// Put a new key before those in the file, which then only open what they sealed
+    #[arg(long, env = "ROADSTEAD_ADD")]
+    pub add: bool,
 }
 
 /// Which hub a command speaks to.

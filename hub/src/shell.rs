@@ -35,6 +35,9 @@ pub async fn run(cli: Cli) -> Result<()> {
         Command::SimulatedMember(args) => member::process::run(args).await,
         Command::Join(args) => say(&cli::join(&args).await?),
         Command::Detach(args) => say(&cli::detach(&args).await?),
+        Command::Backup(args) => say(&cli::backup(&args).await?),
+        Command::Restore(args) => say(&cli::restore(&args).await?),
+        Command::Keygen(args) => say(&cli::keygen(&args)?),
         Command::Status(args) => say(&cli::status(&args).await?),
         Command::Why(args) => say(&cli::why(&args).await?),
         Command::Completion { shell } => {
@@ -53,6 +56,9 @@ fn default_log(command: &Command) -> &'static str {
         | Command::Join(_)
         | Command::Detach(_)
         | Command::Status(_)
+        | Command::Backup(_)
+        | Command::Restore(_)
+        | Command::Keygen(_)
         | Command::Why(_)
         // kube logs what the command then says in its own words.
         | Command::Completion { .. } => "warn,kube_client=off",

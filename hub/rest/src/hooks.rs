@@ -11,7 +11,7 @@ use roadstead_protocol::env::BoxFuture;
 use roadstead_store::{Op, Snapshot};
 use serde_json::Value;
 
-use crate::Identity;
+use crate::{Identity, RestBody};
 
 /// What a write does to its object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,6 +88,17 @@ pub struct Subresource {
     pub user: Identity,
 }
 
+/// A request for a path that is none of Kubernetes'.
+#[derive(Clone, Copy, Debug)]
+pub struct Page<'a> {
+    /// The HTTP method.
+    pub method: &'a http::Method,
+    /// The path.
+    pub path: &'a str,
+    /// Who asks: an administrator, for others do not get so far.
+    pub user: &'a Identity,
+}
+
 /// What the owner of an API adds to it.
 pub trait Hooks: Send + Sync + 'static {
     /// Has its say in a write: operations to commit in the same transaction, or a refusal.
@@ -103,6 +114,11 @@ pub trait Hooks: Send + Sync + 'static {
     /// A status refuses the write; the client gets it as it is.
     fn unchanged(&self, _: &Write<'_>) -> Result<Vec<Op>, Status> {
         Ok(Vec::new())
+    }
+
+    /// Answers an administrator at a path that is none of Kubernetes'; `None` where there is nothing.
+    fn page(&self, _: &Page<'_>) -> Option<Result<http::Response<RestBody>, Status>> {
+        None
     }
 
     /// Has its say in the deletion of a collection. Its objects are then deleted one by one, each a

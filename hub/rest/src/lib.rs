@@ -46,7 +46,7 @@ mod watch;
 mod write;
 
 pub use body::RestBody;
-pub use hooks::{Collection, Hooks, NoHooks, Subresource, Verb, Write};
+pub use hooks::{Collection, Hooks, NoHooks, Page, Subresource, Verb, Write};
 pub use identity::{ADMINS, AGENTS, Identity};
 pub use rest::{BODY_BYTES_MAX, Options, Parts, Rest, Versions, WATCHES_MAX};
 pub use service::Service;

@@ -11,7 +11,7 @@ use roadstead_machinery::resource::{Origin, Resource};
 use roadstead_machinery::status::Status;
 
 use crate::decode::{self, Media};
-use crate::hooks::Subresource;
+use crate::hooks::{Page, Subresource};
 use crate::path::{Objects, Target};
 use crate::query::Query;
 use crate::rest::Inner;
@@ -135,6 +135,16 @@ where
 {
     auth::authorize(&head.who, &head.method, &target, path, head.query.watch())?;
     let Target::Objects(at) = target else {
+        let page = Page {
+            method: &head.method,
+            path,
+            user: &head.who,
+        };
+        if target == Target::Unknown
+            && let Some(answer) = inner.hooks.page(&page)
+        {
+            return answer;
+        }
         if head.method != Method::GET && head.method != Method::HEAD {
             return Err(Status::method_not_allowed());
         }

@@ -3,14 +3,20 @@
 //! They use a kubeconfig as kubectl does, so they work from another machine, and do nothing that
 //! RBAC could not grant. What they print is made here; what they do is done by the hub.
 
+mod backup;
 mod detach;
 mod join;
+mod keygen;
 mod manifest;
+mod restore;
 mod status;
 mod why;
 
+pub use backup::backup;
 pub use detach::detach;
 pub use join::join;
+pub use keygen::keygen;
+pub use restore::restore;
 pub use status::status;
 pub(crate) use status::{plain, trimmed};
 pub use why::why;
