@@ -10,6 +10,9 @@
     reason = "a status is the answer, made once per refused request"
 )]
 
+mod answers;
+mod freeze;
+mod reconcile;
 mod removal;
 #[cfg(test)]
 mod tests;
@@ -19,10 +22,12 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use roadstead_authority::Authority;
-use roadstead_machinery::resource::{Origin, Resource};
+use roadstead_machinery::resource::{Origin, Registry, Resource};
 use roadstead_machinery::status::Status;
+use roadstead_protocol::api::reconciliation;
 use roadstead_protocol::env::{BoxFuture, Env};
-use roadstead_rest::{Collection, Hooks, Identity, Subresource, Verb, Write};
+use roadstead_protocol::wire::ItemKey;
+use roadstead_rest::{Collection, Hooks, Identity, Page, RestBody, Subresource, Verb, Write};
 use roadstead_store::records::{DeletionRecord, deletion_key, in_world, object_key, world_key};
 use roadstead_store::{Op, Store};
 use serde_json::Value;
@@ -45,12 +50,32 @@ pub struct HubHooks {
     pub store: Store,
     /// What is not.
     pub volatile: Store,
+    /// The kinds that are served.
+    pub registry: Arc<Registry>,
 }
 
 impl Hooks for HubHooks {
     fn admit(&self, write: &mut Write<'_>) -> Result<Vec<Op>, Status> {
         let mut ops = changed_world(write)?;
         ops.extend(self.ending(write)?);
+        ops.extend(self.answers(write)?);
+        let (reported, lineage) = (self.volatile.snapshot(), self.store.lineage());
+        let known = freeze::Known {
+            reported: &reported,
+            lineage: &lineage,
+        };
+        ops.extend(freeze::of(write, &known)?);
+        Ok(ops)
+    }
+
+    fn unchanged(&self, write: &Write<'_>) -> Result<Vec<Op>, Status> {
+        let mut ops = self.answers(write)?;
+        let (reported, lineage) = (self.volatile.snapshot(), self.store.lineage());
+        let known = freeze::Known {
+            reported: &reported,
+            lineage: &lineage,
+        };
+        ops.extend(freeze::again(write, &known)?);
         Ok(ops)
     }
 
@@ -60,13 +85,16 @@ impl Hooks for HubHooks {
 
     fn subresources(&self, resource: &Resource) -> &'static [&'static str] {
         if resource.kind == "AttachedCluster" && resource.origin == Origin::Own {
-            &["token"]
+            &["token", reconciliation::SUBRESOURCE]
         } else {
             &[]
         }
     }
 
     fn subresource(&self, request: Subresource) -> BoxFuture<Result<Value, Status>> {
+        if request.subresource == reconciliation::SUBRESOURCE {
+            return Box::pin(reconcile::answer(self.reconciling(), request));
+        }
         let (authority, addresses) = (self.authority.clone(), self.addresses.clone());
         Box::pin(token::answer(
             authority,
@@ -74,6 +102,10 @@ impl Hooks for HubHooks {
             self.env.clock.now(),
             request,
         ))
+    }
+
+    fn page(&self, page: &Page<'_>) -> Option<Result<http::Response<RestBody>, Status>> {
+        crate::backup::page(&self.env, &self.store, page)
     }
 
     fn vouch(&self, token: &str) -> Option<Identity> {
@@ -93,6 +125,25 @@ impl Hooks for HubHooks {
 }
 
 impl HubHooks {
+    fn reconciling(&self) -> reconcile::Parts {
+        reconcile::Parts {
+            env: self.env.clone(),
+            store: self.store.clone(),
+            volatile: self.volatile.clone(),
+            registry: Arc::clone(&self.registry),
+            limits: self.limits,
+        }
+    }
+
+    /// What the write says about what is held.
+    fn answers(&self, write: &Write<'_>) -> Result<Vec<Op>, Status> {
+        let storage = |item: &ItemKey| {
+            let resource = self.registry.by_kind(&item.group, &item.kind)?;
+            Some(resource.storage.clone())
+        };
+        answers::of(write, &self.volatile.snapshot(), storage)
+    }
+
     /// What a write adds that ends an object, or begins to.
     fn ending(&self, write: &Write<'_>) -> Result<Vec<Op>, Status> {
         // A namespace goes by its `finalize`: that is a deletion like any other.

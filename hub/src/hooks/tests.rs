@@ -68,6 +68,7 @@ impl Hub {
             Store::open(env.clone(), Backend::Memory, options)
         };
         let (store, volatile) = (open().await.unwrap(), open().await.unwrap());
+        let registry = Arc::new(Registry::hub(CRDS).unwrap());
         let hooks = HubHooks {
             env: env.clone(),
             limits: Limits {
@@ -78,12 +79,13 @@ impl Hub {
             addresses: Vec::new(),
             agents: Arc::default(),
             store: store.clone(),
-            volatile,
+            volatile: volatile.clone(),
+            registry: Arc::clone(&registry),
         };
         let rest = Rest::new(Parts {
             env,
             store: store.clone(),
-            registry: Arc::new(Registry::hub(CRDS).unwrap()),
+            registry,
             hooks: Arc::new(hooks),
             options: roadstead_rest::Options::default(),
         });
