@@ -1,0 +1,231 @@
+//! What happens on the member, by its own users and by its own ways.
+
+use anyhow::{Result, ensure};
+use http::Method;
+use roadstead_protocol::wire::report::ItemState;
+use roadstead_tests::api::text;
+use serde_json::{Value, json};
+
+use crate::stage::Stage;
+use crate::stage::objects::{
+    key, map, map_in, map_key, map_path, namespace, path_of, policy_path, sends_everywhere,
+};
+
+/// A user deletes an object of ours and makes one of that name: it is theirs. It is left alone and
+/// shown, a deletion on the hub does not touch it, and a policy may say that it is taken.
+pub(crate) async fn deleted_and_made_anew_by_a_user(stage: &mut Stage) -> Result<()> {
+    stage.given(&[("a", "ours"), ("b", "ours")]).await?;
+    stage.agent.kill()?;
+    let mut theirs = Vec::new();
+    for name in ["a", "b"] {
+        let path = map_path(name);
+        stage.member.api.delete(&path, None).await?.ok()?;
+        let object = json!({
+            "apiVersion": "v1",
+            "kind": "ConfigMap",
+            "metadata": {"name": name, "namespace": "default"},
+            "data": {"key": "theirs"},
+        });
+        let maps = "/api/v1/namespaces/default/configmaps";
+        let made = stage.member.api.create(maps, &object).await?.ok()?;
+        theirs.push(text(&made, "/metadata/uid").to_owned());
+    }
+    stage.start_agent().await?;
+    for name in ["a", "b"] {
+        let said = stage
+            .until_report(&map_key(name), ItemState::Conflict, "ForeignObject")
+            .await?;
+        ensure!(said.message.contains("Overwrite"), "{}", said.message);
+    }
+    // Deleted on the hub: what is theirs stays.
+    stage.hub.delete(&map_path("b")).await?;
+    stage.quiet().await;
+    stage.member.expect_map("b", Some("theirs")).await?;
+    stage.expect_deleted(&[]).await?;
+    // Taken, in its place.
+    let take = json!({"spec": {"conflictResolution": "Overwrite"}});
+    let path = policy_path("all");
+    stage.hub.api()?.merge(&path, &take).await?.ok()?;
+    stage.member.until_map("a", Some("ours")).await?;
+    stage.until_applied("a").await?;
+    let uid = stage.member.uid(&map_path("a")).await?;
+    ensure!(theirs.first() == Some(&uid), "it was made anew");
+    stage.member.expect_map("b", Some("theirs")).await?;
+    stage.expect_deleted(&[]).await
+}
+
+/// A user deletes, on the member, a namespace that holds objects of ours: they come back, and so does
+/// the namespace, once its end has come.
+pub(crate) async fn a_namespace_of_ours_deleted_on_the_member(stage: &mut Stage) -> Result<()> {
+    let hub = &stage.hub;
+    hub.put(&[json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "made"}})])
+        .await?;
+    hub.put(&[namespace("given")]).await?;
+    hub.put(&[sends_everywhere("namespaces", ("v1", "Namespace"))])
+        .await?;
+    hub.put(&[sends_everywhere("maps", ("v1", "ConfigMap"))])
+        .await?;
+    let inside = [map_in("made", "a", "1"), map_in("given", "a", "1")];
+    hub.put(&inside).await?;
+    let there = |o: Option<&Value>| o.is_some_and(|o| text(o, "/data/key") == "1");
+    let mut uids = Vec::new();
+    for object in &inside {
+        let path = path_of(object);
+        stage.member.until(&path, "it is there", there).await?;
+        uids.push(stage.member.uid(&path).await?);
+    }
+    for name in ["made", "given"] {
+        let path = format!("/api/v1/namespaces/{name}");
+        let answer = stage.member.api.delete(&path, None).await?;
+        answer.ok()?;
+    }
+    for (object, uid) in inside.iter().zip(&uids) {
+        let again =
+            |o: Option<&Value>| there(o) && o.is_some_and(|o| text(o, "/metadata/uid") != uid);
+        let path = path_of(object);
+        stage.member.until(&path, "it is back", again).await?;
+    }
+    for name in ["made", "given"] {
+        let item = key(("", "ConfigMap"), name, "a");
+        stage
+            .until_report(&item, ItemState::Applied, "Applied")
+            .await?;
+    }
+    // It was a user of the member who deleted: the agent did not.
+    stage.expect_deleted(&[]).await
+}
+
+/// A namespace's template leaves the cluster while others have objects inside: what is ours goes, and
+/// the namespace and what is theirs stay.
+pub(crate) async fn a_namespace_template_leaves_foreign_objects_behind(
+    stage: &mut Stage,
+) -> Result<()> {
+    let hub = &stage.hub;
+    let (space, ours) = (namespace("team"), map_in("team", "ours", "1"));
+    hub.put(&[sends_everywhere("namespaces", ("v1", "Namespace"))])
+        .await?;
+    hub.put(&[sends_everywhere("maps", ("v1", "ConfigMap"))])
+        .await?;
+    hub.put(&[space.clone(), ours.clone()]).await?;
+    let item = key(("", "Namespace"), "", "team");
+    stage
+        .until_report(&item, ItemState::Applied, "Applied")
+        .await?;
+    let path = path_of(&ours);
+    let there = |o: Option<&Value>| o.is_some();
+    stage.member.until(&path, "ours is there", there).await?;
+    let theirs = json!({
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": "theirs", "namespace": "team"},
+        "data": {"key": "theirs"},
+    });
+    let made = stage
+        .member
+        .api
+        .create("/api/v1/namespaces/team/configmaps", &theirs)
+        .await?
+        .ok()?;
+    let uid = stage.member.uid(&path_of(&space)).await?;
+
+    // The policy that sends namespaces goes: the namespace is let go of.
+    let policy = sends_everywhere("namespaces", ("v1", "Namespace"));
+    stage.hub.delete(&path_of(&policy)).await?;
+    let label = |o: Option<&Value>| {
+        o.is_some_and(|o| o.pointer("/metadata/labels/roadstead.dev~1owner").is_none())
+    };
+    stage
+        .member
+        .until(&path_of(&space), "it is let go of", label)
+        .await?;
+    stage.quiet().await;
+    ensure!(
+        stage.member.uid(&path_of(&space)).await? == uid,
+        "the namespace was made anew"
+    );
+    let left = stage.member.get(&path_of(&theirs)).await?;
+    ensure!(left.as_ref() == Some(&made), "theirs is {left:?}");
+    stage.member.until(&path, "ours is there", there).await?;
+    stage.expect_deleted(&[]).await?;
+    // Ours goes by its own deletion.
+    stage.hub.delete(&path).await?;
+    let gone = |o: Option<&Value>| o.is_none();
+    stage.member.until(&path, "ours is gone", gone).await?;
+    stage.expect_deleted(&[path]).await
+}
+
+/// A kind that the member serves no more: its tombstone waits and says so, it does not count as
+/// carried out; once the kind is served again the object goes.
+pub(crate) async fn a_kind_that_is_no_longer_served(stage: &mut Stage) -> Result<()> {
+    let budget = json!({
+        "apiVersion": "policy/v1",
+        "kind": "PodDisruptionBudget",
+        "metadata": {"name": "budget", "namespace": "default", "labels": {"fleet": "yes"}},
+        "spec": {"minAvailable": 1, "selector": {"matchLabels": {"app": "none"}}},
+    });
+    let path = "/apis/policy/v1/namespaces/default/poddisruptionbudgets/budget";
+    let (hub, item) = (
+        &stage.hub,
+        key(("policy", "PodDisruptionBudget"), "default", "budget"),
+    );
+    hub.put(&[sends_everywhere(
+        "budgets",
+        ("policy/v1", "PodDisruptionBudget"),
+    )])
+    .await?;
+    let media = ("application/apply-patch+yaml", "application/json");
+    let apply = format!("{path}?fieldManager=user&force=true");
+    let answer = hub
+        .api()?
+        .send("PATCH", &apply, media, Some(&budget))
+        .await?;
+    answer.ok()?;
+    stage
+        .until_report(&item, ItemState::Applied, "Applied")
+        .await?;
+    stage.agent.kill()?;
+    stage.member.gate.hide(Some("policy"));
+    stage.start_agent().await?;
+    stage.until_ready().await?;
+    stage.hub.delete(path).await?;
+    let waits = stage.until_failed(&item).await?;
+    ensure!(waits.contains("served again"), "{waits}");
+    stage.quiet().await;
+    let there = stage.member.get(path).await?;
+    ensure!(there.is_some(), "it was deleted");
+    stage.expect_deleted(&[]).await?;
+    stage.member.gate.hide(None);
+    let gone = |o: Option<&Value>| o.is_none();
+    stage.member.until(path, "it is gone", gone).await?;
+    stage.expect_deleted(&[path.to_owned()]).await
+}
+
+/// A member that conflicts, forgets, is too busy, breaks or refuses: everything gets there in the end.
+pub(crate) async fn a_member_that_answers_badly(stage: &mut Stage) -> Result<()> {
+    use crate::stage::Fate;
+    for (index, fate) in [
+        Fate::Refused(409),
+        Fate::Refused(429),
+        Fate::Refused(503),
+        Fate::Refused(410),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let name = format!("bad-{index}");
+        let path = map_path(&name);
+        let gate = &stage.member.gate;
+        gate.next((Method::PATCH, &path), fate, 2);
+        gate.next(
+            (Method::POST, path.trim_end_matches(&format!("/{name}"))),
+            fate,
+            1,
+        );
+        stage.hub.put(&[map(&name, "1")]).await?;
+        gate.met().await?;
+        stage.member.until_map(&name, Some("1")).await?;
+        stage.until_applied(&name).await?;
+        stage.member.gate.open();
+    }
+    stage.expect_deleted(&[]).await
+}
