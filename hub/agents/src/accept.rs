@@ -6,8 +6,7 @@ use std::time::Duration;
 
 use roadstead_authority::{Authority, HubRegistrar};
 use roadstead_protocol::env::Env;
-use roadstead_protocol::host::driver::{self, DriveError, Side};
-use roadstead_protocol::host::lanes::LaneError;
+use roadstead_protocol::host::driver::{self, Side};
 use roadstead_protocol::host::tls::{ENROL_ALPN, SESSION_ALPN};
 use roadstead_protocol::host::{endpoint, enrol, tls};
 use roadstead_protocol::session::{HubConfig, HubSession};
@@ -18,9 +17,11 @@ use tokio::time::Instant;
 
 use crate::directory::Directory;
 use crate::metrics::Metrics;
+use crate::pace::Pace;
+use crate::secure::{self, Caller};
 use crate::sessions::Sessions;
-use crate::shell::{Caller, HubShell};
-use crate::{Options, Parts, ServeError, secure};
+use crate::shell::HubShell;
+use crate::{Options, Parts, ServeError, orders, restart};
 
 /// How long a handshake may take.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -28,12 +29,6 @@ const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 const CLOSE_UNIDENTIFIED: u32 = 2;
 /// QUIC's code for a hub that has no room for another connection.
 const CLOSE_BUSY: u32 = 3;
-/// How soon agents come back to a hub that goes down on purpose, at the least.
-const RETRY_IN_MIN: Duration = Duration::from_millis(500);
-/// Over how long a time they spread at the most.
-const RETRY_SPREAD_MAX: Duration = Duration::from_secs(20);
-/// Over how long a time they spread, for each of them.
-const RETRY_SPREAD_EACH: Duration = Duration::from_millis(2);
 /// How long the last frames have to leave when the hub goes down.
 const DRAIN: Duration = Duration::from_millis(200);
 /// How long closed connections and ending sessions have.
@@ -74,7 +69,7 @@ pub(crate) async fn serve(
     } = parts;
     let server = authority.agents_server(&crypto)?;
     let endpoint = endpoint::open(&env, socket, authority.endpoint_secrets(), Some(server))?;
-    let handshakes = Arc::new(Semaphore::new(options.handshakes_max));
+    let mut door = Door::new(&options);
     let hub = Arc::new(Hub {
         directory: Arc::new(Directory::new(store.clone())),
         sessions: Arc::new(Sessions::new(options.sessions_max)),
@@ -91,10 +86,14 @@ pub(crate) async fn serve(
         options,
         ending: AtomicBool::new(false),
     });
-    let crowded = hub.options.handshakes_max / 2;
     let mut tasks = JoinSet::new();
     tasks
         .spawn(Arc::clone(&hub.directory).follow(Arc::clone(&hub.sessions), hub.authority.clone()));
+    let followed = Arc::clone(&hub);
+    tasks.spawn(async move {
+        let (store, volatile) = (followed.store.clone(), followed.volatile.clone());
+        orders::follow(store, volatile, &followed.sessions).await;
+    });
     let mut renewals = secure::Renewals::new(&hub.authority);
     let mut shutdown = std::pin::pin!(shutdown);
     loop {
@@ -103,7 +102,7 @@ pub(crate) async fn serve(
             () = &mut shutdown => break,
             () = renewals.due() => secure::renew(&hub, &endpoint, &crypto).await,
             Some(_) = tasks.join_next() => {}
-            next = incoming(&endpoint, &handshakes, crowded) => {
+            next = door.next(&endpoint) => {
                 let Some((incoming, permit)) = next else { break };
                 tasks.spawn(connection(Arc::clone(&hub), incoming, permit));
             }
@@ -113,21 +112,45 @@ pub(crate) async fn serve(
     Ok(())
 }
 
-/// The next connection attempt, once there is room for its handshake. When many are under way, a
-/// newcomer has to show first that it receives at the address it claims. Cancel safe.
-async fn incoming(
-    endpoint: &quinn::Endpoint,
-    handshakes: &Arc<Semaphore>,
+/// Where connections come in: as many handshakes at a time, and as many in a second, as there may be.
+struct Door {
+    handshakes: Arc<Semaphore>,
+    /// With fewer free than this, newcomers prove their addresses.
     crowded: usize,
-) -> Option<(quinn::Incoming, OwnedSemaphorePermit)> {
-    loop {
-        let permit = Arc::clone(handshakes).acquire_owned().await.ok()?;
-        let incoming = endpoint.accept().await?;
-        if incoming.remote_address_validated() || handshakes.available_permits() > crowded {
-            return Some((incoming, permit));
+    pace: Pace,
+}
+
+impl Door {
+    fn new(options: &Options) -> Self {
+        let burst = u32::try_from(options.handshakes_max).unwrap_or(u32::MAX);
+        Self {
+            handshakes: Arc::new(Semaphore::new(options.handshakes_max)),
+            crowded: options.handshakes_max / 2,
+            pace: Pace::new(options.handshakes_rate, burst, Instant::now()),
         }
-        if incoming.retry().is_err() {
-            tracing::debug!("a connection attempt could not be asked to prove its address");
+    }
+
+    /// The next connection attempt, once there is room for its handshake. When many are under way or
+    /// came just now, a newcomer has to show first that it receives at the address it claims, which
+    /// costs the hub nothing. Cancel safe.
+    async fn next(
+        &mut self,
+        endpoint: &quinn::Endpoint,
+    ) -> Option<(quinn::Incoming, OwnedSemaphorePermit)> {
+        loop {
+            let permit = Arc::clone(&self.handshakes).acquire_owned().await.ok()?;
+            if let Some(at) = self.pace.wait(Instant::now()) {
+                tokio::time::sleep_until(at).await;
+            }
+            let incoming = endpoint.accept().await?;
+            let free = self.handshakes.available_permits() > self.crowded;
+            if incoming.remote_address_validated() || (free && self.pace.is_calm(Instant::now())) {
+                self.pace.take(Instant::now());
+                return Some((incoming, permit));
+            }
+            if incoming.retry().is_err() {
+                tracing::debug!("a connection attempt could not be asked to prove its address");
+            }
         }
     }
 }
@@ -135,13 +158,9 @@ async fn incoming(
 /// Tells every agent when to come back, then closes everything within bounds.
 async fn end(hub: &Hub, endpoint: &quinn::Endpoint, mut tasks: JoinSet<()>) {
     hub.ending.store(true, Ordering::Relaxed);
-    let count = u32::try_from(hub.sessions.len()).unwrap_or(u32::MAX);
-    let spread = RETRY_SPREAD_EACH
-        .saturating_mul(count)
-        .min(RETRY_SPREAD_MAX);
     hub.sessions
-        .restart(|| RETRY_IN_MIN + draw(&hub.env, spread));
-    if count > 0 {
+        .restart(|index, count| restart::wait(index, count, u32::from_be_bytes(hub.env.random())));
+    if hub.sessions.len() > 0 {
         tokio::time::sleep(DRAIN).await;
     }
     endpoint.close(driver::CLOSE_DONE.into(), b"the hub is going down");
@@ -153,12 +172,6 @@ async fn end(hub: &Hub, endpoint: &quinn::Endpoint, mut tasks: JoinSet<()>) {
         tracing::debug!("some sessions did not end in time");
     }
     tasks.shutdown().await;
-}
-
-/// A duration from zero to `most`.
-fn draw(env: &Env, most: Duration) -> Duration {
-    let part = u32::from_be_bytes(env.random());
-    most.mul_f64(f64::from(part) / f64::from(u32::MAX))
 }
 
 async fn connection(hub: Arc<Hub>, incoming: quinn::Incoming, permit: OwnedSemaphorePermit) {
@@ -236,7 +249,7 @@ async fn session(hub: Arc<Hub>, connection: quinn::Connection) {
         remote: connection.remote_address().to_string(),
         issued: chain.first().and_then(|leaf| tls::issued_at(leaf).ok()),
     };
-    let mut shell = HubShell::new(Arc::clone(&hub), caller);
+    let mut shell = HubShell::new(Arc::clone(&hub), caller, connection.clone());
     let ended = driver::drive(&connection, Side::Hub, &mut session, &mut shell, started).await;
     if let Err(error) = &ended {
         if error.is_violation() {
@@ -256,17 +269,8 @@ async fn session(hub: Arc<Hub>, connection: quinn::Connection) {
             tracing::info!(cluster = uid, error = chain_of(error), "a session was lost");
         }
     }
-    shell.finish(silence(&ended)).await;
-}
-
-/// For how long nothing was heard when a session ended this way.
-fn silence(ended: &Result<(), DriveError>) -> Duration {
-    match ended {
-        Err(DriveError::Lanes(LaneError::Lost(quinn::ConnectionError::TimedOut))) => {
-            endpoint::IDLE_TIMEOUT
-        }
-        Ok(()) | Err(_) => Duration::ZERO,
-    }
+    let silent = shell.silence(&ended);
+    shell.finish(silent).await;
 }
 
 /// An error and its causes in one line.

@@ -9,9 +9,14 @@ mod admission;
 mod directory;
 mod farewell;
 mod index;
+mod listen;
 mod metrics;
 mod news;
+mod orders;
 mod outbox;
+mod pace;
+mod questions;
+mod restart;
 mod secure;
 mod sessions;
 mod shell;
@@ -64,6 +69,8 @@ pub struct Options {
     pub sessions_max: usize,
     /// Most handshakes and enrolments at a time; further ones wait.
     pub handshakes_max: usize,
+    /// Handshakes that may begin in a second, beyond a burst of `handshakes_max`; further ones wait.
+    pub handshakes_rate: u32,
 }
 
 impl Default for Options {
@@ -73,6 +80,7 @@ impl Default for Options {
             features: roadstead_protocol::wire::frame::features::ALL,
             sessions_max: 20_000,
             handshakes_max: 256,
+            handshakes_rate: 500,
         }
     }
 }

@@ -4,12 +4,16 @@ use roadstead_protocol::env::BoxFuture;
 use roadstead_protocol::wire::frame::Refused;
 use roadstead_store::{CommitError, Revision, WatchEnd};
 
-use crate::sessions::Command;
+use crate::sessions::Heard;
 
 /// News for a session.
 pub(crate) enum News {
-    /// Someone outside wants something.
-    Command(Command),
+    /// Something from outside.
+    Heard(Heard),
+    /// It is time to see whether the agent is still heard.
+    Listen,
+    /// An answer to the question with this id is with who asked, or is not.
+    Answered(u64, Result<(), CommitError>),
     /// The hello was decided about: the ledger's floor, or why not.
     Decided(Result<Revision, Refused>),
     /// The ledger changed, or can be followed no longer.

@@ -15,6 +15,16 @@ use crate::accept::Hub;
 /// every half a minute, and a note each time would keep the hub busy.
 const NOTE_SECONDS: i64 = 300;
 
+/// Who is at the other end, by its certificate.
+pub(crate) struct Caller {
+    /// The cluster's UID.
+    pub(crate) uid: String,
+    /// The address that it comes from.
+    pub(crate) remote: String,
+    /// When its certificate was made.
+    pub(crate) issued: Option<jiff::Timestamp>,
+}
+
 /// When new server settings are due.
 pub(crate) struct Renewals {
     every: Interval,

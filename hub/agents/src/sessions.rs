@@ -3,10 +3,10 @@
 //! A plain map behind a short lock; nothing is awaited here.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 
 /// Commands that may wait for a session. More than it can be given before it ends.
 const COMMANDS_MAX: usize = 8;
@@ -38,7 +38,14 @@ pub(crate) enum Denied {
 
 struct Live {
     id: u64,
+    line: Line,
+}
+
+/// How a session is reached.
+#[derive(Clone)]
+pub(crate) struct Line {
     commands: mpsc::Sender<Command>,
+    look: Arc<Notify>,
 }
 
 #[derive(Default)]
@@ -53,12 +60,41 @@ pub(crate) struct Sessions {
     max: usize,
 }
 
-/// The end of the channel that a session listens to.
-pub(crate) type Commands = mpsc::Receiver<Command>;
+/// What a session listens to.
+pub(crate) struct Commands {
+    commands: mpsc::Receiver<Command>,
+    look: Arc<Notify>,
+}
 
-/// A channel for commands to one session.
-pub(crate) fn commands() -> (mpsc::Sender<Command>, Commands) {
-    mpsc::channel(COMMANDS_MAX)
+/// What a session hears.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Heard {
+    /// Someone outside wants something.
+    Command(Command),
+    /// What users want beside the ledger may have changed.
+    Look,
+}
+
+/// A line to one session.
+pub(crate) fn line() -> (Line, Commands) {
+    let (sender, commands) = mpsc::channel(COMMANDS_MAX);
+    let look = Arc::new(Notify::new());
+    let line = Line {
+        commands: sender,
+        look: Arc::clone(&look),
+    };
+    (line, Commands { commands, look })
+}
+
+impl Commands {
+    /// The next thing to hear. Cancel safe.
+    pub(crate) async fn next(&mut self) -> Heard {
+        tokio::select! {
+            biased;
+            Some(command) = self.commands.recv() => Heard::Command(command),
+            () = self.look.notified() => Heard::Look,
+        }
+    }
 }
 
 impl Sessions {
@@ -79,7 +115,7 @@ impl Sessions {
     pub(crate) fn enter(
         &self,
         uid: &str,
-        commands: mpsc::Sender<Command>,
+        line: Line,
         newer: impl FnOnce() -> Option<u64>,
     ) -> Result<u64, Denied> {
         let mut inner = self.lock();
@@ -93,7 +129,7 @@ impl Sessions {
         }
         inner.ids += 1;
         let id = inner.ids;
-        inner.live.insert(uid.to_owned(), Live { id, commands });
+        inner.live.insert(uid.to_owned(), Live { id, line });
         Ok(id)
     }
 
@@ -114,10 +150,26 @@ impl Sessions {
         }
     }
 
-    /// Tells every session when to come back.
-    pub(crate) fn restart(&self, mut retry_in: impl FnMut() -> Duration) {
+    /// A cluster's session is to look at what users want beside the ledger, if there is one.
+    pub(crate) fn look(&self, uid: &str) {
+        if let Some(live) = self.lock().live.get(uid) {
+            live.line.look.notify_one();
+        }
+    }
+
+    /// As `look`, for every session.
+    pub(crate) fn look_all(&self) {
         for live in self.lock().live.values() {
-            tell(live, Command::Restarting(retry_in()));
+            live.line.look.notify_one();
+        }
+    }
+
+    /// Tells every session when to come back; `retry_in` is given its number and how many there are.
+    pub(crate) fn restart(&self, mut retry_in: impl FnMut(usize, usize) -> Duration) {
+        let inner = self.lock();
+        let count = inner.live.len();
+        for (index, live) in inner.live.values().enumerate() {
+            tell(live, Command::Restarting(retry_in(index, count)));
         }
     }
 
@@ -128,7 +180,7 @@ impl Sessions {
 }
 
 fn tell(live: &Live, command: Command) {
-    if live.commands.try_send(command).is_err() {
+    if live.line.commands.try_send(command).is_err() {
         tracing::debug!("a session that is ending anyway was told something");
     }
 }
@@ -140,13 +192,13 @@ mod tests {
     #[test]
     fn the_newest_start_wins_and_says_so() {
         let sessions = Sessions::new(2);
-        let (first, mut heard) = commands();
+        let (first, mut heard) = line();
         let one = sessions.enter("a", first, || None).unwrap();
-        let older = sessions.enter("a", commands().0, || Some(3));
+        let older = sessions.enter("a", line().0, || Some(3));
         assert_eq!(older, Err(Denied::Older { boot: 3 }));
-        assert!(heard.try_recv().is_err());
-        let two = sessions.enter("a", commands().0, || None).unwrap();
-        assert_eq!(heard.try_recv(), Ok(Command::Replaced));
+        assert!(heard.commands.try_recv().is_err());
+        let two = sessions.enter("a", line().0, || None).unwrap();
+        assert_eq!(heard.commands.try_recv(), Ok(Command::Replaced));
         assert!(!sessions.leave("a", one));
         assert!(sessions.leave("a", two));
     }
@@ -154,12 +206,25 @@ mod tests {
     #[test]
     fn there_is_a_bound_but_a_replacement_needs_no_room() {
         let sessions = Sessions::new(1);
-        sessions.enter("a", commands().0, || None).unwrap();
-        assert_eq!(
-            sessions.enter("b", commands().0, || None),
-            Err(Denied::Full)
-        );
-        assert!(sessions.enter("a", commands().0, || None).is_ok());
+        sessions.enter("a", line().0, || None).unwrap();
+        assert_eq!(sessions.enter("b", line().0, || None), Err(Denied::Full));
+        assert!(sessions.enter("a", line().0, || None).is_ok());
         assert_eq!(sessions.len(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_crowd_of_looks_is_heard_once_and_hides_no_command() {
+        let sessions = Sessions::new(2);
+        let (one, mut heard) = line();
+        sessions.enter("a", one, || None).unwrap();
+        for _ in 0..COMMANDS_MAX * 2 {
+            sessions.look("a");
+            sessions.look_all();
+        }
+        sessions.tell("a", Command::Detached);
+        assert_eq!(heard.next().await, Heard::Command(Command::Detached));
+        assert_eq!(heard.next().await, Heard::Look);
+        let silent = tokio::time::timeout(Duration::from_millis(10), heard.next()).await;
+        assert!(silent.is_err());
     }
 }

@@ -20,25 +20,14 @@ use crate::accept::Hub;
 use crate::admission;
 use crate::farewell::Guard;
 use crate::index::Index;
+use crate::listen::Listening;
 use crate::news::{Job, News};
 use crate::outbox::Outbox;
-use crate::secure;
-use crate::sessions::{self, Command, Commands, Denied};
-use crate::tombstones;
+use crate::questions::Questions;
+use crate::secure::{self, Caller};
+use crate::sessions::{self, Command, Commands, Denied, Heard};
 
-/// How long a failed removal of tombstones or write of news waits before its result is told, and so
-/// before it is tried again.
-const RETRY: Duration = Duration::from_secs(5);
-
-/// Who is at the other end, by its certificate.
-pub(crate) struct Caller {
-    /// The cluster's UID.
-    pub(crate) uid: String,
-    /// The address that it comes from.
-    pub(crate) remote: String,
-    /// When its certificate was made.
-    pub(crate) issued: Option<jiff::Timestamp>,
-}
+mod beside;
 
 /// What surrounds one session.
 pub(crate) struct HubShell {
@@ -52,13 +41,17 @@ pub(crate) struct HubShell {
     index: Option<Index>,
     acked: Revision,
     outbox: Outbox,
+    listening: Listening,
+    questions: Questions,
+    /// The revision of the freeze that the session was told last.
+    frozen: Option<Revision>,
     deciding: Job<Result<Revision, Refused>>,
     writing: Job<Result<(), roadstead_store::CommitError>>,
     removing: Job<Result<usize, roadstead_store::CommitError>>,
 }
 
 impl HubShell {
-    pub(crate) fn new(hub: Arc<Hub>, caller: Caller) -> Self {
+    pub(crate) fn new(hub: Arc<Hub>, caller: Caller, connection: quinn::Connection) -> Self {
         let Caller {
             uid,
             remote,
@@ -76,6 +69,9 @@ impl HubShell {
             index: None,
             acked: Revision(0),
             outbox,
+            listening: Listening::new(connection),
+            questions: Questions::default(),
+            frozen: None,
             deciding: Job::default(),
             writing: Job::default(),
             removing: Job::default(),
@@ -138,7 +134,10 @@ impl HubShell {
                 self.index = Some(Index::open(&self.hub.store, &self.uid));
                 self.note_liveness(true, self.hub.env.clock.now());
                 self.hub.metrics.admitted.add();
+                // Before the welcome, so that nothing overtakes it.
+                self.order(now, session);
                 session.admit(now, Admission::Welcome { floor });
+                self.ask(now, session);
             }
             Err(refused) => {
                 tracing::info!(cluster = self.uid, code = ?refused.code, "turned an agent away: {}", refused.message);
@@ -169,9 +168,9 @@ impl HubShell {
         let Some(hello) = &self.hello else {
             return Err(admission::detached());
         };
-        let (sender, commands) = sessions::commands();
+        let (line, commands) = sessions::line();
         let newer = || admission::newer(&self.hub.store, &self.uid, hello);
-        match self.hub.sessions.enter(&self.uid, sender, newer) {
+        match self.hub.sessions.enter(&self.uid, line, newer) {
             Ok(id) => {
                 self.entered = Some(id);
                 self.commands = Some(commands);
@@ -270,37 +269,6 @@ impl HubShell {
         }
     }
 
-    /// Begins to remove acknowledged tombstones, unless that is going on already.
-    fn remove_tombstones(&mut self) {
-        let Some(index) = &self.index else { return };
-        let acked = index.tombstones(self.acked, tombstones::TOMBSTONES_TXN_MAX);
-        if acked.is_empty() || !self.removing.is_idle() {
-            return;
-        }
-        let Some(hello) = self.hello.clone() else {
-            return;
-        };
-        let (store, uid) = (self.hub.store.clone(), self.uid.clone());
-        self.removing.start(async move {
-            let removed = tombstones::remove(&store, &uid, &hello, acked).await;
-            if removed.is_err() {
-                tokio::time::sleep(RETRY).await;
-            }
-            removed
-        });
-    }
-
-    fn removed(&mut self, removed: Result<usize, roadstead_store::CommitError>) {
-        match removed {
-            Ok(0) => {}
-            Ok(count) => self.hub.metrics.tombstones.add_many(count),
-            Err(error) => {
-                tracing::warn!(cluster = self.uid, %error, "failed to remove acknowledged tombstones");
-                self.remove_tombstones();
-            }
-        }
-    }
-
     fn ledger(
         &mut self,
         now: Now,
@@ -339,7 +307,7 @@ impl Shell for HubShell {
     async fn next(&mut self) -> News {
         let commands = async {
             match &mut self.commands {
-                Some(commands) => commands.recv().await,
+                Some(commands) => commands.next().await,
                 None => std::future::pending().await,
             }
         };
@@ -351,17 +319,25 @@ impl Shell for HubShell {
         };
         tokio::select! {
             biased;
-            Some(command) = commands => News::Command(command),
+            heard = commands => News::Heard(heard),
             decision = self.deciding.result() => News::Decided(decision),
             removed = self.removing.result() => News::Removed(removed),
             written = self.writing.result() => News::Written(written),
+            (id, written) = self.questions.written() => News::Answered(id, written),
             changed = ledger => News::Ledger(changed),
+            () = self.listening.due() => News::Listen,
         }
     }
 
     fn input(&mut self, now: Now, session: &mut HubSession, input: News) -> ControlFlow<()> {
         match input {
-            News::Command(command) => self.command(now, session, command),
+            News::Heard(Heard::Command(command)) => self.command(now, session, command),
+            News::Heard(Heard::Look) => {
+                self.order(now, session);
+                self.ask(now, session);
+            }
+            News::Answered(id, written) => self.answered(now, session, id, written),
+            News::Listen => self.listen()?,
             News::Decided(decision) => self.decided(now, session, decision),
             News::Ledger(changed) => self.ledger(now, session, changed)?,
             News::Written(written) => self.written(written),
@@ -387,9 +363,7 @@ impl Shell for HubShell {
                     self.hub.metrics.dropped.add();
                 }
             }
-            HubEvent::Fetched { id, key, content } => {
-                tracing::debug!(cluster = self.uid, id, %key, there = content.is_ok(), "an object was fetched");
-            }
+            HubEvent::Fetched { id, content, .. } => self.fetched(id, content),
             HubEvent::Closed(ending) => {
                 tracing::debug!(cluster = self.uid, ?ending, "a session ends");
                 return ControlFlow::Break(());

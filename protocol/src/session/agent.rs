@@ -9,7 +9,9 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::wire::codec::Frame;
-use crate::wire::frame::{Ack, Fetch, Freeze, Hello, Mode, Restarting, Summary, Synced, Welcome};
+use crate::wire::frame::{
+    Ack, Fetch, Freeze, Hello, Mode, Restarting, Summary, Synced, Welcome, features,
+};
 use crate::wire::report::ItemReport;
 use crate::wire::{AgentFrame, Digest, HubFrame, ItemKey, Lane, Stamp};
 
@@ -18,7 +20,7 @@ use super::outbox::Outbox;
 use super::receive::Receiver;
 use super::timer::{Timer, Timers};
 use super::{Batch, Ending, Now, Session, Violation, handshake};
-use crate::wire::limits::{COMPARE_DEADLINE, FLUSH_AFTER, WELCOME_DEADLINE};
+use crate::wire::limits::{COMPARE_DEADLINE, FETCHES_MAX, FLUSH_AFTER, WELCOME_DEADLINE};
 
 /// What an agent brings to a session.
 #[derive(Clone)]
@@ -88,6 +90,8 @@ pub struct AgentSession {
     ack: Option<Stamp>,
     outbox: Outbox,
     answers: Answers,
+    /// Questions that overtook the welcome, which comes on another lane.
+    early: Vec<Fetch>,
     /// What both ends understand beyond the first release.
     features: u64,
     events: VecDeque<AgentEvent>,
@@ -107,6 +111,7 @@ impl AgentSession {
             ack: None,
             outbox: Outbox::default(),
             answers: Answers::default(),
+            early: Vec::new(),
             features: 0,
             events: VecDeque::new(),
         }
@@ -211,6 +216,19 @@ impl AgentSession {
         self.await_comparison(now);
         self.flush_soon(now);
         self.events.push_back(AgentEvent::Welcomed(welcome));
+        for fetch in std::mem::take(&mut self.early) {
+            self.asked(fetch)?;
+        }
+        Ok(())
+    }
+
+    /// Takes a question.
+    fn asked(&mut self, fetch: Fetch) -> Result<(), Violation> {
+        if self.features & features::FETCH == 0 {
+            return Err(Violation::Feature { frame: "fetch" });
+        }
+        self.answers.ask(&fetch)?;
+        self.events.push_back(AgentEvent::Fetch(fetch));
         Ok(())
     }
 
@@ -232,6 +250,13 @@ impl AgentSession {
             }
             (Phase::Greeting, HubFrame::Welcome(welcome)) if self.hello.is_none() => {
                 self.welcomed(now, welcome)
+            }
+            (Phase::Greeting, HubFrame::Fetch(fetch)) if self.hello.is_none() => {
+                if self.early.len() >= FETCHES_MAX {
+                    return Err(Violation::Fetches { limit: FETCHES_MAX });
+                }
+                self.early.push(fetch);
+                Ok(())
             }
             (Phase::Greeting, _) => out_of("before the welcome"),
             (Phase::On(_), HubFrame::Welcome(_)) => out_of("a second time"),
@@ -256,11 +281,7 @@ impl AgentSession {
                 self.events.push_back(AgentEvent::Freeze(freeze));
                 Ok(())
             }
-            (Phase::On(_), HubFrame::Fetch(fetch)) => {
-                self.answers.ask(&fetch)?;
-                self.events.push_back(AgentEvent::Fetch(fetch));
-                Ok(())
-            }
+            (Phase::On(_), HubFrame::Fetch(fetch)) => self.asked(fetch),
         }
     }
 }

@@ -48,6 +48,12 @@ pub const HELLO_DEADLINE: Duration = Duration::from_secs(10);
 pub const WELCOME_DEADLINE: Duration = Duration::from_secs(30);
 /// How long an agent lets a comparison stand still while it waits for the hub.
 pub const COMPARE_DEADLINE: Duration = Duration::from_secs(60);
+/// How soon agents come back to a hub that goes down on purpose, at the least.
+pub const RESTART_AFTER: Duration = Duration::from_millis(500);
+/// Over how long a time they spread, for each of them: 500 come back in a second.
+pub const RESTART_SPREAD_EACH: Duration = Duration::from_millis(2);
+/// Over how long a time they spread at the most.
+pub const RESTART_SPREAD_MAX: Duration = Duration::from_secs(20);
 /// Questions for objects on the member that wait for an answer, in one session.
 pub const FETCHES_MAX: usize = 4;
 /// How long a hub waits for the answer to a fetch before it says that none came.

@@ -10,7 +10,7 @@ use roadstead_protocol::session::{
 };
 use roadstead_protocol::wire::frame::{Hello, RefusalCode};
 use roadstead_protocol::wire::report::ItemReport;
-use roadstead_protocol::wire::{Digest, Stamp};
+use roadstead_protocol::wire::{Digest, ItemKey, Stamp};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
@@ -25,6 +25,7 @@ pub(crate) struct Agent {
 pub(crate) enum Say {
     Report(ItemReport),
     Facts(Bytes),
+    Fetched(u64, ItemKey, Result<Bytes, String>),
     Leave,
 }
 
@@ -49,6 +50,7 @@ impl Shell for TestShell {
         match input {
             Say::Report(report) => session.report(now, report).unwrap(),
             Say::Facts(json) => assert!(session.facts(now, json)),
+            Say::Fetched(id, key, content) => session.fetched(now, id, &key, content),
             Say::Leave => return ControlFlow::Break(()),
         }
         ControlFlow::Continue(())

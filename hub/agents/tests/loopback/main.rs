@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod agent;
 #[cfg(test)]
+mod beside;
+#[cfg(test)]
 mod enrolment;
 #[cfg(test)]
 mod sessions;

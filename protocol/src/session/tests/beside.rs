@@ -268,3 +268,36 @@ fn what_was_not_agreed_on_is_a_violation_in_both_directions() {
     let refused = hub.handle_frame(T0, fetched);
     assert_eq!(refused, Err(Violation::Feature { frame: "fetched" }));
 }
+
+#[test]
+fn a_question_may_overtake_the_welcome_but_not_in_a_crowd() {
+    let fetch = |id| HubFrame::Fetch(Fetch { id, key: key("a") });
+    let most = u64::try_from(FETCHES_MAX).unwrap();
+    let agreed = |features| {
+        HubFrame::Welcome(Welcome {
+            features,
+            ..welcome(Mode::Resume)
+        })
+    };
+    let mut agent = super::hostile::greeted(Some(stamp(10)));
+    for id in 0..most {
+        agent.handle_frame(T0, fetch(id)).unwrap();
+    }
+    assert_eq!(agent.poll_event(), None);
+    agent.handle_frame(T0, agreed(features::ALL)).unwrap();
+    assert!(matches!(agent.poll_event(), Some(AgentEvent::Welcomed(_))));
+    for id in 0..most {
+        let asked = Fetch { id, key: key("a") };
+        assert_eq!(agent.poll_event(), Some(AgentEvent::Fetch(asked)));
+    }
+    let mut crowded = super::hostile::greeted(Some(stamp(10)));
+    for id in 0..most {
+        crowded.handle_frame(T0, fetch(id)).unwrap();
+    }
+    let limit = Violation::Fetches { limit: FETCHES_MAX };
+    assert_eq!(crowded.handle_frame(T0, fetch(most)), Err(limit));
+    let mut unagreed = super::hostile::greeted(Some(stamp(10)));
+    unagreed.handle_frame(T0, fetch(1)).unwrap();
+    let refused = unagreed.handle_frame(T0, agreed(features::FREEZE));
+    assert_eq!(refused, Err(Violation::Feature { frame: "fetch" }));
+}
