@@ -89,6 +89,15 @@ impl Api {
             .await
     }
 
+    /// Replaces an object.
+    ///
+    /// # Errors
+    /// When the hub does not answer, or refuses.
+    pub async fn put(&self, path: &str, body: &Value) -> Result<Value, Error> {
+        self.send("PUT", path, Some((body, "application/json")))
+            .await
+    }
+
     /// Patches an object by JSON merge patch.
     ///
     /// # Errors

@@ -1,9 +1,13 @@
 //! The command line of `roadstead`; every flag is an environment variable too.
 
+mod waiting;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub use waiting::{Clusters, Freeze, Reconcile, Unfreeze};
 
 /// Keeps a fleet of Kubernetes clusters in the state people asked for, also where the network is bad.
 ///
@@ -55,6 +59,14 @@ pub enum Command {
     Restore(Restore),
     /// Make a key file that hub and agent seal their disks with, and backups are sealed with
     Keygen(Keygen),
+    /// Give the authority that agents are known by a successor, or show how it stands
+    RotateAuthority(RotateAuthority),
+    /// What is held or unclaimed on a cluster, and what ends it
+    Reconcile(Reconcile),
+    /// Stop all changes on clusters: nothing is applied, deleted or repaired there
+    Freeze(Freeze),
+    /// Let changes go on where they were stopped
+    Unfreeze(Unfreeze),
     /// The fleet at a glance: clusters, what is not right, where, since when and why
     Status(Status),
     /// Why an object runs where it runs, and why not elsewhere
@@ -113,6 +125,10 @@ pub struct Hub {
     /// A YAML file with further settings
     #[arg(long, env = "ROADSTEAD_CONFIG", value_name = "FILE")]
     pub config: Option<PathBuf>,
+    /// Forget the latest time that this hub has known: for a machine whose clock was far ahead once.
+    /// Otherwise a clock that is behind that time is not believed
+    #[arg(long, env = "ROADSTEAD_FORGET_CLOCK")]
+    pub forget_clock: bool,
     /// Seals what is on the disk: a file that `roadstead keygen` made. What was written before is
     /// sealed at the first start with it; from then on the hub does not start without it
     #[arg(long, env = "ROADSTEAD_KEY_FILE", value_name = "FILE")]
@@ -255,6 +271,21 @@ pub struct Detach {
     /// The namespace of the AttachedCluster; where nothing is said, the kubeconfig's
     #[arg(short, long, env = "ROADSTEAD_NAMESPACE", value_name = "NAMESPACE")]
     pub namespace: Option<String>,
+    /// Which hub.
+    #[command(flatten)]
+    pub target: Target,
+}
+
+/// `roadstead rotate-authority`.
+#[derive(Debug, Args)]
+pub struct RotateAuthority {
+    /// Only show how the authority stands
+    #[arg(long, conflicts_with = "now", env = "ROADSTEAD_SHOW")]
+    pub show: bool,
+    /// Let the successor sign at once. Agents that have not heard of it yet renew by the authority
+    /// before, which is kept for that alone; that costs each of them one more connection
+    #[arg(long, env = "ROADSTEAD_NOW")]
+    pub now: bool,
     /// Which hub.
     #[command(flatten)]
     pub target: Target,

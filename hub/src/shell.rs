@@ -38,6 +38,10 @@ pub async fn run(cli: Cli) -> Result<()> {
         Command::Backup(args) => say(&cli::backup(&args).await?),
         Command::Restore(args) => say(&cli::restore(&args).await?),
         Command::Keygen(args) => say(&cli::keygen(&args)?),
+        Command::RotateAuthority(args) => say(&cli::rotate_authority(&args).await?),
+        Command::Reconcile(args) => say(&cli::reconcile(&args).await?),
+        Command::Freeze(args) => say(&cli::freeze(&args).await?),
+        Command::Unfreeze(args) => say(&cli::unfreeze(&args).await?),
         Command::Status(args) => say(&cli::status(&args).await?),
         Command::Why(args) => say(&cli::why(&args).await?),
         Command::Completion { shell } => {
@@ -56,6 +60,10 @@ fn default_log(command: &Command) -> &'static str {
         | Command::Join(_)
         | Command::Detach(_)
         | Command::Status(_)
+        | Command::RotateAuthority(_)
+        | Command::Reconcile(_)
+        | Command::Freeze(_)
+        | Command::Unfreeze(_)
         | Command::Backup(_)
         | Command::Restore(_)
         | Command::Keygen(_)

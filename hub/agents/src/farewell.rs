@@ -67,6 +67,7 @@ mod tests {
             release: String::new(),
             boot,
             remote: String::new(),
+            features: 0,
         }
     }
 

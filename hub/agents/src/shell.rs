@@ -104,10 +104,10 @@ impl HubShell {
     }
 
     fn note_liveness(&mut self, connected: bool, last_heard: jiff::Timestamp) {
-        let (release, boot) = self
+        let (release, boot, features) = self
             .hello
             .as_ref()
-            .map(|h| (h.release.clone(), h.boot))
+            .map(|h| (h.release.clone(), h.boot, h.features))
             .unwrap_or_default();
         self.outbox.liveness(Liveness {
             connected,
@@ -116,6 +116,7 @@ impl HubShell {
             release,
             boot,
             remote: self.remote.clone(),
+            features,
         });
     }
 

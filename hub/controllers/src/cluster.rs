@@ -114,7 +114,9 @@ fn ready(
         };
         return (unknown("NotJoined", message), None);
     }
-    let left = context.parts.options.grace.saturating_sub(away);
+    let left = (context.parts.options.grace)
+        .saturating_sub(away)
+        .saturating_sub(silence(liveness));
     #[cfg(planted)]
     let left = if roadstead_protocol::planted::is("ready-for-ever") {
         context.parts.options.grace
@@ -136,6 +138,16 @@ fn ready(
             (unknown("AgentSilent", message), None)
         }
     }
+}
+
+/// For how long nothing had been heard of an agent when its session ended. Both times are of one
+/// reading of the clock, so a clock that jumps changes nothing.
+fn silence(liveness: Option<&Liveness>) -> Duration {
+    let gone = liveness.filter(|l| !l.connected);
+    let silence = gone.map(|l| l.since.duration_since(l.last_heard));
+    silence
+        .and_then(|silence| Duration::try_from(silence).ok())
+        .unwrap_or_default()
 }
 
 /// What a connected agent says.

@@ -9,7 +9,7 @@ use std::time::Duration;
 use roadstead_protocol::api::cluster::AttachedCluster;
 use roadstead_protocol::api::reconciliation::item_text;
 use roadstead_protocol::api::{Condition, ConditionStatus, condition};
-use roadstead_protocol::wire::frame::Freeze;
+use roadstead_protocol::wire::frame::{Freeze, features};
 use roadstead_protocol::wire::report::ItemState;
 use roadstead_protocol::wire::{ItemKey, Lineage, Revision};
 use roadstead_store::Snapshot;
@@ -123,6 +123,16 @@ impl<'a> Seen<'a> {
         };
         let Some(said) = said else {
             let (_, record) = wanted?;
+            let older = self.liveness.filter(|liveness| liveness.connected);
+            if let Some(older) = older.filter(|l| l.features & features::FREEZE == 0) {
+                let message = format!(
+                    "it is to be frozen{}, but its agent, of release {}, cannot be: no changes are \
+                     sent to it meanwhile, and it goes on repairing what it has; upgrade it",
+                    because(record),
+                    older.release
+                );
+                return new(ConditionStatus::False, "AgentTooOld", message);
+            }
             let message = format!(
                 "it is to be frozen{}, and its agent has not confirmed it yet",
                 because(record)

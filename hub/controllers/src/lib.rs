@@ -72,7 +72,8 @@ pub struct Parts {
 /// Times and bounds.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// How long a cluster may be silent before its conditions become Unknown.
+    /// How long after the last word of a cluster's agent its conditions become Unknown. At most 40 s
+    /// with what it takes to notice and to write.
     pub grace: Duration,
     /// How often everything is looked at again, whatever woke up meanwhile.
     pub resync: Duration,
@@ -90,7 +91,7 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         Self {
-            grace: Duration::from_secs(40),
+            grace: Duration::from_secs(37),
             resync: Duration::from_secs(300),
             concurrency: 8,
             limits: Limits::default(),

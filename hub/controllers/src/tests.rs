@@ -18,6 +18,7 @@ use roadstead_machinery::resource::Registry;
 use roadstead_protocol::api::{CRDS, Facts};
 use roadstead_protocol::env::{Blocking, BoxFuture, Entropy, Env, WallClock};
 use roadstead_protocol::wire::ItemKey;
+use roadstead_protocol::wire::frame::features;
 use roadstead_protocol::wire::report::{Health, ItemReport, ItemState};
 use roadstead_store::records::{
     DeletionRecord, LedgerEntry, LedgerState, Liveness, ReportRecord, content_key, decode,
@@ -225,6 +226,7 @@ impl Hub {
             release: "0.1.0".to_owned(),
             boot: 1,
             remote: String::new(),
+            features: features::ALL,
         };
         let key = liveness_key(&format!("attachedcluster-{name}")).unwrap();
         self.volatile

@@ -5,18 +5,24 @@
 
 mod backup;
 mod detach;
+mod freeze;
 mod join;
 mod keygen;
 mod manifest;
+mod reconcile;
 mod restore;
+mod rotate;
 mod status;
 mod why;
 
 pub use backup::backup;
 pub use detach::detach;
+pub use freeze::{freeze, unfreeze};
 pub use join::join;
 pub use keygen::keygen;
+pub use reconcile::reconcile;
 pub use restore::restore;
+pub use rotate::rotate_authority;
 pub use status::status;
 pub(crate) use status::{plain, trimmed};
 pub use why::why;

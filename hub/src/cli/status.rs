@@ -12,6 +12,9 @@ use crate::config::{Output, Status};
 /// Longest list of faults that the text shows; the JSON has all.
 const FAULTS_SHOWN: usize = 50;
 
+/// Conditions that should not be True: what waits for a user. They end with a reason of `Not…`.
+const TROUBLES: &[&str] = &["Frozen", "Held", "Deleting"];
+
 /// One thing that is not right.
 #[derive(Debug, PartialEq, Eq)]
 struct Fault {
@@ -79,7 +82,14 @@ fn faults_of(kind: &str, object: &Value) -> Vec<Fault> {
     conditions
         .into_iter()
         .flatten()
-        .filter(|c| text(c, "/status") != "True")
+        .filter(|c| {
+            let (kind, status) = (text(c, "/type"), text(c, "/status"));
+            if TROUBLES.contains(&kind) {
+                status != "False" || text(c, "/reason") != format!("Not{kind}")
+            } else {
+                status != "True"
+            }
+        })
         .map(|c| Fault {
             what: format!("{kind} {name}"),
             condition: format!("{} is {}", text(c, "/type"), text(c, "/status")),
@@ -239,6 +249,18 @@ mod tests {
                 {"namespace": "default", "name": "edge", "state": "Applied", "health": "Degraded"},
             ]},
         });
+        let mut waits = cluster.clone();
+        waits["status"]["conditions"] = json!([
+            {"type": "Ready", "status": "True"},
+            {"type": "Frozen", "status": "False", "reason": "NotFrozen"},
+            {"type": "Held", "status": "True", "reason": "OtherHistory", "message": "see reconcile"},
+            {"type": "Deleting", "status": "Unknown", "reason": "R"},
+        ]);
+        let waits: Vec<String> = faults_of("cluster", &waits)
+            .into_iter()
+            .map(|fault| fault.condition)
+            .collect();
+        assert_eq!(waits, ["Held is True", "Deleting is Unknown"]);
         let faults = faults_of("cluster", &cluster);
         let shown = text_of(&[cluster], &[decision], &faults);
         assert!(

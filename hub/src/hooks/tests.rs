@@ -1,5 +1,7 @@
 //! The hub's API with its hooks over a store whose ledger says what the fleet runs.
 
+mod held;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -51,6 +53,7 @@ impl Blocking for InLine {
 struct Hub {
     rest: Rest,
     store: Store,
+    volatile: Store,
 }
 
 const MAPS: &str = "/api/v1/namespaces/n/configmaps";
@@ -89,7 +92,11 @@ impl Hub {
             hooks: Arc::new(hooks),
             options: roadstead_rest::Options::default(),
         });
-        let hub = Self { rest, store };
+        let hub = Self {
+            rest,
+            store,
+            volatile,
+        };
         for name in ["default", "n"] {
             let namespace = json!({"metadata": {"name": name}});
             hub.call("POST", "/api/v1/namespaces", &namespace).await;

@@ -76,7 +76,7 @@ pub struct Status {
     pub ready: bool,
     /// The generation that this is about.
     pub observed_generation: i64,
-    /// Conditions: Ready.
+    /// Conditions: Ready; and Frozen, Held and Deleting once they were so.
     pub conditions: Vec<Condition>,
     /// The cluster's Kubernetes version.
     #[serde(skip_serializing_if = "String::is_empty")]

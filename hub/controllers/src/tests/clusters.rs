@@ -33,6 +33,23 @@ async fn ready_follows_the_agent_and_becomes_unknown_after_the_grace_period() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_silence_before_the_end_of_a_session_counts() {
+    let hub = Hub::new(&["a"]).await;
+    let key = liveness_key("attachedcluster-a").unwrap();
+    let snapshot = hub.volatile.snapshot();
+    let mut record: Liveness = decode(snapshot.get(key.as_str()).unwrap()).unwrap();
+    record.connected = false;
+    record.since = hub.env.clock.now();
+    record.last_heard = record.since - jiff::SignedDuration::from_secs(33);
+    let txn = Txn::new().put(key, encode(&record).unwrap());
+    hub.volatile.commit(txn).await.unwrap();
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert_eq!(ready(&hub, "a"), "True AgentConnected");
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    assert_eq!(ready(&hub, "a"), "Unknown AgentSilent");
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_agent_that_cannot_reach_its_cluster_says_so() {
     let hub = Hub::new(&["a"]).await;
     let problem = Problem {

@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use roadstead_machinery::status::Status;
 use roadstead_protocol::wire::ItemKey;
+use roadstead_protocol::wire::frame::features;
 use roadstead_store::records::{
-    FETCHES_MAX, FetchRequest, FetchResult, Liveness, decode, encode, fetch_key, fetched_key,
-    fetches_prefix, liveness_key,
+    FETCHES_WAITING_MAX, FetchRequest, FetchResult, Liveness, decode, encode, fetch_key,
+    fetched_key, fetches_prefix, liveness_key,
 };
 use roadstead_store::{Key, Txn};
 use serde_json::Value;
@@ -30,14 +31,24 @@ pub(super) async fn fetch(
     let snapshot = parts.volatile.snapshot();
     let liveness = liveness_key(&cluster.uid).map_err(Status::internal)?;
     let liveness = snapshot.get(liveness.as_str()).map(decode::<Liveness>);
-    if !liveness.is_some_and(|l| l.is_ok_and(|l| l.connected)) {
-        let name = &cluster.name;
+    let liveness = liveness.and_then(Result::ok).filter(|l| l.connected);
+    let name = &cluster.name;
+    let Some(liveness) = liveness else {
         return Err(Status::unavailable(format!(
             "the agent of {name} is away, so that its object cannot be read; try again when it is Ready"
         )));
+    };
+    if liveness.features & features::FETCH == 0 {
+        let problem = format!(
+            "the agent of {name} is of release {}, which cannot give objects; upgrade it first",
+            liveness.release
+        );
+        return Err(cluster.conflict(&[problem]));
     }
-    if snapshot.range(&fetches_prefix(&cluster.uid)).count() >= FETCHES_MAX {
-        let why = format!("{FETCHES_MAX} objects of this cluster are asked for already; try again");
+    if snapshot.range(&fetches_prefix(&cluster.uid)).count() >= FETCHES_WAITING_MAX {
+        let why = format!(
+            "{FETCHES_WAITING_MAX} objects of this cluster are asked for already; try again"
+        );
         return Err(Status::unavailable(why));
     }
     let id = u64::from_le_bytes(parts.env.random());

@@ -30,7 +30,7 @@ pub const FETCHED_PREFIX: &str = "/fetched/";
 /// Most stamps that an answer, and a ledger entry, names as replaced: the newest.
 pub const REPLACES_MAX: usize = 4;
 /// Most requests for objects of one cluster that wait at a time.
-pub const FETCHES_MAX: usize = 16;
+pub const FETCHES_WAITING_MAX: usize = 16;
 
 /// Whether a cluster is frozen: nothing is applied, deleted or repaired there.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -44,6 +44,9 @@ pub struct Liveness {
     pub boot: u64,
     /// The address that it comes from.
     pub remote: String,
+    /// What it understands beyond the first release: bits of `wire::frame::features`.
+    #[serde(default)]
+    pub features: u64,
 }
 
 /// An agent that came with a cluster's identity and was turned away, because a newer one has it: a

@@ -19,7 +19,7 @@ use serde::de::DeserializeOwned;
 use crate::{Entry, InvalidKey, Key};
 
 pub use answers::{
-    ANSWERS_PREFIX, Answer, FETCHED_PREFIX, FETCHES_MAX, FETCHES_PREFIX, FREEZE_PREFIX,
+    ANSWERS_PREFIX, Answer, FETCHED_PREFIX, FETCHES_PREFIX, FETCHES_WAITING_MAX, FREEZE_PREFIX,
     FetchRequest, FetchResult, FreezeRecord, REPLACES_MAX, answer_key, answers_prefix, fetch_key,
     fetched_key, fetches_prefix, freeze_key, parse_answer_key, parse_fetch_key,
 };
