@@ -19,12 +19,15 @@ pub mod worker;
 
 use std::future::Future;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use roadstead_protocol::env::Env;
+use roadstead_protocol::host::clock::Floored;
 use roadstead_protocol::host::tls::Crypto;
 use roadstead_protocol::host::{JoinToken, Network};
+use roadstead_protocol::seal::Keyring;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -36,10 +39,14 @@ use member::Member;
 use store::Disk;
 use worker::{Pace, Workshop};
 
+/// How far behind a clock may be before that is said, in seconds.
+const CLOCK_BEHIND_SECONDS: i64 = 3600;
+
 /// Opens the agent's database; called again after an I/O error.
 pub type Opener = Arc<dyn Fn() -> Result<redb::Database, redb::DatabaseError> + Send + Sync>;
 
 /// All that an agent is made of.
+#[derive(Clone)]
 pub struct Parts {
     /// Clock, entropy and blocking work.
     pub env: Env,
@@ -51,7 +58,7 @@ pub struct Parts {
     pub database: Opener,
     /// The member cluster's API.
     pub member: kube::Client,
-    /// What to enrol with. Ignored once the disk holds an identity.
+    /// What to enrol with: without an identity on the disk, or once that is worth nothing any more.
     pub join: Option<JoinToken>,
     /// What can be tuned.
     pub options: Options,
@@ -76,6 +83,8 @@ pub struct Options {
     /// The Secret on the member that keeps the identity too, for agents whose disk may be gone at
     /// any start; `None` where the disk is enough.
     pub identity_secret: Option<String>,
+    /// What the disk is sealed with; nothing is where there is no key.
+    pub keyring: Keyring,
     /// Whom to tell how far the agent is.
     pub vitals: Option<watch::Sender<heartbeat::Vitals>>,
 }
@@ -90,6 +99,7 @@ impl Default for Options {
             release: env!("CARGO_PKG_VERSION").to_owned(),
             features: roadstead_protocol::wire::frame::features::ALL,
             identity_secret: None,
+            keyring: Keyring::default(),
             vitals: None,
         }
     }
@@ -148,6 +158,9 @@ pub enum Error {
         /// The boot counter of the other.
         boot: u64,
     },
+    /// The agent belongs to another cluster of its hub now, or to another hub.
+    #[error("this agent has joined anew; start it again")]
+    Rejoined,
     /// A part of the agent ended that never should.
     #[error("a part of the agent ended unexpectedly")]
     Ended,
@@ -160,7 +173,22 @@ pub enum Error {
 ///
 /// # Errors
 /// What cannot be got over by trying again: see [`Error`].
-pub async fn run(parts: Parts, shutdown: impl Future<Output = ()>) -> Result<(), Error> {
+pub async fn run(mut parts: Parts, shutdown: impl Future<Output = ()>) -> Result<(), Error> {
+    let mut shutdown = std::pin::pin!(shutdown);
+    loop {
+        match Box::pin(live(parts.clone(), shutdown.as_mut())).await {
+            Err(Error::Rejoined) => {
+                // What was known of the cluster before is gone from the disk: begin with what is left.
+                tracing::info!("this agent begins anew as the cluster that it has joined");
+                parts.join = None;
+            }
+            ended => return ended,
+        }
+    }
+}
+
+/// Runs an agent as one cluster, until `shutdown` resolves.
+async fn live(parts: Parts, mut shutdown: Pin<&mut impl Future<Output = ()>>) -> Result<(), Error> {
     let Parts {
         env,
         network,
@@ -170,21 +198,23 @@ pub async fn run(parts: Parts, shutdown: impl Future<Output = ()>) -> Result<(),
         join,
         options,
     } = parts;
-    let (disk, mut loaded, writer) = Disk::open(env.clone(), database).await?;
+    let (disk, mut loaded, writer) = 
+        Disk::open_sealed(env.clone(), database, options.keyring.clone()).await?;
     let member = Member::new(member);
-    let mut shutdown = std::pin::pin!(shutdown);
     let secret = options.identity_secret.clone();
     let keeper = secret.map(|name| Keeper::new(member.clone(), name));
     let recalled = identity::recall(keeper.as_ref(), &env, &disk, &mut loaded, join.as_ref());
     tokio::select! {
         biased;
-        () = &mut shutdown => return Ok(()),
+        () = shutdown.as_mut() => return Ok(()),
         recalled = recalled => recalled?,
     }
     if loaded.identity.is_none() && join.is_none() {
         return Err(Error::NotJoined);
     }
-    if let (Some(identity), Some(token)) = (&loaded.identity, &join) {
+    if let (Some(identity), Some(token), false) =
+        (&loaded.identity, &join, loaded.position.detached)
+    {
         ignored(identity, token, options.identity_secret.as_deref());
     }
     let boot = anchor::count(&env, &disk, &loaded.boot).await?;
@@ -205,16 +235,22 @@ pub async fn run(parts: Parts, shutdown: impl Future<Output = ()>) -> Result<(),
         start,
     };
     tasks.spawn(watchman.run(seed(&env)));
+    let clock = floored(&env, loaded.clock.seconds);
     let link = Link {
         env: env.clone(),
         network,
-        crypto: Crypto::new(crypto, &env),
+        crypto: Crypto {
+            provider: crypto,
+            clock: clock.clone(),
+        },
+        clock,
         options: options.clone(),
         desk: desk.clone(),
         disk: disk.clone(),
         join,
         joining: loaded.joining,
         identity: loaded.identity,
+        former: loaded.former,
         start: started,
     };
     tasks.spawn(link.run(seed(&env)));
@@ -222,7 +258,7 @@ pub async fn run(parts: Parts, shutdown: impl Future<Output = ()>) -> Result<(),
 
     let ended = tokio::select! {
         biased;
-        () = &mut shutdown => Ok(()),
+        () = shutdown.as_mut() => Ok(()),
         ended = tasks.join_next() => Err(ended.and_then(Result::ok).unwrap_or(Error::Ended)),
     };
     tasks.shutdown().await;
@@ -258,7 +294,20 @@ fn keep(
     }
 }
 
-/// Says that a join token changes nothing here.
+/// The clock, and what it is never believed to be earlier than.
+fn floored(env: &Env, known: i64) -> Arc<Floored> {
+    let clock = Arc::new(Floored::new(env.clock.clone(), known));
+    let behind = clock.behind();
+    if behind > CLOCK_BEHIND_SECONDS {
+        tracing::warn!(
+            clock = %env.clock.now(), behind_seconds = behind,
+            "this machine's clock is behind what this agent knows to be past; certificates are judged by what it knows. Set the clock"
+        );
+    }
+    clock
+}
+
+/// Says that a join token changes nothing here, unless the hub says that the identity is worth nothing.
 fn ignored(identity: &store::record::Identity, token: &JoinToken, secret: Option<&str>) {
     if let Some(secret) = secret {
         // A pod is given its join string at every start.
@@ -270,8 +319,9 @@ fn ignored(identity: &store::record::Identity, token: &JoinToken, secret: Option
     }
     tracing::warn!(
         cluster = %identity.cluster, hub = %identity.hub, token = %token.id,
-        "the join string is not used: this agent's data folder has joined a hub already. \
-         To stay there, start it without --join; to join as {}/{}, start it with an empty data folder",
+        "the join string is not used: this agent's data folder has joined a hub already, and it is used only \
+         where that hub detached the cluster, or knows it no more. To join as {}/{} all the same, detach the cluster, \
+         or start with an empty data folder",
         token.namespace, token.name
     );
 }

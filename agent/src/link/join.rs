@@ -1,14 +1,20 @@
-//! Joining a hub: once in an agent's life.
+//! Joining a hub: once in an agent's life, or anew when its identity is worth nothing any more.
+
+use std::sync::Arc;
 
 use roadstead_protocol::env::Env;
 use roadstead_protocol::host::SecretKey;
-use roadstead_protocol::host::enrol::{EnrolError, Enrolling, RefusalCode, enrol};
+use roadstead_protocol::host::enrol::{EnrolError, Granted, RefusalCode, enrol};
+use roadstead_protocol::session::Backoff;
 
-use super::{Link, chain};
+use super::keep::{self, Keep};
+use super::kept::Kept;
+use super::road::{Road, Worth};
+use super::{RETRY_CEILING, RETRY_FLOOR, chain};
 use crate::Error;
 use crate::anchor::Start;
 use crate::plan::Owner;
-use crate::store::record::{Identity, Joining};
+use crate::store::record::{Former, Identity, Joining};
 use crate::store::{Disk, DiskError, Write};
 
 /// Why the hub was not joined.
@@ -19,56 +25,102 @@ pub(super) enum Failed {
     Later(String),
 }
 
-impl Link {
-    /// Makes a key, unless there is one from an attempt before, has it certified, and writes the identity to the disk.
+/// What was joined.
+pub(super) enum Joined {
+    /// The first cluster of this agent's life, or the same one again.
+    Here,
+    /// Another one than before: everything that the hub said of that one is forgotten.
+    Elsewhere,
+}
+
+impl Road {
+    /// Makes a key, unless there is one from an attempt before, has it certified, and writes the
+    /// identity to the disk.
     pub(super) async fn join(
         &mut self,
         endpoint: &quinn::Endpoint,
         start: &Start,
-    ) -> Result<(), Failed> {
-        let Some(token) = &self.join else {
+    ) -> Result<Joined, Failed> {
+        let Some(token) = self.link.join.clone() else {
             return Err(Failed::Never(Error::NotJoined));
         };
-        let with = Enrolling {
-            env: self.env.clone(),
-            crypto: self.crypto.clone(),
-            network: self.network.clone(),
-            endpoint: endpoint.clone(),
-            release: self.options.release.clone(),
-        };
-        let key = joining_key(&self.env, &self.disk, &mut self.joining, &token.id)
+        let (env, disk) = (self.link.env.clone(), self.link.disk.clone());
+        let key = joining_key(&env, &disk, &mut self.link.joining, &token.id)
             .await
             .map_err(|error| Failed::Later(error.to_string()))?;
-        let granted = enrol(&with, token, &key, &start.boot.member_uid)
-            .await
-            .map_err(sort)?;
-        let identity = Identity {
+        let granted = enrol(
+            &self.enrolling(endpoint),
+            &token,
+            &key,
+            &start.boot.member_uid,
+        )
+        .await
+        .map_err(sort)?;
+        let before = self.keep.as_ref().map(|keep| keep.kept());
+        let (kept, writes, joined) = settled(before.as_ref(), granted, &key);
+        let clock = keep::noted(&self.link.clock, &kept.identity.certificates);
+        let writes = writes
+            .into_iter()
+            .chain(clock.map(Write::Clock))
+            .collect::<Vec<_>>();
+        // The token is used up: what it bought must not be lost to a disk that is busy for a moment.
+        let mut backoff = Backoff::new(0, RETRY_FLOOR, RETRY_CEILING);
+        while let Err(error) = disk.commit(writes.clone()).await {
+            tracing::warn!(%error, "the identity could not be written yet");
+            tokio::time::sleep(backoff.next_wait()).await;
+        }
+        let identity = &kept.identity;
+        tracing::info!(cluster = %identity.cluster, hub = %identity.hub, name = %token.name, "joined");
+        if before.is_none() {
+            let owner = Owner::new(&identity.hub, &identity.cluster);
+            self.link.desk.joined(owner);
+        }
+        let clock = Arc::clone(&self.link.clock);
+        self.keep = Some(Arc::new(Keep::new(disk, clock, kept)));
+        self.worth = Worth::Good;
+        self.link.join = None;
+        self.link.joining = None;
+        Ok(joined)
+    }
+}
+
+/// Who the agent is after a token was redeemed, and what to write down.
+fn settled(before: Option<&Kept>, granted: Granted, key: &SecretKey) -> (Kept, Vec<Write>, Joined) {
+    let same = before.filter(|kept| {
+        let identity = &kept.identity;
+        (&identity.hub, &identity.cluster) == (&granted.hub, &granted.cluster)
+    });
+    if let Some(kept) = same.and_then(|kept| kept.renewed(granted.clone(), key).ok()) {
+        // The disk is as good as before: the hub looks at where it is.
+        let writes = vec![
+            Write::Identity(kept.identity.clone()),
+            Write::Former(kept.former.clone()),
+            Write::DropJoining,
+        ];
+        return (kept, writes, Joined::Here);
+    }
+    let kept = Kept {
+        identity: Identity {
             key: key.as_bytes().to_vec(),
             certificates: granted.chain,
             hub: granted.hub,
             cluster: granted.cluster,
             addresses: granted.addresses,
             authorities: granted.authorities,
-        };
-        // The token is used up: what it bought must not be lost to a disk that is busy for a moment.
-        let mut backoff =
-            roadstead_protocol::session::Backoff::new(0, super::RETRY_FLOOR, super::RETRY_CEILING);
-        while let Err(error) = self
-            .disk
-            .commit(vec![Write::Identity(identity.clone()), Write::DropJoining])
-            .await
-        {
-            tracing::warn!(%error, "the identity could not be written yet");
-            tokio::time::sleep(backoff.next_wait()).await;
-        }
-        tracing::info!(cluster = %identity.cluster, hub = %identity.hub, name = %token.name, "joined");
-        self.desk
-            .joined(Owner::new(&identity.hub, &identity.cluster));
-        self.identity = Some(identity);
-        self.join = None;
-        self.joining = None;
-        Ok(())
+        },
+        former: Former::default(),
+    };
+    let identity = Write::Identity(kept.identity.clone());
+    if before.is_none() {
+        return (kept, vec![identity, Write::DropJoining], Joined::Here);
     }
+    let writes = vec![
+        Write::Forget,
+        identity,
+        Write::Former(Former::default()),
+        Write::DropJoining,
+    ];
+    (kept, writes, Joined::Elsewhere)
 }
 
 /// The key to redeem the token `id` for: on the disk before anybody hears of it, and the same in
@@ -124,7 +176,7 @@ mod tests {
     #[tokio::test]
     async fn every_attempt_with_a_token_has_the_same_key_also_after_a_restart() {
         let env = Env {
-            entropy: std::sync::Arc::new(CountedEntropy::default()),
+            entropy: Arc::new(CountedEntropy::default()),
             ..env()
         };
         let medium = MemoryDisk::default();

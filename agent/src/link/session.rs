@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use roadstead_protocol::host::driver::{Shell, Side, drive};
-use roadstead_protocol::host::tls::certificates_from_pem;
+use roadstead_protocol::host::endpoint::{self, Doubt};
 use roadstead_protocol::session::agent::ReportError;
 use roadstead_protocol::session::stamps::extend;
 use roadstead_protocol::session::{AgentConfig, AgentEvent, AgentSession, Batch, Ending, Now};
@@ -21,11 +21,12 @@ use tokio::sync::{oneshot, watch};
 use tokio::time::Instant;
 
 use super::chain;
+use super::keep::Keep;
 use crate::Options;
 use crate::anchor::Start;
 use crate::desk::{Desk, Entered};
 use crate::intake::{freeze, intake};
-use crate::store::record::{Identity, Position};
+use crate::store::record::Position;
 use crate::store::{Disk, DiskError, Write};
 
 /// How long to wait before offering reports again that the session had no room for.
@@ -41,6 +42,8 @@ pub(super) enum Ended {
     Refused(Refused),
     /// The connection, the peer or the disk failed.
     Lost(String),
+    /// The hub did not accept the agent's certificate.
+    Distrusted(String),
 }
 
 /// What happened beside the session.
@@ -63,8 +66,9 @@ pub(super) struct Conversation {
     desk: Arc<Desk>,
     disk: Disk,
     start: watch::Receiver<Option<Start>>,
-    identity: Identity,
-    renewed: bool,
+    keep: Arc<Keep>,
+    /// The address by way of which the hub was met.
+    met: String,
     lineage: Option<Lineage>,
     /// What the hub has named since the session began.
     named: BTreeSet<ItemKey>,
@@ -80,14 +84,14 @@ impl Conversation {
         desk: Arc<Desk>,
         disk: Disk,
         start: watch::Receiver<Option<Start>>,
-        identity: Identity,
+        (keep, met): (Arc<Keep>, String),
     ) -> Self {
         Self {
             desk,
             disk,
             start,
-            identity,
-            renewed: false,
+            keep,
+            met,
             lineage: None,
             named: BTreeSet::new(),
             writing: None,
@@ -127,7 +131,14 @@ impl Conversation {
         match (self.ended.take(), driven) {
             (Some(ended), _) => ended,
             (None, Ok(())) => Ended::Lost("the session is over".to_owned()),
-            (None, Err(error)) => Ended::Lost(chain(&error)),
+            (None, Err(error)) => {
+                let ours = error.lost().and_then(endpoint::doubt) == Some(Doubt::Ours);
+                if ours && !self.welcomed() {
+                    let why = error.lost().map(endpoint::explain);
+                    return Ended::Distrusted(why.unwrap_or_default());
+                }
+                Ended::Lost(chain(&error))
+            }
         }
     }
 
@@ -136,22 +147,18 @@ impl Conversation {
         self.lineage.is_some()
     }
 
-    /// The identity, if the hub renewed something of it.
-    pub(super) fn renewed(&self) -> Option<Identity> {
-        self.renewed.then(|| self.identity.clone())
-    }
-
     fn welcome(&mut self, welcome: Welcome) -> ControlFlow<()> {
-        if welcome.cluster != self.identity.cluster || welcome.hub != self.identity.hub {
+        let identity = self.keep.kept().identity;
+        if welcome.cluster != identity.cluster || welcome.hub != identity.hub {
             let why = format!(
                 "the hub speaks for cluster {} of hub {}, this agent is of {} of {}",
-                welcome.cluster, welcome.hub, self.identity.cluster, self.identity.hub
+                welcome.cluster, welcome.hub, identity.cluster, identity.hub
             );
             self.ended = Some(Ended::Lost(why));
             return ControlFlow::Break(());
         }
         tracing::info!(release = %welcome.release, epoch = %welcome.epoch, mode = ?welcome.mode, "the hub let this agent in");
-        self.renew(&welcome);
+        self.keep.take_over(&welcome, &self.met);
         let position = self.desk.position();
         if position.detached {
             // It was detached and is attached again; the next batch writes that down.
@@ -171,42 +178,6 @@ impl Conversation {
         self.desk.admitted();
         self.desk.say_all();
         ControlFlow::Continue(())
-    }
-
-    /// Takes over addresses and authorities; written beside the session, for none of it waits.
-    fn renew(&mut self, welcome: &Welcome) {
-        let mut identity = self.identity.clone();
-        if !welcome.addresses.is_empty() {
-            identity.addresses.clone_from(&welcome.addresses);
-        }
-        let read = welcome
-            .authorities
-            .iter()
-            .map(|pem| certificates_from_pem(pem));
-        match read.collect::<Result<Vec<_>, _>>() {
-            Ok(found) if !found.is_empty() => {
-                identity.authorities = found
-                    .into_iter()
-                    .flatten()
-                    .map(|der| der.as_ref().to_vec())
-                    .collect();
-            }
-            Ok(_) => {}
-            Err(error) => {
-                tracing::warn!(error = %chain(&error), "the hub's authorities cannot be read")
-            }
-        }
-        if identity == self.identity {
-            return;
-        }
-        self.identity = identity.clone();
-        self.renewed = true;
-        let disk = self.disk.clone();
-        tokio::spawn(async move {
-            if let Err(error) = disk.commit(vec![Write::Identity(identity)]).await {
-                tracing::warn!(%error, "new addresses and authorities could not be written down");
-            }
-        });
     }
 
     /// Judges a batch and writes what comes of it.
