@@ -10,7 +10,7 @@ use roadstead_protocol::host::endpoint::IDLE_TIMEOUT;
 use tokio::time::Instant;
 
 /// How often it is looked whether something came.
-pub(crate) const LISTEN_EVERY: Duration = Duration::from_secs(4);
+pub(crate) const LISTEN_EVERY: Duration = Duration::from_secs(3);
 
 /// One connection, listened to.
 pub(crate) struct Listening {
@@ -97,7 +97,7 @@ mod tests {
             let mut ear = Ear::new(start, 0);
             let mut at = 0;
             let noticed = loop {
-                at += 4;
+                at += 3;
                 // Something comes every second until the last word.
                 let datagrams = u64::from(at.min(last_word));
                 let silence = ear.look(start + second * at, datagrams);
