@@ -104,8 +104,12 @@ impl Hooks for HubHooks {
         ))
     }
 
-    fn page(&self, page: &Page<'_>) -> Option<Result<http::Response<RestBody>, Status>> {
-        crate::backup::page(&self.env, &self.store, page)
+    fn page(&self, page: &Page<'_>) -> Option<BoxFuture<Result<http::Response<RestBody>, Status>>> {
+        if let Some(answer) = crate::rotation::page(&self.authority, page) {
+            return Some(answer);
+        }
+        let backup = crate::backup::page(&self.env, &self.store, page)?;
+        Some(Box::pin(std::future::ready(backup)))
     }
 
     fn vouch(&self, token: &str) -> Option<Identity> {

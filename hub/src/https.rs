@@ -25,15 +25,45 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// Says who a verified client certificate belongs to; `None` is a client without one.
 pub type Identify = Arc<dyn Fn(Option<&CertificateDer<'_>>) -> Identity + Send + Sync>;
 
+/// TLS settings: one for good, or whatever is the latest when a client comes.
+#[derive(Clone, Debug)]
+pub enum Tls {
+    /// These.
+    Fixed(Arc<rustls::ServerConfig>),
+    /// The latest.
+    Renewed(watch::Receiver<Arc<rustls::ServerConfig>>),
+}
+
+impl Tls {
+    fn latest(&self) -> TlsAcceptor {
+        TlsAcceptor::from(match self {
+            Self::Fixed(settings) => Arc::clone(settings),
+            Self::Renewed(settings) => Arc::clone(&settings.borrow()),
+        })
+    }
+}
+
+impl From<Arc<rustls::ServerConfig>> for Tls {
+    fn from(settings: Arc<rustls::ServerConfig>) -> Self {
+        Self::Fixed(settings)
+    }
+}
+
+impl From<watch::Receiver<Arc<rustls::ServerConfig>>> for Tls {
+    fn from(settings: watch::Receiver<Arc<rustls::ServerConfig>>) -> Self {
+        Self::Renewed(settings)
+    }
+}
+
 /// Serves `rest` until `stop` says so, then lets open requests finish for [`DRAIN_WITHIN`].
 pub async fn serve(
     listener: TcpListener,
-    tls: Arc<rustls::ServerConfig>,
+    tls: impl Into<Tls> + Send,
     rest: Rest,
     identify: Identify,
     mut stop: watch::Receiver<bool>,
 ) {
-    let acceptor = TlsAcceptor::from(tls);
+    let tls = tls.into();
     let room = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     loop {
         let Ok(permit) = Arc::clone(&room).acquire_owned().await else {
@@ -52,7 +82,7 @@ pub async fn serve(
                 continue;
             }
         };
-        let (acceptor, rest) = (acceptor.clone(), rest.clone());
+        let (acceptor, rest) = (tls.latest(), rest.clone());
         let (identify, stop) = (Arc::clone(&identify), stop.clone());
         tokio::spawn(async move {
             connection(stream, acceptor, rest, identify, stop).await;

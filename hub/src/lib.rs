@@ -5,6 +5,7 @@
 //! and `agents` do not know one another, they meet in the store. Here they are only put together.
 
 mod backup;
+mod certificates;
 pub mod cli;
 pub mod client;
 pub mod config;
@@ -16,6 +17,7 @@ pub mod hub;
 pub mod member;
 mod metrics;
 mod process;
+mod rotation;
 pub mod shell;
 mod vault;
 

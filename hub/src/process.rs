@@ -14,7 +14,7 @@ use tokio::net::TcpListener;
 
 use crate::hooks::Limits;
 use crate::https::{self, Identify};
-use crate::{Hub, Parts, config};
+use crate::{Hub, Parts, certificates, config};
 
 /// The store's file in the data folder.
 pub(crate) const STORE_FILE: &str = "hub.redb";
@@ -22,6 +22,9 @@ pub(crate) const STORE_FILE: &str = "hub.redb";
 const TOKEN_FILE: &str = "admin.token";
 /// The administrator's kubeconfig in the data folder.
 pub(crate) const KUBECONFIG_FILE: &str = "admin.kubeconfig";
+
+/// How far behind a clock may be before that is said, in seconds.
+const CLOCK_BEHIND_SECONDS: i64 = 3600;
 
 /// Runs the hub until SIGTERM or Ctrl-C.
 ///
@@ -35,6 +38,7 @@ pub(crate) async fn hub(args: config::Hub, settings: Settings) -> Result<()> {
         agent_advertise,
         config: _,
         key_file,
+        forget_clock,
     } = args;
     let keyring = crate::vault::keyring(key_file.as_deref())?;
     std::fs::create_dir_all(&data_dir)
@@ -62,15 +66,23 @@ pub(crate) async fn hub(args: config::Hub, settings: Settings) -> Result<()> {
     })
     .await?;
     hub.host(crate::hosted::system::hosting(&data_dir));
-    let tls = hub.authority.rest_server(&crypto, &names)?;
+    if forget_clock {
+        hub.authority.forget_time().await?;
+    }
+    behind(&hub.authority);
     let kubeconfig = data_dir.join(KUBECONFIG_FILE);
     let server = format!("https://{}", reachable(listen));
-    write_secret(&kubeconfig, &hub.authority.admin_kubeconfig(&server)?)?;
+    let admin = certificates::Kubeconfig {
+        path: kubeconfig.clone(),
+        server: server.clone(),
+    };
+    let (authority, stop) = (hub.authority.clone(), hub.stopping());
+    let tls = certificates::renewed(authority, crypto, names, Some(admin), stop)?;
     write_secret(&data_dir.join(TOKEN_FILE), &hub.authority.admin_token())?;
     let stop = hub.stopping();
     let serving = tokio::spawn(https::serve(
         listener,
-        Arc::new(tls),
+        tls,
         hub.rest.clone(),
         identify(),
         stop,
@@ -83,6 +95,19 @@ pub(crate) async fn hub(args: config::Hub, settings: Settings) -> Result<()> {
     hub.stop().await;
     serving.await.context("the API ended badly")?;
     Ok(())
+}
+
+/// Says where the clock is behind a time that this hub has known.
+fn behind(authority: &Authority) {
+    let seconds = authority.clock().behind();
+    if seconds > CLOCK_BEHIND_SECONDS {
+        tracing::warn!(
+            behind_seconds = seconds,
+            known = authority.clock().floor(),
+            "this machine's clock is behind a time that this hub has known already; certificates and tokens are dated \
+             by what it has known. Set the clock; if it was the earlier time that was wrong, start once with --forget-clock"
+        );
+    }
 }
 
 /// What the file given with `--config` says.

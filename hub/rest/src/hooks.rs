@@ -117,7 +117,7 @@ pub trait Hooks: Send + Sync + 'static {
     }
 
     /// Answers an administrator at a path that is none of Kubernetes'; `None` where there is nothing.
-    fn page(&self, _: &Page<'_>) -> Option<Result<http::Response<RestBody>, Status>> {
+    fn page(&self, _: &Page<'_>) -> Option<BoxFuture<Result<http::Response<RestBody>, Status>>> {
         None
     }
 

@@ -143,7 +143,7 @@ where
         if target == Target::Unknown
             && let Some(answer) = inner.hooks.page(&page)
         {
-            return answer;
+            return answer.await;
         }
         if head.method != Method::GET && head.method != Method::HEAD {
             return Err(Status::method_not_allowed());
