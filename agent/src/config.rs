@@ -8,6 +8,7 @@ use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use roadstead_protocol::host::{JoinToken, system};
+use roadstead_protocol::seal::{Keyring, file};
 use tokio::sync::watch;
 
 use crate::heartbeat::{self, Unwell, Vitals};
@@ -59,6 +60,11 @@ pub struct Config {
         value_parser = secret_name
     )]
     pub identity_secret: Option<String>,
+
+    /// Seals what is on the disk: a file that `roadstead keygen` made. What was written before is
+    /// sealed at the first start with it; from then on the agent does not start without it.
+    #[arg(long, value_name = "FILE", env = "ROADSTEAD_AGENT_KEY_FILE")]
+    pub key_file: Option<PathBuf>,
 
     /// A file to write now and then, for `roadstead-agent health` to look at; best in memory.
     #[arg(long, value_name = "FILE", env = "ROADSTEAD_AGENT_HEARTBEAT")]
@@ -173,6 +179,17 @@ impl Config {
     /// Where it is none, with what is wrong about it.
     pub fn token(&self) -> anyhow::Result<Option<JoinToken>> {
         Ok(self.join.as_deref().map(str::parse).transpose()?)
+    }
+
+    /// The keys that the disk is sealed with; none where no key file is given.
+    ///
+    /// # Errors
+    /// Where it is no key file, or everybody may read it.
+    pub fn keyring(&self) -> anyhow::Result<Keyring> {
+        let Some(path) = &self.key_file else {
+            return Ok(Keyring::default());
+        };
+        file::keyring(path).context("--key-file")
     }
 
     /// A client of the member's API, from the kubeconfig or from inside the cluster.

@@ -42,17 +42,20 @@ fn start(config: &Config) -> anyhow::Result<()> {
         .enable_all()
         .build()?;
     runtime.block_on(async {
+        let (env, keyring) = (system::env(), config.keyring()?);
+        let folder = Folder::take(config.data_dir()?)?.renewed(&env, &keyring)?;
         let parts = Parts {
-            env: system::env(),
+            env,
             network: Arc::new(SystemNetwork),
             crypto: Arc::new(provider),
-            database: Folder::take(config.data_dir()?)?.opener(),
+            database: folder.opener(),
             member: config.member().await?,
             join: config.token()?,
             options: Options {
                 workers: usize::from(config.workers),
                 identity_secret: config.identity_secret.clone(),
                 vitals: config.heartbeat(),
+                keyring,
                 ..Options::default()
             },
         };

@@ -8,17 +8,20 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
-use redb::{Database, ReadableDatabase, TableDefinition};
+use redb::{Database, ReadableDatabase, TableDefinition, TableHandle as _};
 use roadstead_protocol::env::Env;
+use roadstead_protocol::seal::Keyring;
 use roadstead_protocol::wire::item::{Digest, ItemKey};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
 use super::error::{DiskError, OpenError};
-use super::load::{Loaded, load};
+use super::load::{Loaded, load_sealed};
 use super::record::{
-    Boot, Clock, Former, Freeze, Identity, Inventory, Item, Joining, Position, encode, encode_key,
+    Boot, Clock, Former, Freeze, Identity, Inventory, Item, Joining, Position, RecordError, encode,
+    encode_key, open_bytes, seal_bytes,
 };
+use super::vault::Vault;
 use crate::Opener;
 
 pub(super) type Table = TableDefinition<'static, &'static [u8], &'static [u8]>;
@@ -97,6 +100,7 @@ type Shared = Arc<Mutex<Option<Arc<Database>>>>;
 pub struct Disk {
     env: Env,
     opener: Opener,
+    vault: Vault,
     database: Shared,
     jobs: mpsc::Sender<Job>,
     identity: Arc<watch::Sender<Option<Identity>>>,
@@ -112,10 +116,24 @@ impl Disk {
         env: Env,
         opener: Opener,
     ) -> Result<(Self, Loaded, JoinHandle<()>), OpenError> {
-        let open = opener.clone();
+        Self::open_sealed(env, opener, Keyring::default()).await
+    }
+
+    /// As [`open`](Self::open), with keys: the first one seals all that is written, what the others
+    /// sealed is read.
+    ///
+    /// # Errors
+    /// Where the file cannot be used, or a record does not open. It is left as it is.
+    pub async fn open_sealed(
+        env: Env,
+        opener: Opener,
+        keyring: Keyring,
+    ) -> Result<(Self, Loaded, JoinHandle<()>), OpenError> {
+        let vault = Vault::new(&env, keyring);
+        let (open, opens) = (opener.clone(), vault.clone());
         let opened = blocking(&env, move || {
             let database = open()?;
-            let loaded = load(&database)?;
+            let loaded = load_sealed(&database, &opens)?;
             Ok::<_, OpenError>((database, loaded))
         });
         let Some(opened) = opened.await else {
@@ -126,7 +144,7 @@ impl Disk {
         let (jobs, queue) = mpsc::channel(QUEUE_MAX);
         let writer = tokio::spawn(write_all(
             env.clone(),
-            opener.clone(),
+            (opener.clone(), vault.clone()),
             database.clone(),
             queue,
         ));
@@ -134,6 +152,7 @@ impl Disk {
             Self {
                 env,
                 opener,
+                vault,
                 database,
                 jobs,
                 identity: Arc::new(watch::Sender::new(loaded.identity.clone())),
@@ -184,16 +203,22 @@ impl Disk {
             })
         });
         let content = read.await.unwrap_or(Err(DiskError::Closed))?;
-        Ok(
-            content.and_then(|bytes| match super::record::open_bytes(&bytes) {
+        Ok(content.and_then(|bytes| {
+            let record = self.vault.open(CONTENTS.name(), &digest.0, &bytes);
+            match record.and_then(|record| open_bytes(&record)) {
                 Ok(body) if Digest::of(&body) == digest => Some(body),
                 Ok(_) | Err(_) => None,
-            }),
-        )
+            }
+        }))
     }
 }
 
-async fn write_all(env: Env, opener: Opener, shared: Shared, mut queue: mpsc::Receiver<Job>) {
+async fn write_all(
+    env: Env,
+    (opener, vault): (Opener, Vault),
+    shared: Shared,
+    mut queue: mpsc::Receiver<Job>,
+) {
     let mut jobs = Vec::new();
     while queue.recv_many(&mut jobs, QUEUE_MAX).await > 0 {
         let mut writes = Vec::new();
@@ -202,9 +227,11 @@ async fn write_all(env: Env, opener: Opener, shared: Shared, mut queue: mpsc::Re
             writes.extend(job.writes);
             waiting.push(job.done);
         }
-        let (opener, shared) = (opener.clone(), shared.clone());
+        let (opener, vault, shared) = (opener.clone(), vault.clone(), shared.clone());
         let written = blocking(&env, move || {
-            with(&opener, &shared, |database| write(database, &writes))
+            with(&opener, &shared, |database| {
+                write(database, &vault, &writes)
+            })
         });
         let result = written.await.unwrap_or(Err(DiskError::Closed));
         if let Err(error) = &result {
@@ -240,45 +267,63 @@ fn with<R>(
     })
 }
 
-fn write(database: &Database, writes: &[Write]) -> Result<(), String> {
+fn write(database: &Database, vault: &Vault, writes: &[Write]) -> Result<(), String> {
     let transaction = database.begin_write().map_err(|e| e.to_string())?;
     for write in writes {
-        write_one(&transaction, write).map_err(|e| e.to_string())?;
+        write_one(&transaction, vault, write).map_err(|e| e.to_string())?;
     }
     transaction.commit().map_err(|e| e.to_string())
 }
 
-fn write_one(transaction: &redb::WriteTransaction, write: &Write) -> Result<(), redb::Error> {
-    let put = |table: Table, key: &[u8], value: &[u8]| -> Result<(), redb::Error> {
-        transaction.open_table(table)?.insert(key, value)?;
+/// Why something was not written.
+#[derive(Debug, thiserror::Error)]
+enum WriteError {
+    #[error("{0}")]
+    Redb(#[from] redb::Error),
+    #[error(transparent)]
+    Record(#[from] RecordError),
+}
+
+fn redb<E: Into<redb::Error>>(error: E) -> WriteError {
+    WriteError::Redb(error.into())
+}
+
+fn write_one(
+    transaction: &redb::WriteTransaction,
+    vault: &Vault,
+    write: &Write,
+) -> Result<(), WriteError> {
+    let put = |table: Table, key: &[u8], record: Vec<u8>| {
+        let sealed = vault.seal(table.name(), key, record)?;
+        let mut table = transaction.open_table(table).map_err(redb)?;
+        table.insert(key, sealed.as_slice()).map_err(redb)?;
         Ok(())
     };
-    let drop_key = |table: Table, key: &[u8]| -> Result<(), redb::Error> {
-        transaction.open_table(table)?.remove(key)?;
+    let drop_key = |table: Table, key: &[u8]| {
+        let mut table = transaction.open_table(table).map_err(redb)?;
+        table.remove(key).map_err(redb)?;
         Ok(())
     };
     match write {
-        Write::Identity(identity) => put(META, IDENTITY, &encode(identity)),
-        Write::Joining(joining) => put(META, JOINING, &encode(joining)),
+        Write::Identity(identity) => put(META, IDENTITY, encode(identity)),
+        Write::Joining(joining) => put(META, JOINING, encode(joining)),
         Write::DropJoining => drop_key(META, JOINING),
-        Write::Former(former) => put(META, FORMER, &encode(former)),
-        Write::Clock(clock) => put(META, CLOCK, &encode(clock)),
+        Write::Former(former) => put(META, FORMER, encode(former)),
+        Write::Clock(clock) => put(META, CLOCK, encode(clock)),
         Write::Forget => {
-            transaction.delete_table(ITEMS)?;
-            transaction.delete_table(CONTENTS)?;
+            transaction.delete_table(ITEMS).map_err(redb)?;
+            transaction.delete_table(CONTENTS).map_err(redb)?;
             drop_key(META, FREEZE)?;
             drop_key(META, POSITION)
         }
-        Write::Boot(boot) => put(META, BOOT, &encode(boot)),
-        Write::Position(position) => put(META, POSITION, &encode(position)),
-        Write::Freeze(freeze) => put(META, FREEZE, &encode(freeze)),
-        Write::Item(key, item) => put(ITEMS, &encode_key(key), &encode(item)),
+        Write::Boot(boot) => put(META, BOOT, encode(boot)),
+        Write::Position(position) => put(META, POSITION, encode(position)),
+        Write::Freeze(freeze) => put(META, FREEZE, encode(freeze)),
+        Write::Item(key, item) => put(ITEMS, &encode_key(key), encode(item)),
         Write::DropItem(key) => drop_key(ITEMS, &encode_key(key)),
-        Write::Content(digest, bytes) => {
-            put(CONTENTS, &digest.0, &super::record::seal_bytes(bytes))
-        }
+        Write::Content(digest, bytes) => put(CONTENTS, &digest.0, seal_bytes(bytes)),
         Write::DropContent(digest) => drop_key(CONTENTS, &digest.0),
-        Write::Inventory(key, inventory) => put(INVENTORY, &encode_key(key), &encode(inventory)),
+        Write::Inventory(key, inventory) => put(INVENTORY, &encode_key(key), encode(inventory)),
         Write::DropInventory(key) => drop_key(INVENTORY, &encode_key(key)),
     }
 }

@@ -34,6 +34,23 @@ pub enum OpenError {
         /// Why.
         source: RecordError,
     },
+    /// A record in it is sealed, and the key is not here or opens nothing.
+    #[error(
+        "the agent's data is sealed (table {table}, record {record}: {source}). It is left as it is: give the key file that it was sealed with, with --key-file (after a rotation the former key has to stay in it)"
+    )]
+    Sealed {
+        /// Of which table.
+        table: &'static str,
+        /// Which record.
+        record: String,
+        /// Why.
+        source: RecordError,
+    },
+    /// There is no room to seal what is in it.
+    #[error(
+        "the agent's data could not be sealed anew, which needs as much room again as it takes: {0}"
+    )]
+    Renewal(#[source] Box<OpenError>),
     /// Another redb wrote it.
     #[error(
         "the agent's data was written by another release (file format {0}): start that release"
@@ -53,6 +70,24 @@ pub enum OpenError {
     /// Anything else.
     #[error("the agent's data cannot be opened: {0}")]
     Other(String),
+}
+
+impl OpenError {
+    /// That a record cannot be read.
+    pub(super) fn record(table: &'static str, record: String, source: RecordError) -> Self {
+        match source {
+            RecordError::Sealed(_) | RecordError::Seal(_) => Self::Sealed {
+                table,
+                record,
+                source,
+            },
+            RecordError::Short | RecordError::Version(_) | RecordError::Bytes => Self::Record {
+                table,
+                record,
+                source,
+            },
+        }
+    }
 }
 
 #[expect(clippy::wildcard_enum_match_arm, reason = "redb's enum grows")]

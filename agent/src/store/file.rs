@@ -2,7 +2,8 @@
 //!
 //! redb writes its magic number last, so a crash while it makes a file leaves one that it refuses for
 //! ever. A new file is therefore made under another name, synced, and renamed. A folder is used by one
-//! process at a time: redb locks its file, and a lock file keeps two first starts apart.
+//! process at a time: redb locks its file, and a lock file keeps two first starts apart. For the same
+//! reasons a file that is to be sealed anew is made anew, and not written over.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{Error, ErrorKind};
@@ -10,8 +11,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use redb::{Database, DatabaseError};
+use roadstead_protocol::env::Env;
+use roadstead_protocol::seal::Keyring;
 
 use super::error::OpenError;
+use super::renew;
+use super::vault::Vault;
 use crate::Opener;
 
 const FILE: &str = "agent.redb";
@@ -51,6 +56,50 @@ impl Folder {
         }
     }
 
+    /// Makes the folder's database anew, where that is due: where something in it is not sealed with
+    /// `keyring`'s first key, and where it has become much longer than what is in it. To be called
+    /// before it is opened.
+    ///
+    /// # Errors
+    /// Where the file cannot be read with these keys, or there is no room for the copy that sealing
+    /// takes; it is left as it is.
+    pub fn renewed(self, env: &Env, keyring: &Keyring) -> Result<Self, OpenError> {
+        if self.renew(env, keyring)? {
+            tracing::info!(
+                sealed = !keyring.is_empty(),
+                "the agent's file was made anew"
+            );
+        }
+        Ok(self)
+    }
+
+    /// Whether it was due.
+    fn renew(&self, env: &Env, keyring: &Keyring) -> Result<bool, OpenError> {
+        let vault = Vault::new(env, keyring.clone());
+        let path = self.path.join(FILE);
+        let length = match fs::metadata(&path) {
+            Ok(about) => about.len(),
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),
+            Err(source) => return Err(OpenError::Path { path, source }),
+        };
+        if !renew::may_be_due(length, &vault) {
+            return Ok(false);
+        }
+        let database = open(&self.path)?;
+        if !renew::is_due(&database, length, &vault)? {
+            return Ok(false);
+        }
+        match make(&self.path, &path, |to| renew::copy(&database, to, &vault)) {
+            Ok(()) => Ok(true),
+            Err(error @ OpenError::Sealed { .. }) => Err(error),
+            Err(error) if vault.seals() => Err(OpenError::Renewal(Box::new(error))),
+            Err(error) => {
+                tracing::warn!(%error, "the agent's file could not be made shorter; it stays as it is");
+                Ok(false)
+            }
+        }
+    }
+
     /// Opens the folder's database, each time it is called.
     pub fn opener(self) -> Opener {
         let folder = Arc::new(self);
@@ -80,18 +129,44 @@ fn open(folder: &Path) -> Result<Database, DatabaseError> {
 }
 
 fn create(folder: &Path, path: &Path) -> Result<(), DatabaseError> {
+    make(folder, path, |_| Ok::<_, DatabaseError>(()))
+}
+
+/// Makes a database under another name, lets `fill` write it, and gives it its own name, also where
+/// another has it, only when it is on the disk. What fails leaves nothing.
+fn make<E: From<DatabaseError>>(
+    folder: &Path,
+    path: &Path,
+    fill: impl FnOnce(&Database) -> Result<(), E>,
+) -> Result<(), E> {
     let unfinished = folder.join(UNFINISHED);
-    match fs::remove_file(&unfinished) {
+    let made = fresh(&unfinished).map_err(E::from).and_then(|database| {
+        fill(&database)?;
+        drop(database);
+        Ok(named(folder, &unfinished, path).map_err(DatabaseError::from)?)
+    });
+    if made.is_err() {
+        // There may be nothing to remove.
+        drop(fs::remove_file(&unfinished));
+    }
+    made
+}
+
+fn fresh(unfinished: &Path) -> Result<Database, DatabaseError> {
+    match fs::remove_file(unfinished) {
         Ok(()) => {}
         Err(error) if error.kind() == ErrorKind::NotFound => {}
         Err(error) => return Err(error.into()),
     }
-    drop(Database::builder().create(&unfinished)?);
-    restrict(&unfinished)?;
-    File::open(&unfinished)?.sync_all()?;
-    fs::rename(&unfinished, path)?;
-    File::open(folder)?.sync_all()?;
-    Ok(())
+    let database = Database::builder().create(unfinished)?;
+    restrict(unfinished)?;
+    Ok(database)
+}
+
+fn named(folder: &Path, unfinished: &Path, path: &Path) -> std::io::Result<()> {
+    File::open(unfinished)?.sync_all()?;
+    fs::rename(unfinished, path)?;
+    File::open(folder)?.sync_all()
 }
 
 #[cfg(unix)]

@@ -1,16 +1,22 @@
 //! Reading the whole database at the start.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
-use redb::{Database, ReadableDatabase, ReadableTable};
+use redb::{Database, ReadableDatabase, ReadableTable, TableHandle as _};
 use roadstead_protocol::wire::item::{Digest, ItemKey};
 use serde::de::DeserializeOwned;
 
-use super::disk::{BOOT, CLOCK, CONTENTS, FORMER, FREEZE, IDENTITY, INVENTORY, ITEMS, JOINING, META, POSITION, Table};
+use super::disk::{
+    BOOT, CLOCK, CONTENTS, FORMER, FREEZE, IDENTITY, INVENTORY, ITEMS, JOINING, META, POSITION,
+    Table,
+};
 use super::error::OpenError;
 use super::record::{
-    Boot, Clock, Former, Freeze, Identity, Inventory, Item, Joining, Position, RecordError, decode, decode_key,
+    Boot, Clock, Former, Freeze, Identity, Inventory, Item, Joining, Position, RecordError, decode,
+    decode_key,
 };
+use super::vault::Vault;
 
 /// What was on the disk.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -42,25 +48,31 @@ pub struct Loaded {
 /// # Errors
 /// Where it cannot be read, or a record makes no sense.
 pub fn load(database: &Database) -> Result<Loaded, OpenError> {
+    load_sealed(database, &Vault::plain())
+}
+
+/// Reads all of `database`, of which some may be sealed.
+pub(super) fn load_sealed(database: &Database, vault: &Vault) -> Result<Loaded, OpenError> {
     let mut loaded = Loaded {
-        identity: one(database, IDENTITY, "identity")?,
-        joining: one(database, JOINING, "joining")?,
-        former: one(database, FORMER, "former")?.unwrap_or_default(),
-        clock: one(database, CLOCK, "clock")?.unwrap_or_default(),
-        boot: one(database, BOOT, "boot")?.unwrap_or_default(),
-        position: one(database, POSITION, "position")?.unwrap_or_default(),
-        freeze: one(database, FREEZE, "freeze")?,
+        identity: one((database, vault), IDENTITY, "identity")?,
+        joining: one((database, vault), JOINING, "joining")?,
+        former: one((database, vault), FORMER, "former")?.unwrap_or_default(),
+        clock: one((database, vault), CLOCK, "clock")?.unwrap_or_default(),
+        boot: one((database, vault), BOOT, "boot")?.unwrap_or_default(),
+        position: one((database, vault), POSITION, "position")?.unwrap_or_default(),
+        freeze: one((database, vault), FREEZE, "freeze")?,
         ..Loaded::default()
     };
-    each(database, ITEMS, |key, value| {
+    each((database, Some(vault)), ITEMS, |key, value| {
         loaded.items.insert(decode_key(key)?, decode(value)?);
         Ok(())
     })?;
-    each(database, INVENTORY, |key, value| {
+    each((database, Some(vault)), INVENTORY, |key, value| {
         loaded.inventory.insert(decode_key(key)?, decode(value)?);
         Ok(())
     })?;
-    each(database, CONTENTS, |key, _| {
+    // They stay where they are, sealed or not.
+    each((database, None), CONTENTS, |key, _| {
         let digest = <[u8; 32]>::try_from(key).map_err(|_| RecordError::Bytes)?;
         loaded.contents.insert(Digest(digest));
         Ok(())
@@ -69,27 +81,24 @@ pub fn load(database: &Database) -> Result<Loaded, OpenError> {
 }
 
 fn one<T: DeserializeOwned>(
-    database: &Database,
+    (database, vault): (&Database, &Vault),
     key: &[u8],
     name: &'static str,
 ) -> Result<Option<T>, OpenError> {
     let mut found = None;
-    each(database, META, |at, value| {
+    each((database, Some(vault)), META, |at, value| {
         if at == key {
             found = Some(value.to_vec());
         }
         Ok(())
     })?;
     let read = found.map(|bytes| decode(&bytes)).transpose();
-    read.map_err(|source| OpenError::Record {
-        table: "meta",
-        record: name.to_owned(),
-        source,
-    })
+    read.map_err(|source| OpenError::record("meta", name.to_owned(), source))
 }
 
+/// Reads a table; its records opened, where there is a vault.
 fn each(
-    database: &Database,
+    (database, vault): (&Database, Option<&Vault>),
     table: Table,
     mut read: impl FnMut(&[u8], &[u8]) -> Result<(), RecordError>,
 ) -> Result<(), OpenError> {
@@ -101,16 +110,21 @@ fn each(
     };
     for entry in opened.iter()? {
         let (key, value) = entry?;
-        read(key.value(), value.value()).map_err(|source| OpenError::Record {
-            table: table_name(table),
-            record: String::from_utf8_lossy(key.value()).replace('\0', "/"),
-            source,
-        })?;
+        let opened = match vault {
+            Some(vault) => vault.open(table.name(), key.value(), value.value()),
+            None => Ok(Cow::Borrowed(value.value())),
+        };
+        opened
+            .and_then(|value| read(key.value(), &value))
+            .map_err(|source| {
+                let record = String::from_utf8_lossy(key.value()).replace('\0', "/");
+                OpenError::record(table_name(table), record, source)
+            })?;
     }
     Ok(())
 }
 
-fn table_name(table: Table) -> &'static str {
+pub(super) fn table_name(table: Table) -> &'static str {
     let names: [(Table, &'static str); 4] = [
         (META, "meta"),
         (ITEMS, "items"),
@@ -124,7 +138,7 @@ fn table_name(table: Table) -> &'static str {
 }
 
 #[expect(clippy::wildcard_enum_match_arm, reason = "redb's enum grows")]
-fn failed(error: redb::Error) -> OpenError {
+pub(super) fn failed(error: redb::Error) -> OpenError {
     match error {
         redb::Error::Corrupted(detail) => OpenError::Damaged { detail },
         redb::Error::Io(error) => OpenError::Io(error),

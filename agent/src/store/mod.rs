@@ -10,7 +10,11 @@ pub mod error;
 pub mod file;
 mod load;
 pub mod record;
+mod renew;
+mod vault;
 
+#[cfg(test)]
+mod sealed_tests;
 #[cfg(test)]
 pub(crate) mod tests;
 

@@ -1,10 +1,11 @@
 //! What the agent keeps on its disk, and how it is written.
 //!
 //! Every record begins with its version and the id of the key that it is sealed with ([`PLAIN`]: not
-//! sealed); the rest is postcard. A released struct never changes: a change is a new version beside
+//! sealed, as all are here; they are sealed on their way to the disk); the rest is postcard. A released struct never changes: a change is a new version beside
 //! it. Samples of every version are in `golden/`.
 
 use bytes::Bytes;
+use roadstead_protocol::seal::SealError;
 use roadstead_protocol::wire::item::{Digest, ItemKey, Meta};
 use roadstead_protocol::wire::{Lineage, Stamp};
 use serde::de::DeserializeOwned;
@@ -28,9 +29,12 @@ pub enum RecordError {
         "it has version {0}, which this release does not know; start the release that wrote it"
     )]
     Version(u8),
-    /// It is sealed.
-    #[error("it is sealed with key {0}, which this release does not have")]
+    /// It is sealed, and there is no key.
+    #[error("it is sealed with key {0:02x}, and no key file was given")]
     Sealed(u8),
+    /// It is sealed, and does not open.
+    #[error(transparent)]
+    Seal(SealError),
     /// Its bytes make no sense.
     #[error("its bytes make no sense")]
     Bytes,

@@ -48,6 +48,14 @@ pub(crate) fn env() -> Env {
     }
 }
 
+/// As [`env`], with entropy that counts.
+pub(super) fn counted() -> Env {
+    Env {
+        entropy: Arc::new(CountedEntropy::default()),
+        ..env()
+    }
+}
+
 #[derive(Debug, Default)]
 struct Medium {
     /// What reads see.
@@ -161,7 +169,7 @@ fn index(offset: u64) -> usize {
     usize::try_from(offset).unwrap()
 }
 
-fn key(name: &str) -> ItemKey {
+pub(super) fn key(name: &str) -> ItemKey {
     ItemKey {
         group: "apps".into(),
         kind: "Deployment".into(),
@@ -170,7 +178,7 @@ fn key(name: &str) -> ItemKey {
     }
 }
 
-fn item(revision: u64) -> Item {
+pub(super) fn item(revision: u64) -> Item {
     let stamp = Stamp {
         epoch: Epoch(1),
         revision: Revision(revision),

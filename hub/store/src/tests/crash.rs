@@ -269,24 +269,52 @@ fn another_database_in_its_place_is_not_written() {
 
 #[test]
 fn a_full_disk_refuses_writes_until_there_is_room() {
+    for holes in [false, true] {
+        run(async {
+            let disk = SimDisk::new(1);
+            let store = open(&disk, 0).await.unwrap();
+            put(&store, "/a", "1").await;
+            if holes {
+                disk.holes();
+            }
+            disk.limit(Some(disk.length()));
+            let mut refused = 0;
+            for i in 0..60 {
+                let big = Txn::new().put(key(&format!("/big/{i}")), vec![7; 512 * 1024]);
+                if let Err(CommitError::Unavailable(text)) = store.commit(big).await {
+                    assert!(text.contains("no space left"), "{text}");
+                    refused += 1;
+                }
+            }
+            assert!(refused > 40, "it stays full: {refused}");
+            assert_eq!(value(&store, "/a").as_deref(), Some("1"), "reads go on");
+            let there = store.snapshot().range("/big/").count();
+            assert_eq!(there, 60 - refused, "what was refused is not there");
+            disk.limit(None);
+            tokio::time::sleep(std::time::Duration::from_secs(6)).await;
+            put(&store, "/a", "2").await;
+            store.close().await;
+            disk.reboot();
+            let store = open(&disk, 1).await.unwrap();
+            assert_eq!(value(&store, "/a").as_deref(), Some("2"));
+            assert_eq!(store.snapshot().range("/big/").count(), there);
+        });
+    }
+}
+
+#[test]
+fn a_hub_that_starts_on_a_full_disk_says_so_and_leaves_everything() {
     run(async {
         let disk = SimDisk::new(1);
         let store = open(&disk, 0).await.unwrap();
         put(&store, "/a", "1").await;
-        disk.limit(Some(disk.length()));
-        let mut refused = None;
-        for i in 0..100 {
-            let big = Txn::new().put(key(&format!("/big/{i}")), vec![7; 512 * 1024]);
-            if let Err(CommitError::Unavailable(text)) = store.commit(big).await {
-                refused = Some(text);
-                break;
-            }
-        }
-        assert!(refused.unwrap().contains("no space left"));
-        assert_eq!(value(&store, "/a").as_deref(), Some("1"));
+        store.close().await;
+        disk.limit(Some(0));
+        let refused = open(&disk, 1).await.unwrap_err().to_string();
+        assert!(refused.contains("no space left"), "{refused}");
         disk.limit(None);
-        tokio::time::sleep(std::time::Duration::from_secs(6)).await;
-        put(&store, "/a", "2").await;
+        let store = open(&disk, 2).await.unwrap();
+        assert_eq!(value(&store, "/a").as_deref(), Some("1"));
     });
 }
 

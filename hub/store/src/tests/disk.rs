@@ -82,11 +82,67 @@ fn a_clock_that_is_behind_never_brings_a_revision_back() {
     });
 }
 
+/// Some microsecond of a year, roughly.
+fn in_year(year: u64) -> u64 {
+    (year - 1970) * 31_556_952_000_000
+}
+
 #[test]
-fn an_absurd_clock_is_refused() {
+fn a_clock_that_was_far_ahead_once_brings_nothing_back_afterwards() {
     run(async {
-        let refused = open_at(Backend::Memory, 1, 0).await;
-        assert!(matches!(refused, Err(OpenError::Clock(_))));
+        let disk = SimDisk::new(1);
+        let (mut last, mut first, mut epochs) = (Revision(0), Vec::new(), Vec::new());
+        // Right, far ahead, right again (three times, for each start jumps), then nearly caught up.
+        for (life, year) in [2027, 2150, 2028, 2028, 2029, 2151].into_iter().enumerate() {
+            let store = open_at(disk.backend(), life as u64 * 1000 + 1, in_year(year))
+                .await
+                .unwrap();
+            let resumed = store.watch("", last).is_ok();
+            assert!(
+                resumed || life == 0,
+                "a watch goes on from the last revision"
+            );
+            let one = put(&store, "/a", &life.to_string()).await;
+            let two = put(&store, "/b", &life.to_string()).await;
+            assert!(one.first > last, "life {life}: {} after {last}", one.first);
+            for (revision, epoch) in first.iter().zip(&epochs) {
+                assert_eq!(store.lineage().epoch_of(*revision), Some(*epoch));
+                assert!(
+                    store.watch("", *revision).is_err(),
+                    "410 from an earlier life"
+                );
+            }
+            assert!(store.lineage().is_ordered());
+            first.push(one.first);
+            epochs.push(store.epoch());
+            last = two.last;
+            store.close().await;
+        }
+        // JSON readers that know no integers still count exactly.
+        assert!(last.0 < 1 << 53);
+    });
+}
+
+#[test]
+fn an_absurd_clock_is_refused_and_the_file_left_alone() {
+    run(async {
+        let disk = SimDisk::new(1);
+        let store = open(disk.backend(), 0).await.unwrap();
+        put(&store, "/a", "1").await;
+        store.close().await;
+        let written = disk.ios();
+        for micros in [0, in_year(2025), in_year(2201)] {
+            for backend in [Backend::Memory, disk.backend()] {
+                let refused = open_at(backend, 1, micros).await.unwrap_err();
+                assert!(matches!(refused, OpenError::Clock(_)), "{refused}");
+                assert!(refused.to_string().contains("set the clock"), "{refused}");
+            }
+        }
+        assert_eq!(disk.ios(), written);
+        assert_eq!(
+            value(&open(disk.backend(), 2).await.unwrap(), "/a").as_deref(),
+            Some("1")
+        );
     });
 }
 

@@ -41,6 +41,8 @@ struct State {
     pending: Vec<Pending>,
     /// Longest file, in bytes.
     room: Option<usize>,
+    /// A longer file can be had, but nothing be written there, as with a file that has holes.
+    holes: bool,
     ios: u64,
     syncs: u64,
     fault: Option<(u64, Fault)>,
@@ -52,6 +54,10 @@ struct State {
 /// One file on a disk. Clones are the same.
 #[derive(Clone, Debug, Default)]
 pub(super) struct SimDisk(Arc<Mutex<State>>);
+
+fn full() -> io::Error {
+    io::Error::new(io::ErrorKind::StorageFull, "no space left on device")
+}
 
 fn error(text: &str) -> io::Error {
     io::Error::other(text.to_owned())
@@ -120,6 +126,11 @@ impl SimDisk {
 
     pub(super) fn limit(&self, room: Option<usize>) {
         self.lock().room = room;
+    }
+
+    /// When the disk is full, the file still grows, and what is written there fails.
+    pub(super) fn holes(&self) {
+        self.lock().holes = true;
     }
 
     pub(super) fn ios(&self) -> u64 {
@@ -222,11 +233,9 @@ impl StorageBackend for SimDisk {
     fn set_len(&self, len: u64) -> io::Result<()> {
         let mut state = self.lock();
         let len = len as usize;
-        if state.room.is_some_and(|room| len > room) && len > state.now.len() {
-            return Err(io::Error::new(
-                io::ErrorKind::StorageFull,
-                "no space left on device",
-            ));
+        let grows = len > state.now.len();
+        if grows && !state.holes && state.room.is_some_and(|room| len > room) {
+            return Err(full());
         }
         state.io(|state| state.change(Pending::Length(len)))
     }
@@ -240,8 +249,12 @@ impl StorageBackend for SimDisk {
     }
 
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
-        self.lock()
-            .io(|state| state.change(Pending::Write(offset as usize, data.to_vec())))
+        let mut state = self.lock();
+        let end = offset as usize + data.len();
+        if state.room.is_some_and(|room| end > room) {
+            return Err(full());
+        }
+        state.io(|state| state.change(Pending::Write(offset as usize, data.to_vec())))
     }
 
     fn close(&self) -> io::Result<()> {
