@@ -167,6 +167,13 @@ impl Clusters {
     }
 }
 
+impl Cluster {
+    /// The process of its API server, for signals.
+    pub fn api_server_id(&self) -> Option<u32> {
+        self._parts.first().and_then(Process::id)
+    }
+}
+
 impl Pki {
     fn make(folder: &Path) -> Result<Self> {
         let folder = folder.join("pki");

@@ -179,15 +179,13 @@ impl Tender {
         } else {
             None
         };
-        let database = disks.take(&self.uid).map_err(|error| match error {
+        let database = disks.take(&self.uid).map_err(|error| {
             // The one before is just ending.
-            OpenError::InUse => Round::Later(RETRY_FLOOR),
-            OpenError::Damaged { .. }
-            | OpenError::Record { .. }
-            | OpenError::Format(_)
-            | OpenError::Io(_)
-            | OpenError::Path { .. }
-            | OpenError::Other(_) => Round::Failed(problem("HubDisk", crate::chain(&error))),
+            if matches!(error, OpenError::InUse) {
+                Round::Later(RETRY_FLOOR)
+            } else {
+                Round::Failed(problem("HubDisk", crate::chain(&error)))
+            }
         })?;
         let parts = roadstead_agent::Parts {
             env: context.env.clone(),

@@ -315,10 +315,16 @@ async fn a_hub_that_starts_again_goes_on_and_a_detached_cluster_leaves_nothing()
     let (hub, api) = begin(&stage.folder, &stage.servers).await;
     let tokens = hub.store.snapshot().range("/tokens/").count();
     stage.api = api;
+    // What the former hub found is still said; the next start tells that this one looks, too.
+    let again = tokio::time::timeout(WITHIN, async {
+        while stage.boot("a").await < 2 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    });
+    assert!(again.await.is_ok());
     stage.ready("one").await;
     assert_eq!(hub.store.snapshot().range("/tokens/").count(), tokens);
     stage.hub = Some(hub);
-    assert_eq!(stage.boot("a").await, 2);
     let hosted = stage.folder.path().join("hosted");
     let folders = || std::fs::read_dir(&hosted).unwrap().count();
     assert_eq!(folders(), 1);
