@@ -48,6 +48,7 @@ use tokio::task::JoinHandle;
 
 pub use decision::{SYSTEM_NAMESPACE, decision_key, decision_ref};
 pub use error::Error;
+pub use events::{Event, tell};
 pub use world::{template, world};
 
 use crate::driver::Driver;

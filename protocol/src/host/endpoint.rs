@@ -8,36 +8,26 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use quinn::crypto::rustls::{NoInitialCipherSuite, QuicClientConfig, QuicServerConfig};
-use quinn::{
-    ConnectionId, ConnectionIdGenerator, EndpointConfig, IdleTimeout, TransportConfig, VarInt,
-};
+use quinn::{ConnectionId, ConnectionIdGenerator, EndpointConfig};
 
 use rustls_pki_types::CertificateDer;
 
 use super::net::Network;
 use super::tls::HUB_NAME;
+use super::transport;
 use crate::env::{Entropy, Env, WallClock};
 
-/// How often an otherwise idle connection says that it is alive.
-pub const KEEP_ALIVE: Duration = Duration::from_secs(5);
-/// After how long without a sign of life a connection is given up. Four keep-alives.
-pub const IDLE_TIMEOUT: Duration = Duration::from_secs(20);
+pub use super::transport::{IDLE_TIMEOUT, KEEP_ALIVE};
+
 /// How long one attempt to connect may take.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Most socket addresses of one name that are tried.
 pub const RESOLVED_MAX: usize = 8;
-/// Streams that a peer may have open to us at a time, of each sort.
-const STREAMS_MAX: u32 = 16;
-/// Bytes of one stream that may be on their way to us.
-const STREAM_WINDOW: u32 = 1024 * 1024;
-/// Bytes of one connection that may be on their way to us.
-const RECEIVE_WINDOW: u32 = 4 * 1024 * 1024;
-/// Bytes of one connection that we keep until they are acknowledged.
-const SEND_WINDOW: u64 = 4 * 1024 * 1024;
 /// Handshakes that wait to be accepted; further ones are refused.
 const INCOMING_MAX: usize = 1024;
-/// Length of our connection ids in bytes.
-const CID_BYTES: usize = 8;
+/// Length of our connection ids in bytes: they are in every datagram, and each end has few enough
+/// connections to tell them apart by so many.
+const CID_BYTES: usize = 4;
 /// Length of a client's first guess at the server's connection id, in bytes.
 const INITIAL_CID_BYTES: usize = 20;
 /// Length of [`EndpointSecrets`] in bytes.
@@ -156,7 +146,7 @@ pub fn client_config(
         entropy.fill(&mut id);
         ConnectionId::new(&id)
     }));
-    config.transport_config(Arc::new(transport()));
+    config.transport_config(Arc::new(transport::client()));
     Ok(config)
 }
 
@@ -316,21 +306,8 @@ pub fn server_config(
     let mut config = quinn::ServerConfig::new(crypto, secrets.token_key());
     config.time_source(Arc::new(WallTime(Arc::clone(&env.clock))));
     config.max_incoming(INCOMING_MAX);
-    config.transport_config(Arc::new(transport()));
+    config.transport_config(Arc::new(transport::server()));
     Ok(config)
-}
-
-fn transport() -> TransportConfig {
-    let mut config = TransportConfig::default();
-    config.keep_alive_interval(Some(KEEP_ALIVE));
-    config.max_idle_timeout(IdleTimeout::try_from(IDLE_TIMEOUT).ok());
-    config.max_concurrent_bidi_streams(VarInt::from_u32(STREAMS_MAX));
-    config.max_concurrent_uni_streams(VarInt::from_u32(STREAMS_MAX));
-    config.stream_receive_window(VarInt::from_u32(STREAM_WINDOW));
-    config.receive_window(VarInt::from_u32(RECEIVE_WINDOW));
-    config.send_window(SEND_WINDOW);
-    config.datagram_receive_buffer_size(None);
-    config
 }
 
 /// Connection ids drawn from the injected entropy.

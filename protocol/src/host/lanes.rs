@@ -5,10 +5,12 @@
 //! directions: a lane that cannot be written is not filled, so a large content waits without
 //! delaying anything urgent. Nothing here knows what frames mean.
 
+use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use quinn::{ReadError, RecvStream, SendStream, WriteError};
+use tokio::io::ReadBuf;
 
 use crate::session::Session;
 use crate::wire::Lane;
@@ -18,6 +20,9 @@ use crate::wire::codec::{self, CodecError, Frame, PREFIX_BYTES};
 const LANE_BUFFER_BYTES: usize = 128 * 1024;
 /// How much is read from a stream at a time, in bytes.
 const READ_BYTES: usize = 16 * 1024;
+/// A buffer that is empty keeps room for this many bytes, not for the most it ever held: there are
+/// thousands of sessions, and most of them idle.
+const SPARE_BYTES: usize = 1024;
 /// The lanes, the most urgent first.
 const LANES: [Lane; 4] = [Lane::Control, Lane::Desired, Lane::Reports, Lane::Content];
 
@@ -133,7 +138,6 @@ pub(super) async fn open(
     let inbox = Inbox {
         lanes: vec![In::new(from)],
         expected: written_by(peer),
-        chunk: vec![0; READ_BYTES],
     };
     Ok((Outbox { lanes }, inbox))
 }
@@ -214,7 +218,7 @@ impl Outbox {
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(LaneError::Write(error))),
             }
             if out.written == out.pending.len() {
-                out.pending.clear();
+                clear(&mut out.pending);
                 out.written = 0;
             }
         }
@@ -234,7 +238,12 @@ impl Outbox {
 pub(super) struct Inbox {
     lanes: Vec<In>,
     expected: &'static [Lane],
-    chunk: Vec<u8>,
+}
+
+/// Empties a buffer.
+fn clear(buffer: &mut Vec<u8>) {
+    buffer.clear();
+    buffer.shrink_to(SPARE_BYTES);
 }
 
 struct In {
@@ -287,7 +296,7 @@ impl In {
         }
         self.taken += PREFIX_BYTES + length;
         if self.taken == self.received.len() {
-            self.received.clear();
+            clear(&mut self.received);
             self.taken = 0;
         }
         Ok(Some(frame))
@@ -325,7 +334,7 @@ impl Inbox {
             let more_to_accept = self.lanes.len() <= self.expected.len();
             tokio::select! {
                 biased;
-                received = std::future::poll_fn(|cx| Self::poll_receive(&mut self.lanes, &mut self.chunk, cx)) => {
+                received = std::future::poll_fn(|cx| Self::poll_receive(&mut self.lanes, cx)) => {
                     received?;
                     self.check_lanes()?;
                 }
@@ -337,18 +346,14 @@ impl Inbox {
         }
     }
 
-    fn poll_receive(
-        lanes: &mut [In],
-        chunk: &mut [u8],
-        cx: &mut Context<'_>,
-    ) -> Poll<Result<(), LaneError>> {
+    fn poll_receive(lanes: &mut [In], cx: &mut Context<'_>) -> Poll<Result<(), LaneError>> {
+        let mut room = [MaybeUninit::uninit(); READ_BYTES];
+        let mut chunk = ReadBuf::uninit(&mut room);
         for lane in lanes.iter_mut().filter(|lane| !lane.ended) {
-            match lane.stream.poll_read(cx, chunk) {
+            match lane.stream.poll_read_buf(cx, &mut chunk) {
                 Poll::Pending => {}
-                Poll::Ready(Ok(0)) => lane.ended = true,
-                Poll::Ready(Ok(n)) => {
-                    return Poll::Ready(lane.receive(chunk.get(..n).unwrap_or_default()));
-                }
+                Poll::Ready(Ok(())) if chunk.filled().is_empty() => lane.ended = true,
+                Poll::Ready(Ok(())) => return Poll::Ready(lane.receive(chunk.filled())),
                 Poll::Ready(Err(ReadError::ConnectionLost(lost))) => {
                     return Poll::Ready(Err(LaneError::Lost(lost)));
                 }

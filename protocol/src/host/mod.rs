@@ -14,6 +14,7 @@ pub mod lanes;
 pub mod net;
 pub mod system;
 pub mod tls;
+mod transport;
 
 pub use endpoint::EndpointSecrets;
 pub use enrol::JoinToken;

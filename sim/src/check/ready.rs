@@ -8,15 +8,14 @@ use roadstead_protocol::api::cluster::AttachedCluster;
 use roadstead_protocol::api::condition;
 use roadstead_protocol::api::decision::Decision;
 use roadstead_protocol::api::names::{ATTACHED_CLUSTERS, CLUSTER_GROUP, DECISIONS, OWN_GROUP};
-use roadstead_protocol::host::endpoint::IDLE_TIMEOUT;
 use roadstead_store::records::objects_prefix;
 use roadstead_store::{Snapshot, Store};
 use serde::de::DeserializeOwned;
 
 use crate::world::{World, lock};
 
-/// What a hub may need beside its grace period and the time in which a silent connection is given up.
-const SLACK: Duration = Duration::from_secs(10);
+/// What a hub may need beside its grace period to notice and to write: 40 s from the last word on.
+const SLACK: Duration = Duration::from_secs(3);
 
 /// When each cluster could last be heard of, and since when the hub runs.
 #[derive(Clone, Debug, Default)]
@@ -27,7 +26,7 @@ pub struct Contact {
 
 /// The longest that a cluster may be called ready after its agent fell silent.
 pub fn patience() -> Duration {
-    roadstead_controllers::Options::default().grace + IDLE_TIMEOUT + SLACK
+    roadstead_controllers::Options::default().grace + SLACK
 }
 
 /// Looks at the clusters' conditions. `reachable` says for each site whether its agent runs and

@@ -141,6 +141,7 @@ async fn connected(env: &Env) -> ([quinn::Endpoint; 2], quinn::Connection, quinn
     let server = tls::hub_server(
         &crypto,
         &tls::sign(env, &authority, &Profile::Hub).unwrap(),
+        &[],
         &authority.chain,
     );
     let agent = tls::sign(
@@ -288,7 +289,7 @@ async fn a_hub_that_was_killed_and_is_back_is_noticed_at_once() {
             over: Arc::clone(over),
         });
         let hub = tls::sign(&env, &authority, &Profile::Hub).unwrap();
-        let server = tls::hub_server(&crypto, &hub, &authority.chain).unwrap();
+        let server = tls::hub_server(&crypto, &hub, &[], &authority.chain).unwrap();
         // The secrets come from the disk.
         let kept = EndpointSecrets::from_bytes(*secrets.as_bytes());
         endpoint::open(&env, life, &kept, Some(server)).unwrap()

@@ -1,0 +1,44 @@
+//! What a connection may hold and how long it may be silent: QUIC's numbers, in one place.
+//!
+//! Only agents send keep-alives: one exchange a time keeps both ends and every box between them
+//! informed, and the hub, which answers, is then silent exactly when an agent is.
+
+use std::time::Duration;
+
+use quinn::{IdleTimeout, TransportConfig, VarInt};
+
+/// How often an otherwise idle agent says that it is alive. Below the half a minute after which the
+/// most forgetful boxes on the way drop a mapping; a shorter time costs each agent 400 kB a day for
+/// every halving.
+pub const KEEP_ALIVE: Duration = Duration::from_secs(22);
+/// After how long without a sign of life a connection is given up: a keep-alive, and time for it to
+/// be sent again a few times.
+pub const IDLE_TIMEOUT: Duration = Duration::from_secs(29);
+/// Streams that a peer may have open to us at a time, of each sort.
+const STREAMS_MAX: u32 = 16;
+/// Bytes of one stream that may be on their way to us.
+const STREAM_WINDOW: u32 = 1024 * 1024;
+/// Bytes of one connection that may be on their way to us.
+const RECEIVE_WINDOW: u32 = 4 * 1024 * 1024;
+/// Bytes of one connection that we keep until they are acknowledged.
+const SEND_WINDOW: u64 = 4 * 1024 * 1024;
+
+/// An agent's.
+pub(super) fn client() -> TransportConfig {
+    let mut config = server();
+    config.keep_alive_interval(Some(KEEP_ALIVE));
+    config
+}
+
+/// A hub's.
+pub(super) fn server() -> TransportConfig {
+    let mut config = TransportConfig::default();
+    config.max_idle_timeout(IdleTimeout::try_from(IDLE_TIMEOUT).ok());
+    config.max_concurrent_bidi_streams(VarInt::from_u32(STREAMS_MAX));
+    config.max_concurrent_uni_streams(VarInt::from_u32(STREAMS_MAX));
+    config.stream_receive_window(VarInt::from_u32(STREAM_WINDOW));
+    config.receive_window(VarInt::from_u32(RECEIVE_WINDOW));
+    config.send_window(SEND_WINDOW);
+    config.datagram_receive_buffer_size(None);
+    config
+}
