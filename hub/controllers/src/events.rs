@@ -1,6 +1,7 @@
 //! Events (core/v1) on what people wrote: few, each told once and counted when it comes again.
 
 use roadstead_protocol::api::{ConditionStatus, meta};
+use roadstead_protocol::env::Env;
 use roadstead_store::records::object_key;
 use roadstead_store::{Op, Snapshot, Txn};
 use serde_json::{Value, json};
@@ -20,14 +21,15 @@ const NAME_MAX: usize = 200;
 
 /// Something to tell.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Event {
+pub struct Event {
     warning: bool,
     reason: String,
     message: String,
 }
 
 impl Event {
-    pub(crate) fn normal(reason: &str, message: &str) -> Self {
+    /// What is as somebody wanted it.
+    pub fn normal(reason: &str, message: &str) -> Self {
         Self {
             warning: false,
             reason: reason.to_owned(),
@@ -83,7 +85,21 @@ pub(crate) fn add(
     events: Vec<Event>,
     txn: &mut Txn,
 ) -> Result<(), Error> {
-    let now = meta::timestamp(context.now());
+    tell(&context.parts.env, snapshot, object, events, txn)
+}
+
+/// As the controllers do it: adds events about `object` to `txn`.
+///
+/// # Errors
+/// When the object's names are no part of a key, or a former event is damaged.
+pub fn tell(
+    env: &Env,
+    snapshot: &Snapshot,
+    object: &Value,
+    events: Vec<Event>,
+    txn: &mut Txn,
+) -> Result<(), Error> {
+    let now = meta::timestamp(env.clock.now());
     for event in events {
         let uid = text(object, "/metadata/uid");
         let name = text(object, "/metadata/name");
@@ -100,13 +116,7 @@ pub(crate) fn add(
             .get(key.as_str())
             .map(objects::object)
             .transpose()?;
-        let value = render(
-            context,
-            object,
-            &event,
-            former,
-            (namespace, &event_name, &now),
-        );
+        let value = render(env, object, &event, former, (namespace, &event_name, &now));
         txn.ops.push(Op::Put {
             key,
             value: objects::bytes(&value)?,
@@ -116,7 +126,7 @@ pub(crate) fn add(
 }
 
 fn render(
-    context: &Reconciler,
+    env: &Env,
     object: &Value,
     event: &Event,
     former: Option<Value>,
@@ -135,7 +145,7 @@ fn render(
         "metadata": {
             "name": name,
             "namespace": namespace,
-            "uid": context.parts.env.uid(),
+            "uid": env.uid(),
             "creationTimestamp": now,
         },
         "involvedObject": {

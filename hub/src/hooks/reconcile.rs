@@ -37,6 +37,7 @@ pub(super) struct Parts {
 
 /// The cluster that a request is about.
 struct Cluster {
+    object: Value,
     uid: String,
     namespace: String,
     name: String,
@@ -46,6 +47,7 @@ impl Cluster {
     fn of(request: &Subresource) -> Self {
         let uid = request.object.pointer("/metadata/uid");
         Self {
+            object: request.object.clone(),
             uid: uid.and_then(Value::as_str).unwrap_or_default().to_owned(),
             namespace: request.namespace.clone().unwrap_or_default(),
             name: request.name.clone(),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use roadstead_controllers::decision_ref;
+use roadstead_controllers::{Event, decision_ref, tell};
 use roadstead_machinery::status::Status;
 use roadstead_plan::confirmation::{Loss, token};
 use roadstead_protocol::api::reconciliation::{self, Action, Entry, Spec, item_text};
@@ -16,7 +16,7 @@ use roadstead_store::records::{
 use roadstead_store::{Check, CommitError, Key, Op, Snapshot, Txn};
 
 use super::list::{Waiting, waiting};
-use super::{Cluster, Parts, done, find};
+use super::{Cluster, PROBLEMS_NAMED, Parts, done, find};
 use crate::hooks::{answers, freeze};
 
 /// How often it is tried anew after another write got in between.
@@ -36,6 +36,7 @@ pub(super) async fn act(
             cluster,
             action,
             spec,
+            user,
             durable: parts.store.snapshot(),
             reported: parts.volatile.snapshot(),
         };
@@ -68,6 +69,7 @@ struct Order<'a> {
     cluster: &'a Cluster,
     action: Action,
     spec: &'a Spec,
+    user: &'a str,
     durable: Snapshot,
     reported: Snapshot,
 }
@@ -104,6 +106,7 @@ impl Order<'_> {
         if self.action != Action::TakeHub {
             txn.ops.insert(0, self.record(&act)?);
         }
+        self.tell(&chosen, &mut txn)?;
         Ok((txn, chosen.into_iter().map(Waiting::entry).collect()))
     }
 
@@ -201,6 +204,28 @@ impl Order<'_> {
         let value = encode(&record).map_err(Status::internal)?;
         txn.ops.push(Op::Put { key, value });
         Ok(())
+    }
+
+    /// Who did what, for whoever looks at the cluster.
+    fn tell(&self, chosen: &[&Waiting], txn: &mut Txn) -> Result<(), Status> {
+        let named: Vec<String> = chosen
+            .iter()
+            .take(PROBLEMS_NAMED)
+            .map(|waiting| item_text(&waiting.key))
+            .collect();
+        let more = match chosen.len().saturating_sub(PROBLEMS_NAMED) {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        let message = format!(
+            "{} by {}: {}{more}",
+            self.action.flag(),
+            self.user,
+            named.join(", ")
+        );
+        let event = Event::normal("Reconciled", &message);
+        let (env, object) = (&self.parts.env, &self.cluster.object);
+        tell(env, &self.durable, object, vec![event], txn).map_err(Status::internal)
     }
 
     /// That a user did this.

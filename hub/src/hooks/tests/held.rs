@@ -306,10 +306,14 @@ async fn release_and_delete_are_orders_that_name_what_they_replace() {
         let order = hub.ordered(&uid, &key).unwrap();
         assert_eq!(order.state, LedgerState::Tombstone);
         assert_eq!(order.meta, expected, "{key}");
-        // That a user did it is on record with it.
+        // That a user did it, and who, is on record with it.
         let snapshot = hub.store.snapshot();
         let record = format!("/deletions/{}", order.template_uid);
         assert!(snapshot.get(&record).is_some());
+        let mut events = snapshot.range("/objects/core/events/n/edge.");
+        let event: Value = decode(events.next().unwrap()).unwrap();
+        let message = event["message"].as_str().unwrap();
+        assert!(message.contains(" by admin: "), "{message}");
     };
     let replaces = Meta::Replaces(foreign(5));
     let release = json!({"action": "Release"});
