@@ -81,7 +81,11 @@ impl Watchman {
                 Err(Claim::Fatal(error)) => return error,
                 Err(Claim::Later(error)) => {
                     tracing::info!(%error, "the member is not ready");
-                    tokio::time::sleep(backoff.next_wait()).await;
+                    tokio::select! {
+                        biased;
+                        () = self.desk.admission.notified() => {}
+                        () = tokio::time::sleep(backoff.next_wait()) => {}
+                    }
                 }
             }
         };
@@ -151,7 +155,13 @@ impl Watchman {
                 .map_err(|e| Claim::Later(e.to_string()))?;
             self.boot = boot;
         }
-        let anchor = self.anchor(there.position);
+        if self.is_strange(&there) && !self.desk.is_admitted() {
+            // Its own agent may be at work here, and would stop at the sight of another's nonce.
+            self.tell(false);
+            let why = "the position object on this member is of another identity; it is left alone until the hub says that this agent belongs here";
+            return Err(Claim::Later(why.to_owned()));
+        }
+        let anchor = self.anchor(there.position.filter(|_| !self.is_strange(&there)));
         let anchored = self.member.write_anchor(&anchor, found.as_ref()).await?;
         let rewound = self.is_behind(&there);
         #[cfg(planted)]
@@ -163,6 +173,14 @@ impl Watchman {
         self.desk.anchored(rewound);
         self.tell(rewound);
         Ok(anchored)
+    }
+
+    /// Whether `there` was written by an agent of another identity: of a cluster that this one joins
+    /// anew, or of another cluster whose member this is.
+    fn is_strange(&self, there: &Anchor) -> bool {
+        let owner = self.desk.owner();
+        let mine = owner.as_ref().map_or("", |owner| owner.label());
+        !there.owner.is_empty() && there.owner != mine
     }
 
     /// Whether the disk is behind what an agent of this cluster wrote to the member.

@@ -100,6 +100,13 @@ impl Desk {
         self.work.notify_one();
     }
 
+    /// The member serves other kinds than before: what waits for one is tried, and what is under our
+    /// label in no list is looked for again.
+    pub fn kinds_changed(&self) {
+        self.definitions.notify_waiters();
+        self.sweep.notify_one();
+    }
+
     /// The namespace `name` is there: what waited for it is tried at once.
     pub fn namespace_ready(&self, name: &str) {
         let mut known = self.lock();

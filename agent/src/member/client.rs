@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Method, Request, header};
+use http::{HeaderMap, HeaderValue, Method, Request, header};
 use http_body_util::{BodyExt, Limited};
 use kube::client::Body;
 use roadstead_protocol::wire::ItemKey;
@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 
 use super::discovery::{Catalogue, REFRESH_EVERY, Resource};
 use super::error::{Class, Error};
+use super::list::{self, Page};
 use crate::plan::content::FIELD_MANAGER;
 
 /// How long the member's API has for an answer. It is told so too (`timeout=`), so that after this
@@ -199,17 +200,48 @@ impl Member {
             .await
     }
 
+    /// The page of a list at `path`; `each` gets its objects.
+    pub(super) async fn page(
+        &self,
+        path: &str,
+        accept: &str,
+        each: &mut (dyn FnMut(Value) + Send),
+    ) -> Result<Page, Error> {
+        let request = build(Method::GET, path, accept, None, Bytes::new())?;
+        let (_, bytes) = self.whole(request).await?;
+        list::read(&bytes, each).map_err(|error| not_json(&error))
+    }
+
+    /// What is at `path`, and its tag, unless that is `tag` still.
+    pub(super) async fn changed(
+        &self,
+        path: &str,
+        accept: &str,
+        tag: Option<&str>,
+    ) -> Result<Option<(Bytes, Option<String>)>, Error> {
+        let mut request = build(Method::GET, path, accept, None, Bytes::new())?;
+        if let Some(tag) = tag.and_then(|tag| HeaderValue::from_str(tag).ok()) {
+            request.headers_mut().insert(header::IF_NONE_MATCH, tag);
+        }
+        match self.whole(request).await {
+            Ok((headers, bytes)) => {
+                let tag = headers.get(header::ETAG).and_then(|tag| tag.to_str().ok());
+                Ok(Some((bytes, tag.map(str::to_owned))))
+            }
+            Err(error) if error.reason == Error::NOT_MODIFIED => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     async fn answer(&self, request: Request<Body>) -> Result<Value, Error> {
+        let (_, bytes) = self.whole(request).await?;
+        serde_json::from_slice(&bytes).map_err(|error| not_json(&error))
+    }
+
+    async fn whole(&self, request: Request<Body>) -> Result<(HeaderMap, Bytes), Error> {
         let exchange = async {
-            let response = self.send(request).await?;
-            let bytes = collect(response.into_body()).await?;
-            serde_json::from_slice(&bytes).map_err(|error| {
-                Error::new(
-                    Class::Answer,
-                    "BadAnswer",
-                    format!("the member's API answered with something that is not JSON: {error}"),
-                )
-            })
+            let (parts, body) = self.send(request).await?.into_parts();
+            Ok((parts.headers, collect(body).await?))
         };
         tokio::time::timeout(REQUEST_TIMEOUT, exchange)
             .await
@@ -235,6 +267,14 @@ impl Member {
         let body = collect(response.into_body()).await.unwrap_or_default();
         Err(Error::from_answer(status.as_u16(), retry_after, &body))
     }
+}
+
+fn not_json(error: &serde_json::Error) -> Error {
+    Error::new(
+        Class::Answer,
+        "BadAnswer",
+        format!("the member's API answered with something that is not JSON: {error}"),
+    )
 }
 
 async fn collect(body: Body) -> Result<Bytes, Error> {

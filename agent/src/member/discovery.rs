@@ -7,18 +7,22 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use bytes::Bytes;
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use serde_json::Value;
 use tokio::time::Instant;
 
 use super::client::Member;
 use super::error::{Class, Error};
+use super::list;
 
 /// Discovery is not asked again sooner than this, however many kinds are unknown.
 pub const REFRESH_EVERY: Duration = Duration::from_secs(2);
 /// Most resources that are remembered.
 pub const RESOURCES_MAX: usize = 20_000;
 
+const ROOTS: [&str; 2] = ["/api", "/apis"];
+const AGGREGATED_KIND: &str = "APIGroupDiscoveryList";
 const AGGREGATED: &str =
     "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,application/json";
 const SEGMENT: &AsciiSet = &CONTROLS
@@ -107,12 +111,29 @@ struct Known {
     kinds: BTreeMap<(String, String), Vec<Resource>>,
     group_versions: Vec<String>,
     asked: Option<Instant>,
+    /// The tags of the two roots, as they were answered.
+    tags: [Option<String>; 2],
+    /// How often the kinds were found to be others.
+    changes: u64,
 }
 
 impl Catalogue {
     /// Group versions served, sorted; empty before the first discovery.
     pub fn group_versions(&self) -> Vec<String> {
         self.lock().group_versions.clone()
+    }
+
+    /// A number that moves when the kinds do.
+    pub fn changes(&self) -> u64 {
+        self.lock().changes
+    }
+
+    /// The versions in which a kind is served, the preferred one first.
+    fn versions(&self, group: &str, kind: &str) -> Vec<String> {
+        let known = self.lock();
+        let found = known.kinds.get(&(group.to_owned(), kind.to_owned()));
+        let versions = found.into_iter().flatten().map(|r| r.version.clone());
+        versions.collect()
     }
 
     /// Every kind known, its preferred version only.
@@ -153,9 +174,16 @@ impl Member {
             return Ok(found);
         }
         self.refresh(REFRESH_EVERY).await?;
-        self.catalogue()
-            .find(group, kind, version)
-            .ok_or_else(|| Error::kind_unknown(group, kind))
+        if let Some(found) = self.catalogue().find(group, kind, version) {
+            return Ok(found);
+        }
+        let versions = self.catalogue().versions(group, kind);
+        Err(match version {
+            Some(version) if !versions.is_empty() => {
+                Error::version_unknown(group, kind, version, &versions)
+            }
+            Some(_) | None => Error::kind_unknown(group, kind),
+        })
     }
 
     /// Asks the member which kinds it serves, unless it was asked within `every`.
@@ -168,16 +196,23 @@ impl Member {
         if asked.is_some_and(|at| at.elapsed() < every) {
             return Ok(());
         }
+        let before = self.catalogue().lock().tags.clone();
+        let Some(roots) = self.roots(&before).await? else {
+            self.catalogue().lock().asked = Some(Instant::now());
+            return Ok(());
+        };
         let mut found = Vec::new();
         let mut group_versions = Vec::new();
-        for root in ["/api", "/apis"] {
-            let answer = self.fetch(root, AGGREGATED).await?;
-            if answer.get("kind").and_then(Value::as_str) == Some("APIGroupDiscoveryList") {
-                aggregated(&answer, &mut found, &mut group_versions);
-            } else {
-                self.legacy(&answer, &mut found, &mut group_versions)
-                    .await?;
+        let mut tags = [None, None];
+        for ((bytes, tag), kept) in roots.into_iter().zip(&mut tags) {
+            let mut group = |item| aggregated(&item, &mut found, &mut group_versions);
+            let page = list::read(&bytes, &mut group).map_err(|e| not_understood(&e))?;
+            if page.kind == AGGREGATED_KIND {
+                *kept = tag;
+                continue;
             }
+            let root = serde_json::from_slice(&bytes).map_err(|e| not_understood(&e))?;
+            self.legacy(&root, &mut found, &mut group_versions).await?;
         }
         found.truncate(RESOURCES_MAX);
         group_versions.sort();
@@ -190,12 +225,37 @@ impl Member {
                 .push(resource);
         }
         let mut known = self.catalogue().lock();
-        *known = Known {
-            kinds,
-            group_versions,
-            asked: Some(Instant::now()),
-        };
+        known.changes += u64::from(known.kinds != kinds);
+        known.kinds = kinds;
+        known.group_versions = group_versions;
+        known.tags = tags;
+        known.asked = Some(Instant::now());
         Ok(())
+    }
+
+    /// What is at both roots; `None` where both are as their tags say.
+    async fn roots(
+        &self,
+        tags: &[Option<String>; 2],
+    ) -> Result<Option<Vec<(Bytes, Option<String>)>>, Error> {
+        let mut answers = Vec::new();
+        for (root, tag) in ROOTS.iter().zip(tags) {
+            let known = tags.iter().all(Option::is_some);
+            let tag = tag.as_deref().filter(|_| known);
+            answers.push(self.changed(root, AGGREGATED, tag).await?);
+        }
+        if answers.iter().all(Option::is_none) {
+            return Ok(None);
+        }
+        let mut roots = Vec::new();
+        for (root, answer) in ROOTS.iter().zip(answers) {
+            let answer = match answer {
+                Some(answer) => Some(answer),
+                None => self.changed(root, AGGREGATED, None).await?,
+            };
+            roots.extend(answer);
+        }
+        Ok(Some(roots))
     }
 
     /// One request per group version, for members without the aggregated form.
@@ -244,36 +304,39 @@ fn verbs(value: &Value) -> Vec<String> {
         .collect()
 }
 
-/// Reads an `APIGroupDiscoveryList`.
-fn aggregated(list: &Value, found: &mut Vec<Resource>, group_versions: &mut Vec<String>) {
-    for item in array(list, "items") {
-        let group = item
-            .pointer("/metadata/name")
-            .and_then(Value::as_str)
-            .unwrap_or_default();
-        for version in array(item, "versions") {
-            let name = text(version, "version");
-            group_versions.push(if group.is_empty() {
-                name.to_owned()
-            } else {
-                format!("{group}/{name}")
+/// Reads one group of an `APIGroupDiscoveryList`.
+fn aggregated(item: &Value, found: &mut Vec<Resource>, group_versions: &mut Vec<String>) {
+    let group = item
+        .pointer("/metadata/name")
+        .and_then(Value::as_str)
+        .unwrap_or_default();
+    for version in array(item, "versions") {
+        let name = text(version, "version");
+        group_versions.push(if group.is_empty() {
+            name.to_owned()
+        } else {
+            format!("{group}/{name}")
+        });
+        for resource in array(version, "resources") {
+            let kind = resource
+                .pointer("/responseKind/kind")
+                .and_then(Value::as_str)
+                .unwrap_or_default();
+            found.push(Resource {
+                group: group.to_owned(),
+                version: name.to_owned(),
+                kind: kind.to_owned(),
+                plural: text(resource, "resource").to_owned(),
+                namespaced: text(resource, "scope") == "Namespaced",
+                verbs: verbs(resource),
             });
-            for resource in array(version, "resources") {
-                let kind = resource
-                    .pointer("/responseKind/kind")
-                    .and_then(Value::as_str)
-                    .unwrap_or_default();
-                found.push(Resource {
-                    group: group.to_owned(),
-                    version: name.to_owned(),
-                    kind: kind.to_owned(),
-                    plural: text(resource, "resource").to_owned(),
-                    namespaced: text(resource, "scope") == "Namespaced",
-                    verbs: verbs(resource),
-                });
-            }
         }
     }
+}
+
+fn not_understood(error: &serde_json::Error) -> Error {
+    let message = format!("what the member's API says of its kinds is not understood: {error}");
+    Error::new(Class::Answer, "BadAnswer", message)
 }
 
 /// The group versions that an `APIVersions` or `APIGroupList` names, preferred ones first.

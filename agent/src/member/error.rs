@@ -92,6 +92,9 @@ impl Error {
     /// Reason of a refusal because the namespace is being deleted.
     pub const NAMESPACE_TERMINATING: &'static str = "NamespaceTerminating";
 
+    /// Reason of an answer that what was asked for is as it was.
+    pub const NOT_MODIFIED: &'static str = "NotModified";
+
     /// A failure without an answer of the API.
     pub fn new(class: Class, reason: &str, message: impl Into<String>) -> Self {
         Self {
@@ -127,13 +130,19 @@ impl Error {
         Self::new(Class::Unreachable, "Unreachable", message)
     }
 
+    /// The kind is served, and not in this version.
+    pub fn version_unknown(group: &str, kind: &str, version: &str, served: &[String]) -> Self {
+        let message = format!(
+            "the member serves {} as {} only, and the object is written as {version}: write it as one of these",
+            full_name(group, kind),
+            served.join(", ")
+        );
+        Self::new(Class::KindUnknown, "VersionNotServed", message)
+    }
+
     /// The kind is not served by this member.
     pub fn kind_unknown(group: &str, kind: &str) -> Self {
-        let name = if group.is_empty() {
-            kind.to_owned()
-        } else {
-            format!("{kind}.{group}")
-        };
+        let name = full_name(group, kind);
         let message =
             format!("the member serves no {name}; is its CustomResourceDefinition missing?");
         Self::new(Class::KindUnknown, "KindNotServed", message)
@@ -164,6 +173,7 @@ impl Error {
             cause.get("reason").and_then(Value::as_str) == Some(Self::NAMESPACE_TERMINATING)
         });
         let reason = match reason {
+            _ if code == 304 => Self::NOT_MODIFIED,
             _ if terminating => Self::NAMESPACE_TERMINATING,
             "" => fallback_reason(class),
             reason => reason,
@@ -175,6 +185,14 @@ impl Error {
             retry_after,
             about: (!name.is_empty()).then_some(name),
         }
+    }
+}
+
+fn full_name(group: &str, kind: &str) -> String {
+    if group.is_empty() {
+        kind.to_owned()
+    } else {
+        format!("{kind}.{group}")
     }
 }
 

@@ -18,11 +18,12 @@ use crate::desk::Desk;
 use crate::plan::report::cut;
 
 /// Nodes in one page of a list.
-const PAGE: usize = 500;
+const PAGE: usize = 50;
 
 /// Looks at the member `every` so often, until it is dropped.
 pub async fn run(member: Member, desk: Arc<Desk>, every: Duration) {
     let mut facts = Facts::default();
+    let mut changes = 0;
     loop {
         match look(&member).await {
             Ok(found) => facts = found,
@@ -35,6 +36,10 @@ pub async fn run(member: Member, desk: Arc<Desk>, every: Duration) {
             }
         }
         desk.facts(encode(&facts));
+        // What is under our label may be of a kind that was not served when it was looked for.
+        if std::mem::replace(&mut changes, member.catalogue().changes()) != changes {
+            desk.kinds_changed();
+        }
         tokio::time::sleep(every).await;
     }
 }
@@ -84,33 +89,20 @@ async fn nodes(member: &Member, facts: &mut Facts) -> Result<(), Error> {
     let mut allocatable = BTreeMap::new();
     let mut page = String::new();
     loop {
-        let list = member
-            .fetch(
-                &format!("/api/v1/nodes?limit={PAGE}{page}"),
-                "application/json",
-            )
-            .await?;
-        for node in list
-            .get("items")
-            .and_then(Value::as_array)
-            .into_iter()
-            .flatten()
-        {
+        let mut each = |node: Value| {
             facts.nodes = facts.nodes.saturating_add(1);
-            facts.ready_nodes = facts.ready_nodes.saturating_add(u32::from(is_ready(node)));
+            facts.ready_nodes = facts.ready_nodes.saturating_add(u32::from(is_ready(&node)));
             add(&mut capacity, node.pointer("/status/capacity"));
             add(&mut allocatable, node.pointer("/status/allocatable"));
-        }
-        let next = list
-            .pointer("/metadata/continue")
-            .and_then(Value::as_str)
-            .unwrap_or_default();
-        if next.is_empty() {
+        };
+        let path = format!("/api/v1/nodes?limit={PAGE}{page}");
+        let listed = member.page(&path, "application/json", &mut each).await?;
+        if listed.next.is_empty() {
             break;
         }
         page = format!(
             "&continue={}",
-            percent_encoding::utf8_percent_encode(next, percent_encoding::NON_ALPHANUMERIC)
+            percent_encoding::utf8_percent_encode(&listed.next, percent_encoding::NON_ALPHANUMERIC)
         );
     }
     facts.capacity = write(capacity);

@@ -2,26 +2,34 @@
 //!
 //! It shows what the agent asks for and when; it proves nothing about a real API server.
 
+mod body;
+
 use std::collections::BTreeMap;
 use std::convert::Infallible;
-use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Method, Request, Response};
-use http_body::Frame;
 use http_body_util::BodyExt as _;
 use kube::client::Body;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
+
+pub(crate) use body::Streamed;
 
 use crate::plan::content::FIELD_MANAGER;
 
 /// What a fault does to a request: an answer in its place, or silence for ever.
 pub(crate) enum Fault {
     Answer(u16, &'static str, &'static str),
+    /// As `Answer`, with causes.
+    Reply(u16, Value),
     Silence,
+    /// It is answered with 502 now and carried out after this time.
+    Late(Duration),
+    /// Somebody else writes this in the moment before it is carried out.
+    After(Value),
 }
 
 type Judge = Box<dyn Fn(&Method, &str) -> Option<Fault> + Send>;
@@ -36,6 +44,8 @@ pub(crate) struct State {
     version: u64,
     uids: u64,
     pub(crate) fault: Option<Judge>,
+    /// Watches answer that what they are to begin from is too old.
+    pub(crate) expired: bool,
     pub(crate) kinds: Vec<(&'static str, &'static str, &'static str, bool)>,
 }
 
@@ -102,6 +112,18 @@ impl Fake {
         match fault {
             Some(Fault::Silence) => std::future::pending().await,
             Some(Fault::Answer(code, reason, message)) => return status(code, reason, message),
+            Some(Fault::Reply(code, body)) => return reply(code, &body),
+            Some(Fault::After(object)) => drop(self.put(&path, object)),
+            Some(Fault::Late(after)) => {
+                let (fake, method) = (self.clone(), parts.method.clone());
+                let query = parts.uri.query().unwrap_or_default().to_owned();
+                tokio::spawn(async move {
+                    tokio::time::sleep(after).await;
+                    let body: Value = serde_json::from_slice(&body).unwrap_or_default();
+                    drop(fake.state().handle(&method, &path, &query, &body));
+                });
+                return status(502, "", "the connection broke");
+            }
             None => {}
         }
         let body: Value = serde_json::from_slice(&body).unwrap_or_default();
@@ -234,6 +256,9 @@ impl State {
                 status(404, "NotFound", "not served")
             };
         }
+        if query.contains("watch=true") && self.expired {
+            return status(410, "Expired", "too old resource version");
+        }
         if query.contains("watch=true") {
             let (send, receive) = mpsc::channel(1024);
             self.watchers.push((path.to_owned(), send));
@@ -297,6 +322,11 @@ impl State {
         self.objects.insert(path.to_owned(), object.clone());
         self.tell(path, if fresh { "ADDED" } else { "MODIFIED" }, &object);
         object
+    }
+
+    /// Ends all watches.
+    pub(crate) fn hang_up(&mut self) {
+        self.watchers.clear();
     }
 
     fn drop_object(&mut self, path: &str) {
@@ -365,30 +395,4 @@ fn reply(code: u16, body: &Value) -> Response<Streamed> {
         rest: None,
     };
     Response::builder().status(code).body(body).unwrap()
-}
-
-/// A body of one piece, or of as many as there are events.
-pub(crate) struct Streamed {
-    first: Option<Bytes>,
-    rest: Option<mpsc::Receiver<Bytes>>,
-}
-
-impl http_body::Body for Streamed {
-    type Data = Bytes;
-    type Error = Infallible;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        if let Some(first) = self.first.take() {
-            return Poll::Ready(Some(Ok(Frame::data(first))));
-        }
-        match &mut self.rest {
-            None => Poll::Ready(None),
-            Some(rest) => rest
-                .poll_recv(cx)
-                .map(|line| line.map(|line| Ok(Frame::data(line)))),
-        }
-    }
 }

@@ -9,6 +9,7 @@ pub mod client;
 pub mod discovery;
 pub mod error;
 pub mod facts;
+mod list;
 pub mod sweep;
 pub mod watch;
 

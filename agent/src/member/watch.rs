@@ -20,7 +20,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::client::{Member, build};
-use super::discovery::Resource;
+use super::discovery::{REFRESH_EVERY, Resource};
 use super::error::{Class, Error};
 use crate::desk::{Desk, Kind, Watching};
 use crate::plan::{Depth, Live, Owner, live};
@@ -29,8 +29,10 @@ use crate::plan::{Depth, Live, Owner, live};
 pub const WATCH_FOR: Duration = Duration::from_secs(290);
 /// How long a watch may take beyond that before its connection is given up.
 pub const WATCH_GRACE: Duration = Duration::from_secs(30);
-/// Objects in one page of a list.
-pub const PAGE: usize = 500;
+/// Objects in one page of a list of metadata.
+pub const PAGE: usize = 250;
+/// Objects in one page of a list of whole objects.
+pub const PAGE_FULL: usize = 50;
 /// Longest line of a watch, in bytes: an event with one object.
 pub const LINE_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// The first wait after a failure.
@@ -87,21 +89,45 @@ struct Watch {
 impl Watch {
     async fn run(self, mut backoff: Backoff) {
         let mut from: Option<String> = None;
+        let mut expired: Option<Instant> = None;
         loop {
-            match self.round(&mut from, &mut backoff).await {
-                Ok(()) => {}
-                Err(error) if error.class == Class::Expired => from = None,
-                Err(error) => {
-                    tracing::debug!(kind = %self.kind.1, %error, "the watch is tried again");
-                    if from.is_none() {
-                        self.desk.watching(&self.kind, Watching::Failed(error));
-                    }
-                    tokio::select! {
-                        biased;
-                        () = self.desk.definitions.notified() => {}
-                        () = tokio::time::sleep(backoff.next_wait()) => {}
+            let Err(error) = self.round(&mut from, &mut backoff).await else {
+                continue;
+            };
+            tracing::debug!(kind = %self.kind.1, %error, "the watch is tried again");
+            match error.class {
+                // Once is nothing; an API that says so time and again is not asked in a tight loop.
+                Class::Expired => {
+                    from = None;
+                    let again = expired.replace(Instant::now());
+                    if again.is_none_or(|at| at.elapsed() > RETRY_CEILING) {
+                        continue;
                     }
                 }
+                // What was seen is worth nothing now, and what the kind is served as may be other.
+                Class::KindUnknown | Class::Forbidden => {
+                    from = None;
+                    if let Err(error) = self.member.refresh(REFRESH_EVERY).await {
+                        tracing::debug!(%error, "the kinds could not be asked for");
+                    }
+                }
+                Class::NotFound
+                | Class::NamespaceMissing
+                | Class::Conflict
+                | Class::AlreadyExists
+                | Class::Invalid
+                | Class::Busy
+                | Class::Internal
+                | Class::Unreachable
+                | Class::Answer => {}
+            }
+            if from.is_none() {
+                self.desk.watching(&self.kind, Watching::Failed(error));
+            }
+            tokio::select! {
+                biased;
+                () = self.desk.definitions.notified() => {}
+                () = tokio::time::sleep(backoff.next_wait()) => {}
             }
         }
     }
@@ -142,39 +168,29 @@ impl Watch {
             Depth::Metadata => LIST_METADATA,
             Depth::Full => "application/json",
         };
+        let size = match self.depth() {
+            Depth::Metadata => PAGE,
+            Depth::Full => PAGE_FULL,
+        };
         let mut found = BTreeMap::new();
-        let mut page = String::new();
+        let mut rest = String::new();
         loop {
             let path = format!(
-                "{}?{}&limit={PAGE}{page}",
+                "{}?{}&limit={size}{rest}",
                 resource.list_path(""),
                 self.selector()
             );
-            let list = self.member.fetch(&path, accept).await?;
-            for item in list
-                .get("items")
-                .and_then(Value::as_array)
-                .into_iter()
-                .flatten()
-            {
-                if let Some((key, live)) = self.read(item) {
-                    found.insert(key, live);
-                }
-            }
-            let text = |pointer: &str| {
-                list.pointer(pointer)
-                    .and_then(Value::as_str)
-                    .unwrap_or_default()
-            };
-            let next = text("/metadata/continue");
-            if next.is_empty() {
-                let version = text("/metadata/resourceVersion").to_owned();
+            let mut each = |object| found.extend(self.read(&object));
+            let page = self.member.page(&path, accept, &mut each).await?;
+            if page.next.is_empty() {
                 self.desk.listed(&self.kind, found);
-                return Ok(version);
+                return Ok(page.version);
             }
-            let token =
-                percent_encoding::utf8_percent_encode(next, percent_encoding::NON_ALPHANUMERIC);
-            page = format!("&continue={token}");
+            let token = percent_encoding::utf8_percent_encode(
+                &page.next,
+                percent_encoding::NON_ALPHANUMERIC,
+            );
+            rest = format!("&continue={token}");
         }
     }
 

@@ -25,8 +25,8 @@ pub enum Next {
     Done,
     /// Try again, after a wait that grows.
     Retry,
-    /// As `Retry`; it took a request's whole time, so that others go first.
-    RetrySlow,
+    /// Try again after this time, or when something happens.
+    Later(Duration),
     /// Try again after this time, and not sooner whatever happens.
     Settle(Duration),
 }
@@ -35,8 +35,6 @@ pub enum Next {
 struct Entry {
     phase: Phase,
     backoff: Option<Backoff>,
-    /// Its latest attempt was never answered.
-    slow: bool,
     state: State,
 }
 
@@ -61,10 +59,8 @@ pub struct Queue {
     entries: BTreeMap<ItemKey, Entry>,
     ready: BTreeSet<(Phase, ItemKey)>,
     waiting: BTreeSet<(Now, ItemKey)>,
-    /// Keys that are worked on, and whether each is tried for the first time.
+    /// Keys tried for the first time.
     running: BTreeMap<ItemKey, (Phase, bool)>,
-    /// How many of them were never answered the last time.
-    slow: usize,
 }
 
 impl Queue {
@@ -76,7 +72,6 @@ impl Queue {
             ready: BTreeSet::new(),
             waiting: BTreeSet::new(),
             running: BTreeMap::new(),
-            slow: 0,
         }
     }
 
@@ -85,7 +80,6 @@ impl Queue {
         let entry = self.entries.entry(key.clone()).or_insert(Entry {
             phase,
             backoff: None,
-            slow: false,
             state: State::Idle,
         });
         match entry.state {
@@ -112,9 +106,8 @@ impl Queue {
         self.ready.insert((phase, key));
     }
 
-    /// The next key to work on at `now`, if there is one. Of `workers` only half work on keys that were
-    /// never answered the last time, so that what hangs delays nothing that does not.
-    pub fn pop(&mut self, now: Now, workers: usize) -> Option<ItemKey> {
+    /// The next key to work on at `now`, if there is one.
+    pub fn pop(&mut self, now: Now) -> Option<ItemKey> {
         while let Some((until, key)) = self
             .waiting
             .first()
@@ -127,10 +120,7 @@ impl Queue {
                 self.ready.insert((entry.phase, key));
             }
         }
-        let crowded = self.slow >= workers.div_ceil(2).max(1);
-        let slow = |key| self.entries.get(key).is_some_and(|entry| entry.slow);
-        let fit = self.ready.iter().filter(|(_, key)| !(crowded && slow(key)));
-        let free = fit.take(SCAN_MAX).find(|(phase, key)| {
+        let free = self.ready.iter().take(SCAN_MAX).find(|(phase, key)| {
             !self.running.iter().any(|(other, (other_phase, first))| {
                 *first && order::waits_for(key, *phase, other, *other_phase)
             })
@@ -139,7 +129,6 @@ impl Queue {
         self.ready.remove(&(phase, key.clone()));
         let entry = self.entries.get_mut(&key)?;
         entry.state = State::Running { again: false };
-        self.slow += usize::from(entry.slow);
         self.running
             .insert(key.clone(), (phase, entry.backoff.is_none()));
         Some(key)
@@ -152,8 +141,6 @@ impl Queue {
             return;
         };
         let again = entry.state == State::Running { again: true };
-        self.slow = self.slow.saturating_sub(usize::from(entry.slow));
-        entry.slow = next == Next::RetrySlow;
         let wait = match next {
             Next::Done => {
                 entry.backoff = None;
@@ -163,7 +150,7 @@ impl Queue {
                 }
                 None
             }
-            Next::Retry | Next::RetrySlow => {
+            Next::Retry => {
                 let seed = self.seed ^ key_seed(key);
                 let backoff = entry
                     .backoff
@@ -171,6 +158,7 @@ impl Queue {
                 let wait = backoff.next_wait();
                 (!again).then_some((wait, false))
             }
+            Next::Later(wait) => (!again).then_some((wait, false)),
             Next::Settle(wait) => Some((wait, true)),
         };
         match wait {

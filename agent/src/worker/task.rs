@@ -9,21 +9,22 @@ use std::time::Duration;
 use bytes::Bytes;
 use roadstead_protocol::wire::item::ItemKey;
 use roadstead_protocol::wire::report::ItemState;
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::time::Instant;
 
 use super::Workshop;
 use super::queue::Next;
 use super::words;
 use crate::desk::{View, Watching};
-use crate::member::client::{Over, REQUEST_TIMEOUT};
+use crate::member::client::REQUEST_TIMEOUT;
 use crate::member::{Class, Error, Resource};
-use crate::plan::content::{self, CREATED_ANNOTATION, Content};
+use crate::plan::content::{self, Content};
 use crate::plan::report::Outcome;
-use crate::plan::{Action, Depth, Input, Live, Mark, Seen, diff, drift, live};
+use crate::plan::{Action, Depth, Input, Live, Seen, diff, live};
 use crate::store::DiskError;
-use crate::store::record::{Inventory, Item};
+use crate::store::record::Item;
 
+mod put;
 mod remove;
 
 /// Most steps about one key before others have their turn.
@@ -127,8 +128,12 @@ impl Task<'_> {
             return Ok(Step::Wait);
         }
         let tombstone = view.item.as_ref().is_some_and(Item::is_tombstone);
-        if tombstone && let Some(wait) = self.unsettled(view) {
-            return Ok(Step::End(words::unanswered(), Next::Settle(wait)));
+        // What is there is removed at once; that nothing is there means nothing yet.
+        if tombstone
+            && self.live(view).is_none()
+            && let Some(wait) = self.unsettled(view)
+        {
+            return Ok(Step::End(words::unanswered(), Next::Later(wait)));
         }
         let action = diff(&Input {
             key: self.key,
@@ -288,97 +293,6 @@ impl Task<'_> {
         Ok(Step::Again)
     }
 
-    /// Applies again if what was read is not as it was given.
-    async fn verify(&mut self, view: &View) -> Result<Step, Failure> {
-        let (Read::Present(live, object), Some(inventory)) = (&self.read, &view.inventory) else {
-            return Ok(Step::Again);
-        };
-        let (item, content, _) = self.content(view).await?;
-        // The stamp is written anew only with new content, so it is compared as it was written.
-        let config = content::config(
-            self.key,
-            &content.object,
-            &view.owner,
-            inventory.stamp,
-            &item.meta,
-        );
-        let taken = inventory.fields != Mark::default() && inventory.fields != live.fields;
-        let difference = drift::first_difference(&config, object);
-        if taken || difference.is_some() {
-            let place = difference.unwrap_or_else(|| "the ownership of its fields".to_owned());
-            if let Some(reason) = &view.frozen {
-                return Ok(Step::End(words::drift_frozen(reason, &place), Next::Done));
-            }
-            tracing::info!(key = %self.key, %place, "drift is put right");
-            return self.put(view, true).await;
-        }
-        if let Some(watched) = view.live.as_ref().filter(|w| w.version == live.version) {
-            self.shop.desk.accept(self.key, watched.mark);
-        }
-        Ok(Step::End(
-            Outcome::new(ItemState::Applied, "Applied", ""),
-            Next::Done,
-        ))
-    }
-
-    /// Applies the content: over the version that was judged, or, without force, over nothing.
-    async fn put(&mut self, view: &View, over: bool) -> Result<Step, Failure> {
-        let (item, content, resource) = self.content(view).await?;
-        let Some(digest) = content::effective(&item) else {
-            return Ok(Step::Again);
-        };
-        let config = content::config(
-            self.key,
-            &content.object,
-            &view.owner,
-            item.stamp,
-            &item.meta,
-        );
-        let version = self.live(view).map(|live| live.version.clone());
-        let precondition = match &version {
-            Some(version) if over => Over::Version(version),
-            Some(_) | None if over => return Ok(Step::Again),
-            Some(_) | None => Over::Nothing,
-        };
-        if !self.shop.desk.may_write() {
-            return Ok(self.put_off());
-        }
-        let sent = Instant::now();
-        self.shop.desk.asking(self.key);
-        let applied = self
-            .shop
-            .member
-            .apply(&resource, self.key, config, precondition);
-        let object = match applied.await {
-            Ok(object) => object,
-            Err(error) if error.class == Class::NamespaceMissing => {
-                return self.make_namespace(view, error).await;
-            }
-            // Something is there, or another version of it: what is it?
-            Err(error) if error.class == Class::Conflict => return Ok(self.look_again()),
-            Err(error) => return Err(maybe_made(error, sent)),
-        };
-        let live = self.reduce(view, &object);
-        let inventory = Inventory {
-            uid: live.uid.clone(),
-            stamp: item.stamp,
-            digest,
-            mark: live.mark,
-            fields: live.fields,
-        };
-        self.shop.desk.answered(self.key, Some(&live));
-        self.shop.desk.certain(self.key);
-        if view.inventory.as_ref() != Some(&inventory) {
-            self.shop.desk.enter_inventory(self.key, Some(inventory));
-        }
-        tracing::debug!(key = %self.key, stamp = %item.stamp, over, "applied");
-        if !over && self.key.kind == "Namespace" && self.key.group.is_empty() {
-            self.shop.desk.namespace_ready(&self.key.name);
-        }
-        self.read = Read::Present(Box::new(live), object);
-        Ok(Step::Again)
-    }
-
     /// What was judged is not what is there any more.
     fn look_again(&mut self) -> Step {
         self.read = Read::Not;
@@ -396,29 +310,6 @@ impl Task<'_> {
         }
     }
 
-    /// Makes the namespace that the key stands in, unless the hub gives it, or it is going away.
-    async fn make_namespace(&mut self, view: &View, missing: Error) -> Result<Step, Failure> {
-        let name = &self.key.namespace;
-        if self.shop.desk.has_namespace_item(name) {
-            return Err(missing.into());
-        }
-        let resource = self.shop.member.resource("", "Namespace", None).await?;
-        let object = json!({
-            "apiVersion": "v1",
-            "kind": "Namespace",
-            "metadata": { "name": name, "annotations": { CREATED_ANNOTATION: view.owner.label() } },
-        });
-        if !self.shop.desk.may_write() {
-            return Ok(self.put_off());
-        }
-        match self.shop.member.create(&resource, "", &object).await {
-            Ok(_) => tracing::info!(namespace = %name, "a missing namespace was made"),
-            Err(error) if error.class == Class::AlreadyExists => {}
-            Err(error) => return Err(error.into()),
-        }
-        Ok(Step::Again)
-    }
-
     fn failed(&self, failure: Failure) -> Next {
         let Failure { error, uncertain } = failure;
         tracing::info!(key = %self.key, reason = %error.reason, message = %error.message, "not done");
@@ -432,7 +323,6 @@ impl Task<'_> {
         }
         match error.retry_after {
             Some(wait) => Next::Settle(wait.min(REQUEST_TIMEOUT)),
-            None if error.class == Class::Unreachable => Next::RetrySlow,
             None => Next::Retry,
         }
     }

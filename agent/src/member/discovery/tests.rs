@@ -6,10 +6,10 @@ use super::*;
 
 #[test]
 fn both_forms_say_the_same() {
-    let aggregated_form = json!({"items": [{"metadata": {"name": "apps"}, "versions": [{"version": "v1", "resources": [
+    let aggregated_form = json!({"metadata": {"name": "apps"}, "versions": [{"version": "v1", "resources": [
         {"resource": "deployments", "responseKind": {"kind": "Deployment"}, "scope": "Namespaced", "verbs": ["get"],
          "subresources": [{"subresource": "scale"}]},
-    ]}]}]});
+    ]}]});
     let legacy_form = json!({"resources": [
         {"name": "deployments", "kind": "Deployment", "namespaced": true, "verbs": ["get"]},
         {"name": "deployments/scale", "kind": "Scale", "namespaced": true, "verbs": ["get"]},

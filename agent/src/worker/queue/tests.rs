@@ -24,14 +24,14 @@ fn a_key_is_with_one_worker_and_comes_again() {
     let a = key("ConfigMap", "a");
     wake(&mut queue, &a);
     wake(&mut queue, &a);
-    assert_eq!(queue.pop(START, 8), Some(a.clone()));
-    assert_eq!(queue.pop(START, 8), None);
+    assert_eq!(queue.pop(START), Some(a.clone()));
+    assert_eq!(queue.pop(START), None);
     wake(&mut queue, &a);
-    assert_eq!(queue.pop(START, 8), None);
+    assert_eq!(queue.pop(START), None);
     queue.done(&a, START, Next::Done);
-    assert_eq!(queue.pop(START, 8), Some(a.clone()));
+    assert_eq!(queue.pop(START), Some(a.clone()));
     queue.done(&a, START, Next::Done);
-    assert_eq!((queue.pop(START, 8), queue.due()), (None, None));
+    assert_eq!((queue.pop(START), queue.due()), (None, None));
     assert!(queue.entries.is_empty());
 }
 
@@ -41,15 +41,15 @@ fn a_namespace_goes_first_and_only_its_first_attempt_is_waited_for() {
     let (namespace, inside) = (key("Namespace", "web"), key("ConfigMap", "a"));
     wake(&mut queue, &inside);
     wake(&mut queue, &namespace);
-    assert_eq!(queue.pop(START, 8), Some(namespace.clone()));
-    assert_eq!(queue.pop(START, 8), None);
+    assert_eq!(queue.pop(START), Some(namespace.clone()));
+    assert_eq!(queue.pop(START), None);
     queue.done(&namespace, START, Next::Retry);
-    assert_eq!(queue.pop(START, 8), Some(inside.clone()));
+    assert_eq!(queue.pop(START), Some(inside.clone()));
     queue.done(&inside, START, Next::Done);
     wake(&mut queue, &inside);
     wake(&mut queue, &namespace);
-    assert_eq!(queue.pop(START, 8), Some(namespace));
-    assert_eq!(queue.pop(START, 8), Some(inside));
+    assert_eq!(queue.pop(START), Some(namespace));
+    assert_eq!(queue.pop(START), Some(inside));
 }
 
 #[test]
@@ -60,7 +60,7 @@ fn waits_grow_and_an_event_shortens_them_unless_they_are_firm() {
     let mut now = START;
     let mut before = Duration::ZERO;
     for _ in 0..10 {
-        assert_eq!(queue.pop(now, 8), Some(a.clone()));
+        assert_eq!(queue.pop(now), Some(a.clone()));
         queue.done(&a, now, Next::Retry);
         let wait = queue.due().unwrap() - now;
         assert!(
@@ -69,14 +69,14 @@ fn waits_grow_and_an_event_shortens_them_unless_they_are_firm() {
         );
         (before, now) = (wait, now + wait);
     }
-    assert_eq!(queue.pop(now, 8), Some(a.clone()));
+    assert_eq!(queue.pop(now), Some(a.clone()));
     queue.done(&a, now, Next::Settle(Duration::from_secs(9)));
     wake(&mut queue, &a);
-    assert_eq!(queue.pop(now, 8), None);
-    assert_eq!(queue.pop(now + Duration::from_secs(9), 8), Some(a.clone()));
+    assert_eq!(queue.pop(now), None);
+    assert_eq!(queue.pop(now + Duration::from_secs(9)), Some(a.clone()));
     queue.done(&a, now, Next::Retry);
     wake(&mut queue, &a);
-    assert_eq!(queue.pop(now, 8), Some(a));
+    assert_eq!(queue.pop(now), Some(a));
 }
 
 proptest::proptest! {
@@ -94,7 +94,7 @@ proptest::proptest! {
                     wake(&mut queue, &keys[which]);
                     owed.insert(keys[which].clone());
                 }
-                1 => if let Some(key) = queue.pop(now, 8) {
+                1 => if let Some(key) = queue.pop(now) {
                     proptest::prop_assert!(!running.contains(&key));
                     owed.remove(&key);
                     running.push(key);
@@ -110,7 +110,7 @@ proptest::proptest! {
             queue.done(&key, now, Next::Done);
         }
         now += RETRY_CEILING;
-        while let Some(key) = queue.pop(now, 8) {
+        while let Some(key) = queue.pop(now) {
             owed.remove(&key);
             queue.done(&key, now, Next::Done);
         }
