@@ -102,7 +102,7 @@ impl State {
                     .unwrap_or_default();
                 let path = format!("{path}/{name}");
                 if self.objects.contains_key(&path) {
-                    return status(409, "AlreadyExists");
+                    return status(409, "AlreadyExists", &path);
                 }
                 let object = self.store(&path, body.clone());
                 reply(201, &object)
@@ -111,14 +111,14 @@ impl State {
             Method::DELETE => {
                 self.version += 1;
                 match self.objects.remove(path) {
-                    None => status(404, "NotFound"),
+                    None => status(404, "NotFound", path),
                     Some(object) => {
                         self.tell(path, "DELETED", &object);
                         reply(200, &json!({"kind": "Status", "status": "Success"}))
                     }
                 }
             }
-            _ => status(405, "MethodNotAllowed"),
+            _ => status(405, "MethodNotAllowed", path),
         }
     }
 
@@ -126,7 +126,7 @@ impl State {
         let before = self.objects.get(path).cloned();
         let applying = query.contains("force=") || query.contains("fieldManager=");
         if before.is_none() && !applying {
-            return status(404, "NotFound");
+            return status(404, "NotFound", path);
         }
         let mut object = before.clone().unwrap_or_else(|| json!({}));
         merge(&mut object, body);
@@ -155,7 +155,7 @@ impl State {
         }
         let plural = path.rsplit('/').next().unwrap_or_default();
         if plural != "nodes" && !KINDS.iter().any(|kind| kind.2 == plural) {
-            return status(404, "NotFound");
+            return status(404, "NotFound", path);
         }
         if query.contains("watch=true") {
             let (send, receive) = mpsc::channel(LAG_MAX);
@@ -240,10 +240,20 @@ fn merge(into: &mut Value, from: &Value) {
     }
 }
 
-fn status(code: u16, reason: &str) -> Response<Streamed> {
+/// A failure about the object at `path`.
+fn status(code: u16, reason: &str, path: &str) -> Response<Streamed> {
+    let mut parts = path.rsplit('/');
+    let (name, kind) = (parts.next(), parts.next());
+    let known = KINDS.iter().any(|served| Some(served.2) == kind);
+    let details = if known {
+        json!({"name": name, "kind": kind})
+    } else {
+        json!({})
+    };
+    let message = format!("{reason}: {path}");
     reply(
         code,
-        &json!({"kind": "Status", "reason": reason, "message": reason, "code": code}),
+        &json!({"kind": "Status", "reason": reason, "message": message, "code": code, "details": details}),
     )
 }
 

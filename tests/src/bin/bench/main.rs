@@ -27,6 +27,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Parser, ValueEnum};
+use roadstead_protocol::host::system::{LogFormat, telemetry};
 use table::Table;
 
 /// Measures the hub and its agents.
@@ -44,6 +45,9 @@ struct Options {
     /// How many agents at once, in turn
     #[arg(long, value_delimiter = ',', default_values_t = [1000, 10_000])]
     agents: Vec<usize>,
+    /// Which logs of the agents in this process to show, as in `roadstead_agent=debug`
+    #[arg(long, default_value = "error")]
+    log: String,
     /// Items in the ledger of the hub that is restarted
     #[arg(long, default_value_t = 100_000)]
     items: usize,
@@ -80,6 +84,9 @@ impl Options {
 
 fn main() -> ExitCode {
     let options = Options::parse();
+    if let Err(error) = telemetry(&options.log, LogFormat::Text, false) {
+        eprintln!("bench: {error}");
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build();
