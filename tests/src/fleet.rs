@@ -1,5 +1,6 @@
 //! A fleet of the real thing: a hub's process, real clusters, an agent's process beside each.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -59,6 +60,7 @@ pub struct Kind<'a> {
 pub struct Agent {
     folder: PathBuf,
     kubeconfig: PathBuf,
+    further: Vec<OsString>,
     process: Option<Process>,
 }
 
@@ -287,6 +289,7 @@ impl Agent {
         Self {
             folder: folder.to_owned(),
             kubeconfig: kubeconfig.to_owned(),
+            further: Vec::new(),
             process: None,
         }
     }
@@ -312,7 +315,13 @@ impl Agent {
         let mut command = Command::new(binary("roadstead-agent")?);
         command.arg("--data-dir").arg(self.data());
         command.arg("--kubeconfig").arg(&self.kubeconfig);
+        command.args(&self.further);
         Ok(command)
+    }
+
+    /// Starts with these further arguments from now on.
+    pub fn further(&mut self, arguments: impl IntoIterator<Item = impl Into<OsString>>) {
+        self.further = arguments.into_iter().map(Into::into).collect();
     }
 
     /// Its process id, while it runs.

@@ -1,5 +1,6 @@
 //! The product's own binaries, as processes: a hub, and the command line that speaks to it.
 
+use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
@@ -61,6 +62,7 @@ pub struct Hub {
     folder: PathBuf,
     listen: SocketAddr,
     agents: SocketAddr,
+    further: Vec<OsString>,
     process: Option<Process>,
 }
 
@@ -75,6 +77,7 @@ impl Hub {
             folder: folder.to_owned(),
             listen,
             agents: free_udp()?,
+            further: Vec::new(),
             process: None,
         };
         hub.begin().await?;
@@ -107,8 +110,14 @@ impl Hub {
             .args(["hub", "--data-dir"])
             .arg(self.data())
             .args(["--listen", &self.listen.to_string()])
-            .args(["--agent-listen", &self.agents.to_string()]);
+            .args(["--agent-listen", &self.agents.to_string()])
+            .args(&self.further);
         Ok(command)
+    }
+
+    /// Starts with these further arguments from now on.
+    pub fn further(&mut self, arguments: impl IntoIterator<Item = impl Into<OsString>>) {
+        self.further = arguments.into_iter().map(Into::into).collect();
     }
 
     /// Its process id, while it runs.
