@@ -53,7 +53,7 @@ impl Wake {
             return;
         }
         if let Some(uid) = key.strip_prefix(FREEZE_PREFIX) {
-            self.cluster_by_uid(uid, "freeze", out);
+            self.cluster_by_uid(uid, (GATHER, "freeze"), out);
             return;
         }
         let Some(key) = parse_object_key(key) else {
@@ -195,25 +195,31 @@ impl Wake {
             return;
         }
         if let Some((uid, _)) = parse_hold_key(key) {
-            self.cluster_by_uid(&uid, "hold", out);
+            self.cluster_by_uid(&uid, (self.settle, "hold"), out);
             return;
         }
         let uid = [LIVENESS_PREFIX, FACTS_PREFIX, HOSTED_PREFIX]
             .iter()
             .find_map(|p| key.strip_prefix(p));
         if let Some(uid) = uid {
-            self.cluster_by_uid(uid, "agent", out);
+            self.cluster_by_uid(uid, (GATHER, "agent"), out);
         }
     }
 
-    fn cluster_by_uid(&mut self, uid: &str, reason: &'static str, out: &mut Vec<Woken<Work>>) {
+    /// The cluster with this UID, after a delay and for a reason.
+    fn cluster_by_uid(
+        &mut self,
+        uid: &str,
+        (delay, reason): (Duration, &'static str),
+        out: &mut Vec<Woken<Work>>,
+    ) {
         if !self.names.contains_key(uid)
             && let Some(name) = cluster_of(&self.store.snapshot(), uid)
         {
             self.names.insert(uid.to_owned(), name);
         }
         let cluster = self.names.get(uid).cloned().map(Work::Cluster);
-        out.extend(woken(cluster, GATHER, reason));
+        out.extend(woken(cluster, delay, reason));
     }
 }
 
