@@ -75,6 +75,8 @@ pub struct Options {
     pub facts_every: Duration,
     /// How often everything is looked at again although no event told so.
     pub resync_every: Duration,
+    /// How often at least the certificate is looked at, for it may have become due.
+    pub renewal_every: Duration,
     /// The release, for people.
     pub release: String,
     /// What it says to understand beyond the first release; see
@@ -96,6 +98,7 @@ impl Default for Options {
             workers: 8,
             facts_every: Duration::from_secs(60),
             resync_every: Duration::from_secs(600),
+            renewal_every: link::LOOK_EVERY,
             release: env!("CARGO_PKG_VERSION").to_owned(),
             features: roadstead_protocol::wire::frame::features::ALL,
             identity_secret: None,
@@ -223,7 +226,7 @@ async fn live(parts: Parts, mut shutdown: Pin<&mut impl Future<Output = ()>>) ->
         items = loaded.items.len(),
         "agent starts"
     );
-    let desk = Arc::new(Desk::new(&loaded));
+    let desk = Arc::new(Desk::take(&mut loaded));
     let (start, started) = watch::channel(None);
     let mut tasks = JoinSet::new();
     keep(&mut tasks, &env, &options, keeper, (&desk, &disk));

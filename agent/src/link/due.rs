@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use roadstead_protocol::host::tls::{self, TlsError};
 use rustls::pki_types::CertificateDer;
 
-/// The longest wait before the certificate is looked at again: a machine may sleep meanwhile, and a
+/// Where nothing is said, the longest wait before the certificate is looked at again: a machine may sleep meanwhile, and a
 /// clock may be set.
 pub const LOOK_EVERY: Duration = Duration::from_secs(3600);
 
@@ -24,6 +24,10 @@ pub(super) enum Standing {
 /// How `leaf` stands at `now`.
 pub(super) fn standing(leaf: &CertificateDer<'_>, now: Timestamp) -> Result<Standing, TlsError> {
     let (due, end) = (tls::renewal_due(leaf)?, tls::not_after(leaf)?);
+    #[cfg(planted)]
+    if roadstead_protocol::planted::is("never-renewed") {
+        return Ok(Standing::Good(end));
+    }
     Ok(if now > end {
         Standing::Ended(end)
     } else if now >= due {
@@ -33,12 +37,13 @@ pub(super) fn standing(leaf: &CertificateDer<'_>, now: Timestamp) -> Result<Stan
     })
 }
 
-/// How long to wait at `now` before the certificate is looked at again; zero where it is to be renewed.
-pub(super) fn wait(standing: Standing, now: Timestamp) -> Duration {
+/// How long to wait at `now` before the certificate is looked at again, `every` at the most; zero
+/// where it is to be renewed.
+pub(super) fn wait(standing: Standing, now: Timestamp, every: Duration) -> Duration {
     match standing {
         Standing::Good(due) => Duration::try_from(due.duration_since(now))
             .unwrap_or_default()
-            .min(LOOK_EVERY),
+            .min(every),
         Standing::Due | Standing::Ended(_) => Duration::ZERO,
     }
 }
@@ -57,7 +62,7 @@ mod tests {
     fn check(day: i64, expected: Standing, waits: Duration) {
         let found = standing(&leaf(0), at(day)).unwrap();
         assert_eq!(found, expected, "day {day}");
-        assert_eq!(wait(found, at(day)), waits, "day {day}");
+        assert_eq!(wait(found, at(day), LOOK_EVERY), waits, "day {day}");
     }
 
     #[test]
@@ -74,7 +79,7 @@ mod tests {
         // A clock that is behind waits no longer than one that is right.
         check(-400, Standing::Good(due), LOOK_EVERY);
         let close = due.checked_sub(jiff::SignedDuration::from_secs(5)).unwrap();
-        assert_eq!(wait(Standing::Good(due), close), Duration::from_secs(5));
+        assert_eq!(wait(Standing::Good(due), close, LOOK_EVERY), Duration::from_secs(5));
     }
 
     #[test]

@@ -11,7 +11,7 @@ use roadstead_protocol::host::enrol::{EnrolError, Enrolling, Refusal, RefusalCod
 use roadstead_protocol::session::Backoff;
 
 use super::chain;
-use super::due::{self, LOOK_EVERY, Standing};
+use super::due::{self, Standing};
 use super::keep::{Keep, NotTaken};
 
 /// The first wait after a renewal that failed, or that did not help.
@@ -42,6 +42,8 @@ pub(super) struct Renewing {
     pub(super) with: Enrolling,
     pub(super) keep: Arc<Keep>,
     pub(super) clock: Arc<Floored>,
+    /// How often at least the certificate is looked at.
+    pub(super) every: Duration,
 }
 
 impl Renewing {
@@ -97,7 +99,9 @@ impl Renewing {
         let mut backoff = Backoff::new(seed, RENEW_FLOOR, RENEW_CEILING);
         loop {
             let standing = self.standing();
-            let wait = standing.map_or(LOOK_EVERY, |s| due::wait(s, self.clock.now()));
+            let wait = standing.map_or(self.every, |s| {
+                due::wait(s, self.clock.now(), self.every)
+            });
             if !wait.is_zero() {
                 backoff.reset();
                 tokio::time::sleep(wait).await;

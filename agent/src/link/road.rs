@@ -138,6 +138,7 @@ impl Road {
             with: self.enrolling(endpoint),
             keep,
             clock: Arc::clone(&self.link.clock),
+            every: self.link.options.renewal_every,
         };
         if let Some(Standing::Ended(at)) = renewing.standing() {
             tracing::info!(%at, "the certificate has ended; the hub is asked for another");

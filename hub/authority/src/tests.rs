@@ -11,6 +11,8 @@ use rustls_pki_types::ServerName;
 
 use super::*;
 
+mod years;
+
 async fn store(env: &Env) -> Store {
     Store::open(env.clone(), Backend::Memory, Options::default())
         .await
