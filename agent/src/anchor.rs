@@ -185,10 +185,7 @@ impl Watchman {
 
     /// Whether the disk is behind what an agent of this cluster wrote to the member.
     fn is_behind(&self, there: &Anchor) -> bool {
-        let owner = self.desk.owner();
-        let same = owner
-            .as_ref()
-            .is_none_or(|owner| owner.label() == there.owner);
+        let same = !self.is_strange(there);
         let Some(position) = there.position.filter(|_| same) else {
             return false;
         };

@@ -100,26 +100,34 @@ impl Desk {
     /// A desk with what was on the disk. What has an item and was never noted to be on the member may
     /// have been asked for by an earlier start, whose request may still take effect.
     pub fn new(loaded: &Loaded) -> Self {
+        Self::take(&mut loaded.clone())
+    }
+
+    /// As [`new`](Self::new); leaves nothing of the sets in `loaded`, which would be there twice.
+    pub fn take(loaded: &mut Loaded) -> Self {
         let until = Instant::now() + REQUEST_TIMEOUT;
-        let uncertain = |(key, item): (&ItemKey, &Item)| {
-            let asked = !item.is_tombstone() && !loaded.inventory.contains_key(key);
-            asked.then(|| (key.clone(), until))
-        };
+        let (items, inventory) = (&loaded.items, &loaded.inventory);
+        let asked =
+            |(key, item): &(&ItemKey, &Item)| !item.is_tombstone() && !inventory.contains_key(*key);
+        let uncertain = items.iter().filter(asked);
+        let uncertain = uncertain.map(|(key, _)| (key.clone(), until)).collect();
         let mut known = Known {
-            items: loaded.items.clone(),
-            inventory: loaded.inventory.clone(),
-            contents: loaded.contents.clone(),
+            items: std::mem::take(&mut loaded.items),
+            inventory: std::mem::take(&mut loaded.inventory),
+            contents: std::mem::take(&mut loaded.contents),
             position: loaded.position.clone(),
             lineage: Arc::new(loaded.position.lineage.clone()),
             owner: loaded
                 .identity
                 .as_ref()
                 .map(|i| Owner::new(&i.hub, &i.cluster)),
-            uncertain: loaded.items.iter().filter_map(uncertain).collect(),
+            uncertain,
             freeze: loaded.freeze.clone(),
+            freeze_written: true,
             ..Known::default()
         };
-        for digest in loaded.items.values().filter_map(|i| i.digest) {
+        let digests: Vec<Digest> = known.items.values().filter_map(|i| i.digest).collect();
+        for digest in digests {
             *known.named.entry(digest).or_default() += 1;
         }
         let keys: Vec<ItemKey> = known
@@ -173,6 +181,13 @@ impl Desk {
     /// Whether `digest` is durable here.
     pub fn holds(&self, digest: &Digest) -> bool {
         self.lock().contents.contains(digest)
+    }
+
+    /// The content that `key` has here, if it is durable.
+    pub fn base(&self, key: &ItemKey) -> Option<Digest> {
+        let known = self.lock();
+        let digest = known.items.get(key)?.digest?;
+        known.contents.contains(&digest).then_some(digest)
     }
 
     /// Enters what was made durable.

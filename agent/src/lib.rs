@@ -95,7 +95,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             bind: SocketAddr::from(([0, 0, 0, 0], 0)),
-            workers: 8,
+            workers: 16,
             facts_every: Duration::from_secs(60),
             resync_every: Duration::from_secs(600),
             renewal_every: link::LOOK_EVERY,

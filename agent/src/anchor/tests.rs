@@ -149,3 +149,32 @@ async fn an_identity_is_bound_to_its_member() {
     let ended = agent(&other, &disk, 2).await.task.await.unwrap();
     assert!(matches!(ended, Error::OtherMember { .. }), "{ended}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_position_object_of_another_identity_is_left_alone_until_the_hub_lets_this_one_in() {
+    let fake = Fake::new();
+    let there =
+        json!({"boot": "4", "nonce": "ff", "owner": "somebody", "position": "0000000000000001/50"});
+    fake.put(
+        "/api/v1/namespaces/roadstead-system",
+        json!({"metadata": {"name": "roadstead-system"}}),
+    );
+    fake.put(
+        PATH,
+        json!({"metadata": {"name": "roadstead-agent"}, "data": there}),
+    );
+    let agent = agent(&fake, &MemoryDisk::default(), 1).await;
+    assert_eq!(said(&fake), there, "its own agent goes on");
+    assert_eq!(
+        (agent.start().boot.counter, agent.start().rewound),
+        (5, false)
+    );
+    assert!(!agent.desk.gate().is_open());
+    agent.desk.admitted();
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert!(agent.desk.gate().is_open());
+    assert_eq!(
+        (&said(&fake)["boot"], &said(&fake)["position"]),
+        (&json!("5"), &json!(""))
+    );
+}

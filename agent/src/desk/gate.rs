@@ -21,6 +21,10 @@ pub struct Gate {
 impl Gate {
     /// Whether things are applied.
     pub fn is_open(&self) -> bool {
+        #[cfg(planted)]
+        if roadstead_protocol::planted::is("detached-acts") {
+            return self.anchored && !self.rewound;
+        }
         self.anchored && !self.rewound && !self.detached
     }
 }
@@ -78,13 +82,33 @@ impl Desk {
         self.lock().freeze.clone()
     }
 
-    /// Enters a freeze, or its end. What is under way is waited for before it is reported.
+    /// Enters a freeze, or its end. Before it is reported, what is under way is waited for, and for
+    /// [`freeze_written`](Self::freeze_written).
     pub fn enter_freeze(&self, freeze: Freeze) {
         let mut known = self.lock();
         known.freeze = Some(freeze);
+        known.freeze_foreign = false;
         known.freeze_said = false;
+        known.freeze_written = false;
         drop(known);
         self.all_dirty();
+    }
+
+    /// What is on the disk is this. It counts unless another was entered meanwhile.
+    pub fn freeze_written(&self, freeze: &Freeze) {
+        let mut known = self.lock();
+        known.freeze_written = known.freeze.as_ref() == Some(freeze);
+        let thawed = known.is_thawed() && !known.freeze_said;
+        drop(known);
+        self.work.notify_one();
+        if thawed {
+            self.say_freeze();
+        }
+    }
+
+    /// Whether the freeze, or that there is none, is on the disk.
+    pub fn is_freeze_written(&self) -> bool {
+        self.lock().freeze_written
     }
 
     /// A hub of the history `lineage` is talked to: a freeze of another is held, and said so.
@@ -98,12 +122,18 @@ impl Desk {
         known.freeze_said = false;
         drop(known);
         self.work.notify_one();
+        // Nothing has to end before it is said that a freeze was lifted.
+        if self.lock().is_thawed() {
+            self.say_freeze();
+        }
     }
 
     /// Whether a freeze is to be reported as soon as nothing is under way.
     pub fn freeze_unsaid(&self) -> bool {
         let known = self.lock();
-        known.freeze.is_some() && !known.freeze_said
+        known.freeze_written
+            && !known.freeze_said
+            && known.freeze.as_ref().is_some_and(|f| f.frozen)
     }
 
     /// Reports the freeze: nothing that came before it is under way any more.
@@ -125,8 +155,16 @@ impl Desk {
 }
 
 impl Known {
+    fn is_thawed(&self) -> bool {
+        self.freeze_written && self.freeze.as_ref().is_some_and(|f| !f.frozen)
+    }
+
     /// Why nothing may be changed on the member, if so.
     pub(super) fn frozen(&self) -> Option<String> {
+        #[cfg(planted)]
+        if roadstead_protocol::planted::is("frozen-acts") {
+            return None;
+        }
         let freeze = self.freeze.as_ref().filter(|f| f.frozen)?;
         Some(freeze.reason.clone())
     }

@@ -45,6 +45,8 @@ pub(crate) struct Known {
     /// The freeze is of a history that the hub does not know.
     pub(super) freeze_foreign: bool,
     pub(super) freeze_said: bool,
+    /// The freeze is on the disk as it is here.
+    pub(super) freeze_written: bool,
     /// Keys of objects that a request whose answer never came may still make, and until when.
     pub(super) uncertain: BTreeMap<ItemKey, Instant>,
     /// Keys whose inventory is not on the disk as it is here.

@@ -191,6 +191,88 @@ fn a_disk_that_went_back_forgets_what_an_unknown_history_may_have_removed() {
 }
 
 #[test]
+fn what_was_put_there_goes_with_what_is_forgotten() {
+    let desk = Desk::new(&Loaded::default());
+    let first = batch(vec![put("a", stamp(1, 101), "x")], None);
+    take(&desk, &lineage(&[1]), &first);
+    let inventory = crate::store::record::Inventory {
+        uid: "u".into(),
+        stamp: stamp(1, 101),
+        digest: Digest::of(b"x"),
+        mark: Default::default(),
+        fields: Default::default(),
+    };
+    desk.enter_inventory(&key("a"), Some(inventory));
+    desk.anchored(true);
+    let compared = Batch {
+        mode: Mode::Compare,
+        compared: true,
+        ..batch(vec![], None)
+    };
+    let writes = take(&desk, &lineage(&[9]), &compared);
+    assert!(
+        desk.lock().inventory.is_empty(),
+        "nobody may take it for judged"
+    );
+    let dropped = |write: &Write| matches!(write, Write::DropInventory(k) if *k == key("a"));
+    assert!(writes.iter().any(dropped));
+}
+
+#[test]
+fn a_hold_ends_with_the_offer() {
+    let desk = Desk::new(&Loaded::default());
+    let given = vec![
+        put("a", stamp(2, 250), "new"),
+        tombstone("b", stamp(2, 251)),
+    ];
+    take(&desk, &lineage(&[1, 2]), &batch(given, None));
+    let offers = vec![
+        put("a", stamp(3, 301), "old"),
+        put("b", stamp(3, 302), "old"),
+    ];
+    take(&desk, &lineage(&[1, 3]), &batch(offers, None));
+    let held = |name: &str| desk.lock().items[&key(name)].held.is_some();
+    assert!(held("a") && held("b"));
+    let compared = Batch {
+        mode: Mode::Compare,
+        compared: true,
+        ..batch(vec![], None)
+    };
+    take(&desk, &lineage(&[1, 3]), &compared);
+    assert!(!held("a") && !held("b"));
+    let item = |name: &str| desk.lock().items[&key(name)].clone();
+    assert_eq!(
+        (item("a").listed, item("a").digest.is_some()),
+        (false, true)
+    );
+    assert_eq!(
+        (item("b").listed, item("b").digest.is_some()),
+        (true, false)
+    );
+}
+
+#[test]
+fn after_half_of_another_hubs_set_the_next_one_compares() {
+    let desk = Desk::new(&Loaded::default());
+    let (one, other) = (lineage(&[1, 2]), lineage(&[1, 3]));
+    let all = batch(vec![put("a", stamp(2, 201), "x")], Some(stamp(2, 201)));
+    take(&desk, &one, &all);
+    assert_eq!(desk.position().resumable(), Some(stamp(2, 201)));
+    // The other's comparison begins, and its session ends in the middle of it.
+    let half = Batch {
+        mode: Mode::Compare,
+        ..batch(vec![put("b", stamp(3, 301), "y")], None)
+    };
+    take(&desk, &other, &half);
+    assert_eq!(desk.position().resumable(), None);
+    assert_eq!(
+        desk.position().stamp,
+        Some(stamp(2, 201)),
+        "the disk did not go back"
+    );
+}
+
+#[test]
 fn an_older_offer_changes_nothing_and_writes_nothing() {
     let desk = Desk::new(&Loaded::default());
     let history = lineage(&[1]);

@@ -58,7 +58,8 @@ pub(super) async fn work(shop: &Workshop, key: &ItemKey) -> Next {
             Err(failure) => return task.failed(failure),
         }
     }
-    shop.desk.told(key, &words::contended());
+    let tombstone = task.is_tombstone();
+    shop.desk.told(key, &words::contended(tombstone));
     Next::Retry
 }
 
@@ -310,14 +311,16 @@ impl Task<'_> {
         }
     }
 
+    fn is_tombstone(&self) -> bool {
+        let item = self.shop.desk.view(self.key).and_then(|v| v.item);
+        item.is_some_and(|i| i.is_tombstone())
+    }
+
     fn failed(&self, failure: Failure) -> Next {
         let Failure { error, uncertain } = failure;
         tracing::info!(key = %self.key, reason = %error.reason, message = %error.message, "not done");
-        let item = self.shop.desk.view(self.key).and_then(|v| v.item);
-        let tombstone = item.is_some_and(|i| i.is_tombstone());
-        self.shop
-            .desk
-            .told(self.key, &words::failed(tombstone, &error));
+        let outcome = words::failed(self.is_tombstone(), &error);
+        self.shop.desk.told(self.key, &outcome);
         if let Some(sent) = uncertain {
             self.shop.desk.uncertain(self.key, sent + REQUEST_TIMEOUT);
         }

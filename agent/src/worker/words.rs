@@ -83,9 +83,14 @@ pub(super) fn unanswered() -> Outcome {
 }
 
 /// It changes faster than it can be looked at.
-pub(super) fn contended() -> Outcome {
+pub(super) fn contended(tombstone: bool) -> Outcome {
     let message = "it changes on the member faster than it can be acted on; it is tried again";
-    Outcome::new(ItemState::Pending, "Contended", message)
+    let reason = if tombstone {
+        DELETION_PENDING
+    } else {
+        "Contended"
+    };
+    Outcome::new(ItemState::Pending, reason, message)
 }
 
 /// A request about it failed.

@@ -15,6 +15,7 @@ impl World {
             held: None,
         };
         self.shop.desk.enter_freeze(freeze.clone());
+        self.shop.desk.freeze_written(&freeze);
         let writes = vec![Write::Freeze(freeze)];
         self.shop.disk.commit(writes).await.unwrap();
         self.shop.desk.judge_freeze(&self.lineage);
