@@ -16,7 +16,7 @@ lint:
 
 # Simulation seeds.
 seeds n="200":
-    cargo run --bin roadstead-sim -- swarm --seeds {{n}}
+    cargo run --profile sim --bin roadstead-sim -- swarm --seeds {{n}} --jobs 2
 
 # What CI runs.
 ci:

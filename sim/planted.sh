@@ -7,9 +7,9 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 wrapper=$PWD/sim/planted-rustc.sh
-built=${CARGO_TARGET_DIR:-target}/debug
-RUSTC_WORKSPACE_WRAPPER=$wrapper cargo build --quiet -p roadstead-sim
+built=${CARGO_TARGET_DIR:-target}/sim
+RUSTC_WORKSPACE_WRAPPER=$wrapper cargo build --quiet --profile sim -p roadstead-sim
 cp -f "$built/roadstead-sim" "$built/roadstead-sim-planted"
 # The usual build takes its name back.
-cargo build --quiet -p roadstead-sim
+cargo build --quiet --profile sim -p roadstead-sim
 exec "$built/roadstead-sim-planted" planted "$@"

@@ -21,6 +21,8 @@ pub enum Tear {
     Subset,
     /// Any sectors of any of them.
     Sectors,
+    /// The same, and some sectors only up to a byte in their middle.
+    Bytes,
     /// All of them.
     KeepAll,
 }
@@ -33,10 +35,25 @@ impl Tear {
             Self::Prefix,
             Self::Subset,
             Self::Sectors,
+            Self::Bytes,
             Self::KeepAll,
         ];
         rng.pick(&all).copied().unwrap_or(Self::DropAll)
     }
+}
+
+/// What is wrong with a disk for a while. Its process goes on running.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Trouble {
+    /// Nothing.
+    #[default]
+    None,
+    /// It is full: nothing grows.
+    Full,
+    /// It is full, and what is there cannot be written over either, as where writes go to new places.
+    FullForAll,
+    /// So many operations in a million fail; of a failed sync, a part arrived.
+    Failing(u64),
 }
 
 #[derive(Debug)]
@@ -53,6 +70,7 @@ struct State {
     generation: u64,
     cut_in: Option<(u64, Tear)>,
     has_cut: bool,
+    trouble: Trouble,
     syncs: u64,
     rng: Rng,
     label: String,
@@ -72,6 +90,7 @@ impl Disk {
             generation: 0,
             cut_in: None,
             has_cut: false,
+            trouble: Trouble::None,
             syncs: 0,
             rng: rng.fork(&format!("{label}/disk")),
             label: label.to_owned(),
@@ -96,6 +115,21 @@ impl Disk {
     /// Whether an armed power cut has happened since this was asked last.
     pub fn take_cut(&self) -> bool {
         std::mem::take(&mut self.lock().has_cut)
+    }
+
+    /// From now on this is wrong with it.
+    pub fn trouble(&self, trouble: Trouble) {
+        self.lock().trouble = trouble;
+    }
+
+    /// Whether anything is wrong with it.
+    pub fn is_troubled(&self) -> bool {
+        self.lock().trouble != Trouble::None
+    }
+
+    /// How often the power went out.
+    pub fn generation(&self) -> u64 {
+        self.lock().generation
     }
 
     /// A disk with what would be left if the power went out now.
@@ -160,18 +194,19 @@ impl State {
         let writes = std::mem::take(&mut self.unsynced);
         let keep = match tear {
             Tear::Prefix => self.rng.below(writes.len() as u64 + 1),
-            Tear::DropAll | Tear::Subset | Tear::Sectors | Tear::KeepAll => u64::MAX,
+            Tear::DropAll | Tear::Subset | Tear::Sectors | Tear::Bytes | Tear::KeepAll => u64::MAX,
         };
         for (i, write) in writes.into_iter().enumerate() {
             let survives = match tear {
                 Tear::DropAll => false,
                 Tear::KeepAll => true,
                 Tear::Prefix => (i as u64) < keep,
-                Tear::Subset | Tear::Sectors => self.rng.one_in(2),
+                Tear::Subset | Tear::Sectors | Tear::Bytes => self.rng.one_in(2),
             };
+            let torn = matches!(tear, Tear::Sectors | Tear::Bytes);
             match write {
                 Write::Length(len) if survives => self.durable.resize(len, 0),
-                Write::Bytes(at, bytes) if survives || tear == Tear::Sectors => {
+                Write::Bytes(at, bytes) if survives || torn => {
                     self.persist(at, &bytes, tear);
                 }
                 Write::Length(_) | Write::Bytes(..) => {}
@@ -185,10 +220,17 @@ impl State {
 
     fn persist(&mut self, at: usize, bytes: &[u8], tear: Tear) {
         for (i, sector) in bytes.chunks(SECTOR).enumerate() {
-            if tear == Tear::Sectors && self.rng.one_in(2) {
+            let torn = matches!(tear, Tear::Sectors | Tear::Bytes);
+            if torn && self.rng.one_in(2) {
                 continue;
             }
-            put(&mut self.durable, at + i * SECTOR, sector);
+            let mut whole = sector;
+            if tear == Tear::Bytes && self.rng.one_in(4) {
+                trace::count("sometimes: a write was torn inside a sector");
+                let keep = usize::try_from(self.rng.below(sector.len() as u64)).unwrap_or(0);
+                whole = sector.get(..keep).unwrap_or(sector);
+            }
+            put(&mut self.durable, at + i * SECTOR, whole);
         }
     }
 
@@ -203,7 +245,37 @@ impl State {
             }
             self.cut_in = Some((n - 1, tear));
         }
-        Ok(())
+        match self.trouble {
+            Trouble::Failing(ppm) if self.rng.ppm(ppm) => {
+                trace::count("sometimes: a disk failed an operation");
+                Err(io::Error::other("the simulated disk fails"))
+            }
+            Trouble::None | Trouble::Full | Trouble::FullForAll | Trouble::Failing(_) => Ok(()),
+        }
+    }
+
+    /// Whether there is room to write, or to write more.
+    fn room(&self, grows: bool) -> io::Result<()> {
+        match self.trouble {
+            Trouble::None | Trouble::Failing(_) => return Ok(()),
+            Trouble::Full if !grows => return Ok(()),
+            Trouble::Full | Trouble::FullForAll => {}
+        }
+        trace::count("sometimes: a disk was full");
+        Err(io::ErrorKind::StorageFull.into())
+    }
+
+    /// A sync that fails: some of the writes arrived all the same, and none is forgotten.
+    fn sync_partly(&mut self) {
+        for write in &self.unsynced {
+            match write {
+                Write::Length(len) => self.durable.resize(*len, 0),
+                Write::Bytes(at, bytes) if self.rng.one_in(2) => {
+                    put(&mut self.durable, *at, bytes);
+                }
+                Write::Bytes(..) => {}
+            }
+        }
     }
 }
 
@@ -255,6 +327,7 @@ impl redb::StorageBackend for Handle {
         let mut state = self.alive()?;
         state.operation()?;
         let len = position(len)?;
+        state.room(len > state.live.len())?;
         state.live.resize(len, 0);
         state.unsynced.push(Write::Length(len));
         Ok(())
@@ -262,7 +335,10 @@ impl redb::StorageBackend for Handle {
 
     fn sync_data(&self) -> io::Result<()> {
         let mut state = self.alive()?;
-        state.operation()?;
+        if let Err(error) = state.operation() {
+            state.sync_partly();
+            return Err(error);
+        }
         state.syncs += 1;
         let mut hasher = blake3::Hasher::new();
         for write in std::mem::take(&mut state.unsynced) {
@@ -283,6 +359,7 @@ impl redb::StorageBackend for Handle {
         let mut state = self.alive()?;
         state.operation()?;
         let at = position(offset)?;
+        state.room(at + data.len() > state.live.len())?;
         put(&mut state.live, at, data);
         state.unsynced.push(Write::Bytes(at, data.to_vec()));
         Ok(())

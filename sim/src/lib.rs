@@ -6,26 +6,33 @@
 //! arguments as in a real process. One seed gives one run, byte for byte.
 
 pub mod check;
+pub mod clock;
 pub mod command;
 pub mod disk;
 pub mod drift;
+pub mod endings;
 pub mod env;
 pub mod fault;
 pub mod gate;
 pub mod hosts;
 pub mod http;
 pub mod inject;
+pub mod late;
 pub mod model;
+pub mod mood;
 pub mod net;
 pub mod phases;
 pub mod planted;
+pub mod reconcile;
 pub mod rng;
 pub mod run;
+pub mod shown;
 pub mod shrink;
 pub mod swarm;
 pub mod tls;
 pub mod trace;
 pub mod user;
 pub mod vanish;
+pub mod work;
 pub mod world;
 pub mod written;

@@ -16,14 +16,36 @@ pub enum Kind {
     ConfigMap,
     /// Its replicas are divided by weight.
     Deployment,
+    /// A ConfigMap in a namespace of its own, which members get only because of it.
+    Shop,
 }
+
+/// All of them.
+pub const KINDS: [Kind; 3] = [Kind::ConfigMap, Kind::Deployment, Kind::Shop];
 
 impl Kind {
     /// The kind's name.
     pub fn name(self) -> &'static str {
         match self {
-            Self::ConfigMap => "ConfigMap",
+            Self::ConfigMap | Self::Shop => "ConfigMap",
             Self::Deployment => "Deployment",
+        }
+    }
+
+    /// The version that it is served in.
+    pub fn version(self) -> &'static str {
+        match self {
+            Self::ConfigMap | Self::Shop => "v1",
+            Self::Deployment => "apps/v1",
+        }
+    }
+
+    /// The collection's group and plural, and the namespace.
+    pub fn place(self) -> (&'static str, &'static str, &'static str) {
+        match self {
+            Self::ConfigMap => ("", "configmaps", "default"),
+            Self::Deployment => ("apps", "deployments", "default"),
+            Self::Shop => ("", "configmaps", "shop"),
         }
     }
 
@@ -32,6 +54,7 @@ impl Kind {
         match self {
             Self::ConfigMap => "/api/v1/namespaces/default/configmaps",
             Self::Deployment => "/apis/apps/v1/namespaces/default/deployments",
+            Self::Shop => "/api/v1/namespaces/shop/configmaps",
         }
     }
 }
@@ -61,6 +84,8 @@ pub struct Model {
     pub objects: BTreeMap<Name, Object>,
     /// Policies by group and kind.
     pub policies: BTreeMap<(Kind, u64), Policy>,
+    /// Clusters that are to be frozen.
+    pub frozen: BTreeSet<String>,
 }
 
 impl Model {

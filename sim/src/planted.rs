@@ -44,6 +44,23 @@ pub const BUGS: &[Bug] = &[
     bug("useless-write", "idle is quiet"),
     // A silent cluster stays ready.
     bug("ready-for-ever", "ready means ready"),
+    // What is said of an older revision is taken for this one's.
+    bug("applied-unseen", "applied means applied"),
+    // An agent takes a commit that failed for one that did not.
+    bug(
+        "failed-commit-counts",
+        "what an agent acknowledged is durable",
+    ),
+    // An agent says that its cluster is frozen, and goes on.
+    bug("frozen-acts", "frozen means frozen"),
+    // An agent hears that its cluster was detached, and goes on.
+    bug("detached-acts", "detached means left alone"),
+    // What was held is shown for ever.
+    bug("held-for-ever", "nothing is stuck"),
+    // After 410 an agent watches no more.
+    bug("expired-watch-ends", "agreement"),
+    // A certificate is renewed neither in time nor after its end.
+    bug("never-renewed", "agreement"),
 ];
 
 /// Wakes a bug in this process.

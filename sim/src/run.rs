@@ -4,16 +4,17 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::check::{agreement, ready};
+use crate::check::{agreement, frozen, ready, truth};
 use crate::disk::Tear;
 use crate::fault::Fault;
 use crate::rng::Rng;
 use crate::trace::{self, Summary};
+use crate::user::User;
 use crate::world::{HUB, MEMBERS, World, lock};
-use crate::{env, fault, hosts, tls};
+use crate::{clock, fault, hosts, tls};
 
 /// Length of a tick; no message is faster.
-pub(crate) const TICK: Duration = Duration::from_millis(5);
+pub(crate) const TICK: Duration = Duration::from_millis(10);
 /// How long there are faults.
 pub(crate) const CHAOS: Duration = Duration::from_secs(60);
 /// How long the fleet has to agree after everything healed.
@@ -21,10 +22,12 @@ pub(crate) const CONVERGE_WITHIN: Duration = Duration::from_secs(180);
 /// When the hub's disk is copied, for a restore at the end: at least, and how much later at most, in
 /// milliseconds.
 const BACKUP_MS: (u64, u64) = (12_000, 45_000);
+/// One run in so many is watched while nothing happens.
+const QUIET_ONE_IN: u64 = 2;
 /// How often conditions are looked at, in ticks.
-const LOOK_EVERY: u64 = 100;
+const LOOK_EVERY: u64 = 50;
 /// The latency of a link, in milliseconds, where there is no fault.
-pub(crate) const LATENCY_MS: u64 = 20;
+pub(crate) const LATENCY_MS: u64 = 25;
 
 /// What to run.
 #[derive(Clone, Debug)]
@@ -97,8 +100,8 @@ pub(crate) struct Run<'a> {
     pub(crate) open: Vec<(Duration, Fault)>,
     /// Hosts that are cut off: from the hub, and to it.
     pub(crate) cut: BTreeMap<String, (bool, bool)>,
-    /// What was on the hub's disk during the faults.
-    pub(crate) backup: Option<Vec<u8>>,
+    /// What was on the hub's disk during the faults, and what its user knew then.
+    pub(crate) backup: Option<(Vec<u8>, User)>,
     backup_at: Duration,
     ticks: u64,
 }
@@ -138,7 +141,7 @@ fn inside(options: &Options) -> Outcome {
         .clone()
         .unwrap_or_else(|| fault::plan(&rng, CHAOS));
     let epoch = std::time::SystemTime::UNIX_EPOCH
-        + Duration::from_secs(u64::try_from(env::EPOCH_SECONDS).unwrap_or_default());
+        + Duration::from_secs(u64::try_from(clock::EPOCH_SECONDS).unwrap_or_default());
     let mut sim = turmoil::Builder::new()
         .rng_seed(rng.fork("turmoil").next())
         .epoch(epoch)
@@ -207,7 +210,9 @@ impl Run<'_> {
         lock(&self.world.user).agreed();
         let what = "everything is said to be ready";
         self.until(CONVERGE_WITHIN, "ready means ready", what, ready::settled)?;
-        self.quiet()?;
+        if self.rng.fork("quiet").one_in(QUIET_ONE_IN) {
+            self.quiet()?;
+        }
         self.autonomy()?;
         self.ending()
     }
@@ -220,7 +225,8 @@ impl Run<'_> {
             }
             self.end_due(false);
             if self.backup.is_none() && self.sim.elapsed() >= self.backup_at {
-                self.backup = Some(self.world.hub.disk.image());
+                let user = lock(&self.world.user).clone();
+                self.backup = Some((self.world.hub.disk.image(), user));
             }
             self.step()?;
         }
@@ -234,6 +240,7 @@ impl Run<'_> {
         })?;
         lock(&self.world.checks.acks).listen();
         self.armed_cuts();
+        self.ended();
         self.ticks += 1;
         if self.ticks.is_multiple_of(LOOK_EVERY) {
             self.look();
@@ -254,9 +261,11 @@ impl Run<'_> {
         for site in &self.world.sites {
             let cut = self.cut.get(&site.host).copied().unwrap_or_default();
             let up = self.sim.is_host_running(site.host.as_str());
-            reachable.push(hub && up && cut == (false, false));
+            reachable.push(hub && up && !cut.1);
         }
         ready::watch(&self.world, self.sim.elapsed(), hub, &reachable);
+        truth::watch(&self.world, self.sim.elapsed());
+        frozen::watch(&self.world, self.sim.elapsed());
     }
 
     pub(crate) fn for_a_while(&mut self, span: Duration) -> Result<(), Broken> {
@@ -284,7 +293,7 @@ impl Run<'_> {
                 let what = format!("not within {within:?}: {what}; at last: {last}");
                 return Err(Broken { checker, what });
             }
-            self.for_a_while(TICK * 20)?;
+            self.for_a_while(TICK * 10)?;
         }
     }
 }

@@ -36,6 +36,22 @@ pub const SOMETIMES: &[&str] = &[
     "sometimes: something vanished from the hub's store",
     "sometimes: agents fell silent for longer than the grace period",
     "sometimes: the hub was restored from an old backup",
+    "sometimes: there were two hubs from one copy",
+    "sometimes: the first of two hubs came back",
+    "sometimes: a member answered 409",
+    "sometimes: a member answered 410 to a watch",
+    "sometimes: a member answered 429",
+    "sometimes: a member did what it called failed",
+    "sometimes: a member never answered",
+    "sometimes: a write landed long after it was sent",
+    "sometimes: a member forgot objects of ours",
+    "sometimes: a user of a member deleted a namespace of ours",
+    "sometimes: a disk failed an operation",
+    "sometimes: a disk was full",
+    "sometimes: a write was torn inside a sector",
+    "sometimes: a user was left in doubt",
+    "sometimes: the hub was stopped in an orderly way",
+    "sometimes: a decision was said to be applied everywhere",
 ];
 
 /// Seeds that failed once, each with what was found by it.
@@ -96,7 +112,7 @@ impl Total {
 
     /// The faults and the things of [`SOMETIMES`] that never happened.
     pub fn never(&self) -> Vec<&'static str> {
-        let faults = crate::fault::SORTS.iter().map(|s| s.counter());
+        let faults = crate::fault::Sort::all().map(crate::fault::Sort::counter);
         let all = faults.chain(SOMETIMES.iter().copied());
         all.filter(|name| self.counters.get(name).copied().unwrap_or(0) == 0)
             .collect()

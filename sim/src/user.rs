@@ -1,32 +1,18 @@
-//! The user of the hub: applies, changes and deletes objects and policies, and remembers what was
-//! answered. An act whose answer a crash swallowed is looked up before the next one.
+//! The user of the hub, as state: what was answered, what is under way, and what comes next.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
-use roadstead_rest::Rest;
-use roadstead_store::{Key, Store};
-use serde_json::{Value, json};
+use roadstead_protocol::wire::{Lineage, Stamp};
+use roadstead_store::Key;
 
 use crate::disk::Tear;
-use crate::http::call;
 use crate::model::{Kind, Model, Name, Object, Policy};
 use crate::rng::Rng;
-use crate::trace;
-use crate::vanish;
-use crate::world::{World, lock};
-use crate::written::{object_json, policy_json};
-pub use crate::written::{object_path, policy_path, same_object};
 
-/// Where clusters live.
-pub const CLUSTERS: &str = "/apis/cluster.kurator.dev/v1alpha1/namespaces/default/attachedclusters";
 /// The group whose policy sends everything to every cluster, and which is never taken back.
 const PRECIOUS: u64 = 0;
-/// Most tries of one write while the hub refuses.
-const TRIES_MAX: usize = 20;
 
 /// One act of the user.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,10 +25,35 @@ pub enum Act {
     PutPolicy(Kind, u64, Policy),
     /// Deletes a policy.
     DeletePolicy(Kind, u64),
+    /// Freezes a cluster, or lifts that.
+    Freeze(String, bool),
+}
+
+/// What the users of one hub have done, answered or not.
+#[derive(Clone, Debug, Default)]
+pub struct Acts {
+    /// Everything that any act ever wanted somewhere.
+    pub ever: BTreeSet<(String, Name)>,
+    /// Everything that any act took away again, and how many deletions of it may still come. Begins
+    /// anew once all members agree with what was answered.
+    pub taken: BTreeMap<(String, Name), u64>,
+    /// Every version of an object that was ever sent.
+    pub written: BTreeSet<(Name, u64)>,
+    /// What users answered about after it was shown to be held: the hub may act over it.
+    pub answered: BTreeSet<(String, Name)>,
+    /// The hub's history, as it was when it started last.
+    pub lineage: Lineage,
+}
+
+impl Acts {
+    /// Whether the hub knows what carries this stamp.
+    pub fn knows(&self, stamp: Stamp) -> bool {
+        self.lineage.contains(stamp)
+    }
 }
 
 /// What the user knows.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct User {
     rng: Rng,
     clusters: Vec<String>,
@@ -50,19 +61,22 @@ pub struct User {
     pub model: Model,
     /// Sent, and not answered yet.
     pub pending: Option<Act>,
-    /// Everything that any act, answered or not, ever wanted somewhere.
-    pub ever: BTreeSet<(String, Name)>,
-    /// Everything that any act, answered or not, took away again, and how many deletions of it may
-    /// still come. Begins anew once all members agree with what was answered.
-    pub taken: BTreeMap<(String, Name), u64>,
-    /// Every version of an object that was ever sent.
-    pub written: BTreeSet<(Name, u64)>,
+    /// What this hub's users have done.
+    pub acts: Acts,
+    /// What the users of other hubs have done, which were in this one's place.
+    pub former: Vec<Acts>,
     /// Asked for: something vanishes from the hub's store, chosen by this number.
     pub vanish: Option<u64>,
     /// Asked for: the hub's power goes out inside this operation of its disk after the next write.
     pub arm: Option<(u64, Tear)>,
     /// What vanished and has to come back.
     pub vanished: Option<(Key, Bytes)>,
+    /// Whether this user freezes clusters at times.
+    freezes: bool,
+    /// The cluster that is to be detached.
+    pub detach: Option<String>,
+    /// Whether the user is to end all holds.
+    pub reconciles: bool,
     /// Whether the user has ended.
     pub idle: bool,
     /// Whether the user is to end.
@@ -77,19 +91,46 @@ impl User {
             clusters,
             model: Model::default(),
             pending: None,
-            ever: BTreeSet::new(),
-            taken: BTreeMap::new(),
-            written: BTreeSet::new(),
+            acts: Acts::default(),
+            former: Vec::new(),
             vanish: None,
             arm: None,
             vanished: None,
+            freezes: rng.fork("freezes").one_in(2),
+            detach: None,
+            reconciles: false,
             idle: false,
             stop: false,
         }
     }
 
+    /// What was done to this hub, then to others that were in its place.
+    pub fn histories(&self) -> impl Iterator<Item = &Acts> {
+        std::iter::once(&self.acts).chain(&self.former)
+    }
+
+    /// The same, to be changed.
+    pub fn histories_mut(&mut self) -> impl Iterator<Item = &mut Acts> {
+        std::iter::once(&mut self.acts).chain(&mut self.former)
+    }
+
+    /// The user of another hub with this one's past: what is done from now on is done there.
+    #[must_use]
+    pub fn beside(&self, before: &Self, label: &str) -> Self {
+        let mut other = before.clone();
+        other.rng = other.rng.fork(label);
+        other.former.clone_from(&self.former);
+        other.former.push(self.acts.clone());
+        other
+    }
+
+    /// A pause before the next look.
+    pub fn pause(&mut self) -> Duration {
+        self.rng.millis(100, 1_500)
+    }
+
     /// Draws the next act.
-    fn draw(&mut self) -> Act {
+    pub fn draw(&mut self) -> Act {
         let all: BTreeMap<String, u64> = self.clusters.iter().map(|c| (c.clone(), 1)).collect();
         if !self
             .model
@@ -112,7 +153,8 @@ impl User {
             .filter(|(_, g)| *g != PRECIOUS)
             .copied()
             .collect();
-        match self.rng.below(20) {
+        match self.rng.below(24) {
+            20 | 21 if self.freezes => self.freeze(),
             0..=2 if !existing.is_empty() => {
                 let at = self.rng.pick(&existing).cloned();
                 at.map_or_else(|| self.put(), Act::Delete)
@@ -126,6 +168,25 @@ impl User {
         }
     }
 
+    fn freeze(&mut self) -> Act {
+        let drawn = self.rng.pick(&self.clusters).cloned();
+        match self.model.frozen.first() {
+            Some(frozen) if self.rng.one_in(2) => Act::Freeze(frozen.clone(), false),
+            Some(_) | None => Act::Freeze(drawn.unwrap_or_default(), true),
+        }
+    }
+
+    /// What is left to do before the user may end: everything is thawed.
+    pub fn thaw(&self) -> Option<Act> {
+        let frozen = self.model.frozen.first()?;
+        Some(Act::Freeze(frozen.clone(), false))
+    }
+
+    /// One of these.
+    pub fn choose<T: Copy>(&mut self, from: &[T]) -> Option<T> {
+        self.rng.pick(from).copied()
+    }
+
     fn put(&mut self) -> Act {
         let (name, group) = match self.rng.below(10) {
             0..=1 => (
@@ -133,6 +194,7 @@ impl User {
                 PRECIOUS,
             ),
             2..=4 => ((Kind::Deployment, format!("app-{}", self.rng.below(2))), 3),
+            5 => ((Kind::Shop, format!("ware-{}", self.rng.below(2))), 4),
             _ => (
                 (Kind::ConfigMap, format!("config-{}", self.rng.below(6))),
                 self.rng.within(1, 2),
@@ -155,8 +217,9 @@ impl User {
     }
 
     fn policy(&mut self) -> Act {
-        let (kind, group) = match self.rng.below(3) {
+        let (kind, group) = match self.rng.below(4) {
             0 => (Kind::Deployment, 3),
+            3 => (Kind::Shop, 4),
             n => (Kind::ConfigMap, n),
         };
         let mut clusters: BTreeMap<String, u64> = BTreeMap::new();
@@ -172,29 +235,31 @@ impl User {
     }
 
     /// Notes what an act may bring about, before it is sent.
-    fn sending(&mut self, act: &Act) {
+    pub fn sending(&mut self, act: &Act) {
         let before = self.model.everything();
         let mut next = self.model.clone();
         carry_out(&mut next, act);
         let after = next.everything();
         for gone in before.difference(&after) {
-            *self.taken.entry(gone.clone()).or_default() += 1;
+            *self.acts.taken.entry(gone.clone()).or_default() += 1;
         }
-        self.ever.extend(after);
+        self.acts.ever.extend(after);
         if let Act::Put(name, object) = act {
-            self.written.insert((name.clone(), object.version));
+            self.acts.written.insert((name.clone(), object.version));
         }
         self.pending = Some(act.clone());
     }
 
     /// All members agree with what was answered: from here on, only new acts take anything away.
     pub fn agreed(&mut self) {
-        self.taken.clear();
-        self.ever = self.model.everything();
+        self.acts.taken.clear();
+        self.acts.answered.clear();
+        self.acts.ever = self.model.everything();
+        self.former.clear();
     }
 
     /// Notes that the pending act was carried out, or was not.
-    fn settled(&mut self, done: bool) {
+    pub fn settled(&mut self, done: bool) {
         if let Some(act) = self.pending.take()
             && done
         {
@@ -211,170 +276,7 @@ fn carry_out(model: &mut Model, act: &Act) {
             drop(model.policies.insert((*kind, *group), policy.clone()));
         }
         Act::DeletePolicy(kind, group) => drop(model.policies.remove(&(*kind, *group))),
+        Act::Freeze(cluster, true) => drop(model.frozen.insert(cluster.clone())),
+        Act::Freeze(cluster, false) => drop(model.frozen.remove(cluster)),
     }
-}
-
-/// The user at work on a hub that just started, until the hub's runtime goes away or the user is
-/// told to end.
-pub async fn work(world: Arc<World>, rest: Rest, store: Store) {
-    vanish::come_back(&world, &store).await;
-    recall(&world, &rest).await;
-    crate::check::durability::check(&world, &rest).await;
-    attach(&world, &rest).await;
-    loop {
-        let (pause, stop) = {
-            let mut user = lock(&world.user);
-            user.idle = user.stop;
-            (user.rng.millis(100, 1_500), user.stop)
-        };
-        tokio::time::sleep(pause).await;
-        rejoin(&world, &rest).await;
-        if stop {
-            continue;
-        }
-        let vanish = lock(&world.user).vanish.take();
-        if let Some(which) = vanish {
-            vanish::vanish(&world, &store, which).await;
-        }
-        let act = {
-            let mut user = lock(&world.user);
-            let act = user.draw();
-            user.sending(&act);
-            if let Some((n, tear)) = user.arm.take() {
-                world.hub.disk.arm(n, tear);
-            }
-            act
-        };
-        let done = perform(&rest, &act).await;
-        if !done {
-            trace::count("sometimes: a user's write was refused for good");
-        }
-        lock(&world.user).settled(done);
-    }
-}
-
-/// Looks up what became of an act whose answer a crash swallowed.
-async fn recall(world: &World, rest: &Rest) {
-    let Some(act) = lock(&world.user).pending.clone() else {
-        return;
-    };
-    trace::count("sometimes: an answer was swallowed by a crash");
-    let landed = match &act {
-        Act::Put(name, object) => {
-            let found = read(rest, &object_path(name)).await;
-            found.is_some_and(|f| same_object(&f, name, object))
-        }
-        Act::Delete(name) => read(rest, &object_path(name)).await.is_none(),
-        Act::PutPolicy(kind, group, policy) => {
-            let found = read(rest, &policy_path(*kind, *group)).await;
-            found.is_some_and(|f| {
-                f.pointer("/spec") == policy_json(*kind, *group, policy).pointer("/spec")
-            })
-        }
-        Act::DeletePolicy(kind, group) => read(rest, &policy_path(*kind, *group)).await.is_none(),
-    };
-    lock(&world.user).settled(landed);
-}
-
-/// Makes the clusters' objects and asks for join strings, where that has not been done.
-async fn attach(world: &World, rest: &Rest) {
-    for site in &world.sites {
-        if lock(&site.token).is_some() {
-            continue;
-        }
-        let object = json!({
-            "apiVersion": "cluster.kurator.dev/v1alpha1",
-            "kind": "AttachedCluster",
-            "metadata": {"name": site.name},
-        });
-        call(rest, "POST", CLUSTERS, "application/json", &object).await;
-        let found = read(rest, &format!("{CLUSTERS}/{}", site.name)).await;
-        let uid = found.as_ref().and_then(|o| o.pointer("/metadata/uid"));
-        *lock(&site.uid) = uid.and_then(Value::as_str).map(str::to_owned);
-        site.rejoin.store(true, Ordering::Relaxed);
-    }
-    rejoin(world, rest).await;
-}
-
-/// Gives a new join string to agents whose old one was used up.
-async fn rejoin(world: &World, rest: &Rest) {
-    for site in &world.sites {
-        if !site.rejoin.load(Ordering::Relaxed) {
-            continue;
-        }
-        let path = format!("{CLUSTERS}/{}/token", site.name);
-        let ask = json!({"apiVersion": "roadstead.dev/v1alpha1", "kind": "JoinToken", "spec": {}});
-        let (status, answer) = call(rest, "POST", &path, "application/json", &ask).await;
-        if status == 200 || status == 201 {
-            let token = answer.pointer("/status/token").and_then(Value::as_str);
-            *lock(&site.token) = token.map(str::to_owned);
-            site.rejoin.store(false, Ordering::Relaxed);
-        }
-    }
-}
-
-/// Sends an act, again while the hub says that it cannot take it now. Whether it was done.
-async fn perform(rest: &Rest, act: &Act) -> bool {
-    const APPLY: &str = "application/apply-patch+yaml";
-    let apply = |path: String| format!("{path}?fieldManager=user&force=true");
-    for _ in 0..TRIES_MAX {
-        let (status, answer) = match act {
-            Act::Put(name, object) => {
-                call(
-                    rest,
-                    "PATCH",
-                    &apply(object_path(name)),
-                    APPLY,
-                    &object_json(name, object),
-                )
-                .await
-            }
-            Act::Delete(name) => {
-                call(
-                    rest,
-                    "DELETE",
-                    &object_path(name),
-                    "application/json",
-                    &Value::Null,
-                )
-                .await
-            }
-            Act::PutPolicy(kind, group, policy) => {
-                let body = policy_json(*kind, *group, policy);
-                call(
-                    rest,
-                    "PATCH",
-                    &apply(policy_path(*kind, *group)),
-                    APPLY,
-                    &body,
-                )
-                .await
-            }
-            Act::DeletePolicy(kind, group) => {
-                call(
-                    rest,
-                    "DELETE",
-                    &policy_path(*kind, *group),
-                    "application/json",
-                    &Value::Null,
-                )
-                .await
-            }
-        };
-        match status {
-            200 | 201 => return true,
-            409 | 429 | 500..=599 => tokio::time::sleep(Duration::from_millis(200)).await,
-            _ => {
-                tracing::error!(status, %answer, ?act, "a user's write was refused");
-                return false;
-            }
-        }
-    }
-    false
-}
-
-/// The object at a path, if there is one.
-pub async fn read(rest: &Rest, path: &str) -> Option<Value> {
-    let (status, object) = call(rest, "GET", path, "application/json", &Value::Null).await;
-    (status == 200).then_some(object)
 }

@@ -10,6 +10,7 @@ use roadstead_store::{Check, InvalidKey, Key, Store, Txn};
 use crate::model::{Kind, Model};
 use crate::trace;
 use crate::world::{World, lock};
+use crate::written::policy_name;
 
 /// How long it stays away, in milliseconds: at least, and how much longer at most.
 const AWAY_MS: (u64, u64) = (1_000, 7_000);
@@ -55,18 +56,21 @@ pub async fn come_back(world: &World, store: &Store) {
 /// The keys of everything that the user has on the hub.
 fn keys(model: &Model) -> Vec<Key> {
     let object = |kind: Kind, name: &str| -> Result<Key, InvalidKey> {
-        match kind {
-            Kind::ConfigMap => object_key("", "configmaps", "default", name),
-            Kind::Deployment => object_key("apps", "deployments", "default", name),
-        }
+        let (group, plural, namespace) = kind.place();
+        object_key(group, plural, namespace, name)
     };
     let objects = model
         .objects
         .keys()
         .map(|(kind, name)| object(*kind, name).ok());
     let policies = model.policies.keys().map(|(kind, group)| {
-        let name = format!("{}-{group}", kind.name().to_lowercase());
-        object_key(POLICY_GROUP, "distributionpolicies", "default", &name).ok()
+        let name = policy_name(*kind, *group);
+        match kind {
+            Kind::ConfigMap | Kind::Deployment => {
+                object_key(POLICY_GROUP, "distributionpolicies", "default", &name).ok()
+            }
+            Kind::Shop => object_key(POLICY_GROUP, "clusterdistributionpolicies", "", &name).ok(),
+        }
     });
     objects.chain(policies).flatten().collect()
 }

@@ -1,17 +1,23 @@
 //! What outlives the simulated processes: disks, members, what users know, and what checkers saw.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use roadstead_hub::member::Member;
 use roadstead_protocol::env::Env;
+use roadstead_protocol::wire::frame::features::ALL;
 use roadstead_store::Store;
 
 use crate::check::Checks;
+use crate::clock::Clock;
 use crate::disk::Disk;
+use crate::late::Late;
+use crate::mood::Moods;
 use crate::net::SimNetwork;
 use crate::rng::Rng;
 use crate::user::User;
+use tokio::sync::watch;
 
 /// The hub's host.
 pub const HUB: &str = "hub";
@@ -30,6 +36,10 @@ pub struct World {
     pub user: Mutex<User>,
     /// What checkers saw.
     pub checks: Checks,
+    /// The wall clock of all members, which is always right.
+    pub member_clock: Clock,
+    /// What members will carry out long after it was sent.
+    pub late: Mutex<Vec<Late>>,
 }
 
 /// The hub, running or not.
@@ -38,10 +48,20 @@ pub struct HubSlot {
     pub disk: Disk,
     /// Its network.
     pub net: Arc<SimNetwork>,
+    /// Its wall clock.
+    pub clock: Clock,
     /// Its store, while it runs.
     pub store: Mutex<Option<Store>>,
-    /// Whether it was restored from an old backup: its user is gone then.
-    pub restored: AtomicBool,
+    /// What is not durable of it, while it runs.
+    pub volatile: Mutex<Option<Store>>,
+    /// Changes when it is to stop in an orderly way, and start again.
+    pub restart: watch::Sender<u64>,
+    /// Whether it has stopped in an orderly way, and its process is to end.
+    pub ended: AtomicBool,
+    /// What it understands beyond the first release.
+    pub features: AtomicU64,
+    /// Whether its controllers look at everything whenever anything changes.
+    pub dirty: AtomicBool,
     /// How often it was started, so that each life has entropy of its own.
     pub lives: AtomicU64,
 }
@@ -56,6 +76,12 @@ pub struct Site {
     pub disk: Disk,
     /// The agent's network.
     pub net: Arc<SimNetwork>,
+    /// The agent's wall clock.
+    pub clock: Clock,
+    /// Changes when the agent is to stop in an orderly way, and start again.
+    pub restart: watch::Sender<u64>,
+    /// What the agent understands beyond the first release.
+    pub features: AtomicU64,
     /// The member, once it runs. It never crashes.
     pub member: Mutex<Option<Member>>,
     /// The UID of the cluster's object on the hub, once it is there.
@@ -66,8 +92,12 @@ pub struct Site {
     pub rejoin: AtomicBool,
     /// How long the member's API takes, in milliseconds.
     pub slow_ms: AtomicU64,
-    /// Whether the member's API refuses.
-    pub refuses: AtomicBool,
+    /// What the member's API does with requests.
+    pub moods: Moods,
+    /// Changes when the member's watches end.
+    pub watches: watch::Sender<u64>,
+    /// Up to here the member has forgotten its history: watches from there on are answered 410.
+    pub compacted: AtomicU64,
     /// How often the agent was started.
     pub lives: AtomicU64,
 }
@@ -80,6 +110,7 @@ pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl World {
     /// The world of a seed: `clusters` of them, on `hosts` hosts.
     pub fn new(rng: Rng, clusters: usize, hosts: usize) -> Arc<Self> {
+        let clock = Clock::default();
         let sites: Vec<Site> = (0..clusters)
             .map(|i| {
                 let name = format!("cluster-{i}");
@@ -87,6 +118,12 @@ impl World {
                 Site {
                     disk: Disk::new(&rng, &name),
                     net: SimNetwork::new(&rng, &host, &name),
+                    clock: clock.beside(),
+                    restart: watch::Sender::default(),
+                    features: AtomicU64::new(ALL),
+                    moods: Moods::new(&rng, &name),
+                    watches: watch::Sender::default(),
+                    compacted: AtomicU64::new(0),
                     name,
                     host,
                     member: Mutex::default(),
@@ -94,7 +131,6 @@ impl World {
                     token: Mutex::default(),
                     rejoin: AtomicBool::new(false),
                     slow_ms: AtomicU64::new(0),
-                    refuses: AtomicBool::new(false),
                     lives: AtomicU64::new(0),
                 }
             })
@@ -104,26 +140,32 @@ impl World {
             hub: HubSlot {
                 disk: Disk::new(&rng, HUB),
                 net: SimNetwork::new(&rng, HUB, HUB),
+                clock: clock.beside(),
                 store: Mutex::default(),
-                restored: AtomicBool::new(false),
+                volatile: Mutex::default(),
+                restart: watch::Sender::default(),
+                ended: AtomicBool::new(false),
+                features: AtomicU64::new(ALL),
+                dirty: AtomicBool::new(false),
                 lives: AtomicU64::new(0),
             },
             user: Mutex::new(User::new(&rng, names)),
             checks: Checks::default(),
+            member_clock: clock.beside(),
+            late: Mutex::default(),
             sites,
             rng,
         })
     }
 
-    /// The environment of one life of a process.
-    pub fn env(&self, label: &str, life: u64) -> Env {
-        crate::env::env(&self.rng, &format!("{label}/{life}"))
+    /// The environment of one life of a process, on a machine with this clock.
+    pub fn env(&self, clock: &Clock, label: &str, life: u64) -> Env {
+        crate::env::env(&self.rng, clock, &format!("{label}/{life}"))
     }
 
     /// The hosts that carry agents.
     pub fn hosts(&self) -> Vec<String> {
-        let all: std::collections::BTreeSet<String> =
-            self.sites.iter().map(|s| s.host.clone()).collect();
+        let all: BTreeSet<String> = self.sites.iter().map(|s| s.host.clone()).collect();
         all.into_iter().collect()
     }
 

@@ -6,6 +6,8 @@ use crate::model::{Kind, Name, Object, Policy};
 
 /// Where policies live.
 const POLICIES: &str = "/apis/policy.kurator.dev/v1alpha1/namespaces/default/distributionpolicies";
+/// Where those for every namespace live.
+const CLUSTER_POLICIES: &str = "/apis/policy.kurator.dev/v1alpha1/clusterdistributionpolicies";
 
 /// The path of an object.
 pub fn object_path(name: &Name) -> String {
@@ -14,7 +16,16 @@ pub fn object_path(name: &Name) -> String {
 
 /// The path of a policy.
 pub fn policy_path(kind: Kind, group: u64) -> String {
-    format!("{POLICIES}/{}-{group}", kind.name().to_lowercase())
+    let all = match kind {
+        Kind::ConfigMap | Kind::Deployment => POLICIES,
+        Kind::Shop => CLUSTER_POLICIES,
+    };
+    format!("{all}/{}", policy_name(kind, group))
+}
+
+/// The name of a policy.
+pub fn policy_name(kind: Kind, group: u64) -> String {
+    format!("{}-{group}", kind.name().to_lowercase())
 }
 
 /// Whether `found` is what the user wrote.
@@ -35,7 +46,7 @@ pub fn same_object(found: &Value, name: &Name, object: &Object) -> bool {
 pub(crate) fn object_json(name: &Name, object: &Object) -> Value {
     let metadata = json!({"name": name.1, "labels": {"group": format!("g{}", object.group)}});
     match name.0 {
-        Kind::ConfigMap => json!({
+        Kind::ConfigMap | Kind::Shop => json!({
             "apiVersion": "v1",
             "kind": "ConfigMap",
             "metadata": metadata,
@@ -60,10 +71,6 @@ pub(crate) fn object_json(name: &Name, object: &Object) -> Value {
 /// A policy as it is sent.
 pub(crate) fn policy_json(kind: Kind, group: u64, policy: &Policy) -> Value {
     let names: Vec<&String> = policy.clusters.keys().collect();
-    let version = match kind {
-        Kind::ConfigMap => "v1",
-        Kind::Deployment => "apps/v1",
-    };
     let mut placement = json!({"clusterAffinity": {"clusterNames": names}});
     if kind == Kind::Deployment {
         let weights: Vec<Value> = policy
@@ -76,17 +83,22 @@ pub(crate) fn policy_json(kind: Kind, group: u64, policy: &Policy) -> Value {
             "weightPreference": {"staticWeightList": weights},
         });
     }
+    let mut selector = json!({
+        "apiVersion": kind.version(),
+        "kind": kind.name(),
+        "labelSelector": {"matchLabels": {"group": format!("g{group}")}},
+    });
+    if kind == Kind::Shop {
+        selector["namespace"] = kind.place().2.into();
+    }
+    let of = match kind {
+        Kind::ConfigMap | Kind::Deployment => "DistributionPolicy",
+        Kind::Shop => "ClusterDistributionPolicy",
+    };
     json!({
         "apiVersion": "policy.kurator.dev/v1alpha1",
-        "kind": "DistributionPolicy",
-        "metadata": {"name": format!("{}-{group}", kind.name().to_lowercase())},
-        "spec": {
-            "resourceSelectors": [{
-                "apiVersion": version,
-                "kind": kind.name(),
-                "labelSelector": {"matchLabels": {"group": format!("g{group}")}},
-            }],
-            "placement": placement,
-        },
+        "kind": of,
+        "metadata": {"name": policy_name(kind, group)},
+        "spec": {"resourceSelectors": [selector], "placement": placement},
     })
 }

@@ -82,6 +82,11 @@ impl Acks {
         self.tap = None;
     }
 
+    /// Another hub is in the place of the one that agents acknowledged something to.
+    pub fn forget(&mut self) {
+        *self = Self::default();
+    }
+
     /// What the agent of a cluster acknowledged: keys, with the revisions that it must have.
     fn of(&self, uid: &str) -> Vec<(ItemKey, u64)> {
         let acked = self.acked.get(uid).copied().unwrap_or_default();
@@ -123,8 +128,14 @@ pub fn check(world: &World, site: &Site) {
             return;
         }
     };
+    let lineage = lock(&world.user).acts.lineage.clone();
     for (key, revision) in acked {
-        let has = kept.items.get(&key).map(|item| item.stamp.revision.0);
+        let item = kept.items.get(&key);
+        if item.is_some_and(|item| item.held.is_some() || !lineage.contains(item.stamp)) {
+            // What is held back is acknowledged as such: it is of another hub.
+            continue;
+        }
+        let has = item.map(|item| item.stamp.revision.0);
         if has.is_none_or(|has| has < revision) {
             let what = format!(
                 "{} acknowledged {key} at revision {revision}, its disk has {has:?}",

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use roadstead_hub::member::Member;
 use roadstead_protocol::api::names::OWNER_LABEL;
 use roadstead_store::records::objects_prefix;
 use serde_json::Value;
 
-use crate::model::{Kind, Model, Name};
+use crate::model::{KINDS, Kind, Model, Name};
 use crate::world::{Site, World, lock};
 
 /// What one member holds of ours.
@@ -21,7 +22,7 @@ pub fn agree(world: &World) -> Result<(), String> {
     let held: BTreeMap<&str, Held> = world
         .sites
         .iter()
-        .map(|s| (s.name.as_str(), held(s)))
+        .map(|s| (s.name.as_str(), of(s)))
         .collect();
     for (cluster, held) in &held {
         one_cluster(&model, cluster, held)?;
@@ -60,7 +61,7 @@ fn one_cluster(model: &Model, cluster: &str, held: &Held) -> Result<(), String> 
                 let image = format!("image:{version}");
                 let is = |p: &str, v: &str| o.pointer(p).and_then(Value::as_str) == Some(v);
                 let same = match name.0 {
-                    Kind::ConfigMap => is("/data/version", &version),
+                    Kind::ConfigMap | Kind::Shop => is("/data/version", &version),
                     Kind::Deployment => is("/spec/template/spec/containers/0/image", &image),
                 };
                 if !same {
@@ -79,18 +80,20 @@ fn one_cluster(model: &Model, cluster: &str, held: &Held) -> Result<(), String> 
     }
 }
 
+/// What a site's member holds under our label.
+pub fn of(site: &Site) -> Held {
+    held(lock(&site.member).as_ref())
+}
+
 /// What a member holds under our label.
-pub fn held(site: &Site) -> Held {
-    let member = lock(&site.member);
-    let Some(member) = member.as_ref() else {
+pub fn held(member: Option<&Member>) -> Held {
+    let Some(member) = member else {
         return Held::new();
     };
     let snapshot = member.store.snapshot();
     let mut held = Held::new();
-    for (kind, group, plural) in [
-        (Kind::ConfigMap, "", "configmaps"),
-        (Kind::Deployment, "apps", "deployments"),
-    ] {
+    for kind in KINDS {
+        let (group, plural, namespace) = kind.place();
         for entry in snapshot.range(&objects_prefix(group, plural)) {
             let object: Value = serde_json::from_slice(&entry.value).unwrap_or_default();
             let text = |p: &str| {
@@ -104,7 +107,7 @@ pub fn held(site: &Site) -> Held {
                 .pointer("/metadata/labels")
                 .and_then(|l| l.get(OWNER_LABEL))
                 .is_some();
-            if ours && text("/metadata/namespace") == "default" {
+            if ours && text("/metadata/namespace") == namespace {
                 held.insert((kind, text("/metadata/name")), object);
             }
         }

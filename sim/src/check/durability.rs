@@ -2,8 +2,9 @@
 
 use roadstead_rest::Rest;
 
-use crate::user::{object_path, policy_path, read, same_object};
+use crate::work::read;
 use crate::world::{World, lock};
+use crate::written::{object_path, policy_path, same_object};
 
 /// Reads back everything that users were answered.
 pub async fn check(world: &World, rest: &Rest) {

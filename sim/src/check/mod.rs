@@ -3,14 +3,18 @@
 pub mod acks;
 pub mod agreement;
 pub mod durability;
+pub mod frozen;
+pub mod history;
 pub mod quiet;
 pub mod ready;
 pub mod restored;
 pub mod safety;
+pub mod truth;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 
+use crate::model::Name;
 use crate::world::lock;
 
 /// Most violations that are kept; the first is what matters.
@@ -20,14 +24,22 @@ const VIOLATIONS_MAX: usize = 20;
 #[derive(Debug, Default)]
 pub struct Checks {
     violations: Mutex<Vec<String>>,
-    /// The highest revision applied, by cluster and path.
-    pub(crate) stamps: Mutex<BTreeMap<(String, String), u64>>,
+    /// What was applied last, by cluster and name.
+    pub(crate) applied: Mutex<BTreeMap<(String, Name), history::Applied>>,
+    /// The lives of all hubs.
+    pub histories: Mutex<history::Histories>,
+    /// What users were told about clusters that are to be left alone.
+    pub frozen: Mutex<frozen::Frozen>,
+    /// Since when the hub has had each template as it is.
+    pub templates: Mutex<truth::Seen>,
+    /// Every version that a cluster ever held of an object.
+    pub held: Mutex<BTreeSet<((String, Name), u64)>>,
     /// What agents acknowledged.
     pub acks: Mutex<acks::Acks>,
     /// When each cluster could last be heard of.
     pub contact: Mutex<ready::Contact>,
-    /// Meddling that is asked for: site, and how.
-    pub drifts: Mutex<Vec<(usize, u64)>>,
+    /// Meddling that is asked for.
+    pub drifts: Mutex<Vec<crate::drift::Meddling>>,
     /// How many writes agents sent to members.
     pub(crate) writes: Mutex<u64>,
 }

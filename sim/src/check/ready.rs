@@ -63,11 +63,16 @@ pub fn watch(world: &World, now: Duration, hub: bool, reachable: &[bool]) {
 
 /// Condition Ready of a cluster, as the hub says it; `None` where there is no hub or no condition.
 pub fn ready(world: &World, name: &str) -> Option<ConditionStatus> {
+    said(world, name, "Ready")
+}
+
+/// A condition of a cluster, as the hub says it; `None` where there is no hub or no condition.
+pub fn said(world: &World, name: &str, kind: &str) -> Option<ConditionStatus> {
     let snapshot = snapshot(world)?;
     clusters(&snapshot)
         .into_iter()
         .find(|cluster| cluster.metadata.name == name)
-        .and_then(|cluster| status_of(&cluster.status.conditions, "Ready"))
+        .and_then(|cluster| status_of(&cluster.status.conditions, kind))
 }
 
 /// Whether every cluster and every decision is said to be ready, as they are once faults healed.

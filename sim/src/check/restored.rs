@@ -1,18 +1,18 @@
 //! A hub that was restored from an old backup removes and overwrites nothing (invariants 1 and 3):
 //! what members held before it came back, they hold as it was.
 
-use crate::check::agreement::{Held, held};
+use crate::check::agreement::{Held, of};
 use crate::world::World;
 
 /// What all members hold.
 pub fn now(world: &World) -> Vec<Held> {
-    world.sites.iter().map(held).collect()
+    world.sites.iter().map(of).collect()
 }
 
 /// Compares what members hold with what they held. More than that is no fault.
 pub fn check(world: &World, before: &[Held]) {
     for (site, before) in world.sites.iter().zip(before) {
-        let after = held(site);
+        let after = of(site);
         for (name, object) in before {
             let Some(found) = after.get(name) else {
                 let what = format!("a restored hub removed {} from {}", name.1, site.name);

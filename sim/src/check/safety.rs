@@ -1,43 +1,65 @@
 //! While faults happen: an agent deletes only what a user took away, and only as often (invariant 1),
-//! never puts an older state over a newer one (3), and touches only what its own cluster was ever to
-//! have, with content that a user wrote (5).
+//! never puts an older state over a newer one, nor one over a history that its hub does not know (3),
+//! and touches only what its own cluster was ever to have, with content that a user wrote (5).
 
 use http::{Method, Uri};
 use roadstead_protocol::api::names::{OWNER_LABEL, STAMP_ANNOTATION};
 use serde_json::Value;
 
-use crate::model::{Kind, Name};
+use crate::check::frozen;
+use crate::check::history::{self, Applied};
+use crate::gate::Asked;
+use crate::model::{KINDS, Kind, Name};
 use crate::world::{Site, World, lock};
 
+/// A write that is under way.
+pub struct Seen {
+    name: Name,
+    version: Option<u64>,
+    applied: Applied,
+}
+
 /// Looks at a request of an agent to its member.
-pub fn watch(world: &World, site: &Site, method: &Method, uri: &Uri, body: &[u8]) {
-    if *method == Method::GET || *method == Method::HEAD {
-        return;
+pub fn watch(world: &World, site: &Site, asked: &Asked) -> Option<Seen> {
+    let Asked {
+        head, body, life, ..
+    } = asked;
+    if head.method == Method::GET || head.method == Method::HEAD {
+        return None;
     }
     *lock(&world.checks.writes) += 1;
-    let Some(name) = object(uri.path()) else {
-        return;
+    let mut object: Value = serde_json::from_slice(body).unwrap_or_default();
+    let name = if head.method == Method::POST {
+        created(head.uri.path(), &object)
+    } else {
+        named(head.uri.path())
     };
+    let name = name?;
+    frozen::write(
+        world,
+        site,
+        asked.sent,
+        &format!("{} {}", head.method, name.1),
+    );
     let at = (site.name.clone(), name.clone());
-    if *method == Method::DELETE {
-        if !lock(&world.user).taken.contains_key(&at) {
+    if head.method == Method::DELETE {
+        if !may_delete(world, site, &name) {
             let what = format!(
                 "{} was deleted on {} though no user took it away",
                 name.1, site.name
             );
             world.checks.violation("absence never deletes", &what);
         }
-        return;
+        return None;
     }
-    let object: Value = serde_json::from_slice(body).unwrap_or_default();
-    let metadata = object.get("metadata").unwrap_or(&Value::Null);
-    let Some(owner) = metadata.get("labels").and_then(|l| l.get(OWNER_LABEL)) else {
-        return;
-    };
-    if owner.is_null() {
-        return;
+    let owner = object
+        .pointer("/metadata/labels")
+        .and_then(|l| l.get(OWNER_LABEL));
+    if owner.is_none_or(Value::is_null) {
+        return None;
     }
-    if !lock(&world.user).ever.contains(&at) {
+    let user = lock(&world.user);
+    if !user.histories().any(|acts| acts.ever.contains(&at)) {
         let what = format!(
             "{} was applied on {}, which was never to have it",
             name.1, site.name
@@ -47,43 +69,100 @@ pub fn watch(world: &World, site: &Site, method: &Method, uri: &Uri, body: &[u8]
             .violation("an agent sees only its own cluster", &what);
     }
     let found = version(name.0, &object);
-    if found.is_none_or(|v| !lock(&world.user).written.contains(&(name.clone(), v))) {
+    let written = |v: u64| {
+        user.histories()
+            .any(|a| a.written.contains(&(name.clone(), v)))
+    };
+    if !found.is_some_and(written) {
         let what = format!("{} on {}: {found:?}", name.1, site.name);
         world
             .checks
             .violation("members get what a user wrote", &what);
     }
-    let stamp = metadata
-        .get("annotations")
-        .and_then(|a| a.get(STAMP_ANNOTATION));
-    let revision = stamp
+    let answered = user.histories().any(|acts| acts.answered.contains(&at));
+    drop(user);
+    let annotations = object.pointer_mut("/metadata/annotations");
+    let stamp = annotations
+        .and_then(Value::as_object_mut)
+        .and_then(|all| all.remove(STAMP_ANNOTATION));
+    let stamp = stamp
+        .as_ref()
         .and_then(Value::as_str)
-        .and_then(|s| s.rsplit_once('/'))
-        .and_then(|(_, r)| r.parse().ok());
-    let Some(revision) = revision else { return };
-    let mut stamps = lock(&world.checks.stamps);
-    let highest = stamps
-        .entry((site.name.clone(), uri.path().to_owned()))
-        .or_insert(revision);
-    if revision < *highest {
-        let what = format!(
-            "{} on {}: revision {revision} after {highest}",
-            name.1, site.name
-        );
+        .and_then(history::parse)?;
+    let content = ["/data", "/spec"].map(|part| object.pointer(part).cloned());
+    let applied = Applied {
+        stamp,
+        content: content.into_iter().flatten().collect(),
+    };
+    let seen = Seen {
+        name,
+        version: found,
+        applied,
+    };
+    // What lands after its sender is gone was right when it was sent; nobody can call it back.
+    let orphan = *life != site.lives.load(std::sync::atomic::Ordering::Relaxed);
+    if !orphan && !answered {
+        order(world, site, &seen);
+    }
+    Some(seen)
+}
+
+fn order(world: &World, site: &Site, seen: &Seen) {
+    let all = lock(&world.checks.applied);
+    let Some(before) = all.get(&(site.name.clone(), seen.name.clone())) else {
+        return;
+    };
+    if let Some(fault) = lock(&world.checks.histories).fault(before, &seen.applied) {
+        let what = format!("{} on {}: {fault}", seen.name.1, site.name);
         world.checks.violation("never backwards", &what);
     }
-    *highest = revision.max(*highest);
+}
+
+/// Notes that a write succeeded.
+pub fn applied(world: &World, site: &Site, seen: Seen) {
+    let at = (site.name.clone(), seen.name);
+    if let Some(version) = seen.version {
+        lock(&world.checks.held).insert((at.clone(), version));
+    }
+    lock(&world.checks.applied).insert(at, seen.applied);
+}
+
+/// Whether some user, of a hub that knew what is there, took it away.
+fn may_delete(world: &World, site: &Site, name: &Name) -> bool {
+    let stamp = stamp(world, site, name);
+    let at = (site.name.clone(), name.clone());
+    let user = lock(&world.user);
+    user.histories().any(|acts| {
+        let knows = stamp.is_none_or(|stamp| acts.knows(stamp));
+        acts.answered.contains(&at) || (knows && acts.taken.contains_key(&at))
+    })
+}
+
+/// The stamp of what was applied there last.
+fn stamp(world: &World, site: &Site, name: &Name) -> Option<roadstead_protocol::wire::Stamp> {
+    let applied = lock(&world.checks.applied);
+    let at = (site.name.clone(), name.clone());
+    applied.get(&at).map(|a| a.stamp)
 }
 
 /// Notes that an agent's deletion succeeded: each taking away allows for one.
 pub fn deleted(world: &World, site: &Site, uri: &Uri) {
-    let Some(name) = object(uri.path()) else {
+    let Some(name) = named(uri.path()) else {
         return;
     };
+    let stamp = stamp(world, site, &name);
+    let at = (site.name.clone(), name.clone());
     let mut user = lock(&world.user);
-    let left = user.taken.get_mut(&(site.name.clone(), name.clone()));
-    if left.is_some_and(|left| left.checked_sub(1).map(|less| *left = less).is_some()) {
-        return;
+    for acts in user.histories_mut() {
+        let knows = stamp.is_none_or(|stamp| acts.knows(stamp));
+        if acts.answered.contains(&at) {
+            return;
+        }
+        let left = acts.taken.get_mut(&at).filter(|left| knows && **left > 0);
+        if let Some(left) = left {
+            *left -= 1;
+            return;
+        }
     }
     drop(user);
     let what = format!(
@@ -94,9 +173,9 @@ pub fn deleted(world: &World, site: &Site, uri: &Uri) {
 }
 
 /// The version of an object that a user wrote.
-fn version(kind: Kind, object: &Value) -> Option<u64> {
+pub fn version(kind: Kind, object: &Value) -> Option<u64> {
     let text = match kind {
-        Kind::ConfigMap => object.pointer("/data/version")?.as_str()?,
+        Kind::ConfigMap | Kind::Shop => object.pointer("/data/version")?.as_str()?,
         Kind::Deployment => object
             .pointer("/spec/template/spec/containers/0/image")?
             .as_str()?
@@ -106,11 +185,16 @@ fn version(kind: Kind, object: &Value) -> Option<u64> {
 }
 
 /// The object at a path, if it is one that users apply.
-fn object(path: &str) -> Option<Name> {
-    [Kind::ConfigMap, Kind::Deployment]
-        .into_iter()
-        .find_map(|kind| {
-            let name = path.strip_prefix(kind.path())?.strip_prefix('/')?;
-            (!name.is_empty() && !name.contains('/')).then(|| (kind, name.to_owned()))
-        })
+fn named(path: &str) -> Option<Name> {
+    KINDS.iter().find_map(|kind| {
+        let name = path.strip_prefix(kind.path())?.strip_prefix('/')?;
+        (!name.is_empty() && !name.contains('/')).then(|| (*kind, name.to_owned()))
+    })
+}
+
+/// The object that is made at a path, if it is one that users apply.
+fn created(path: &str, object: &Value) -> Option<Name> {
+    let kind = KINDS.into_iter().find(|kind| kind.path() == path)?;
+    let name = object.pointer("/metadata/name")?.as_str()?;
+    Some((kind, name.to_owned()))
 }

@@ -1,0 +1,217 @@
+//! How a run ends, drawn from the seed: agents that fall silent, a hub restored from an old backup,
+//! or two hubs from one copy.
+
+use std::time::Duration;
+
+use roadstead_protocol::api::ConditionStatus;
+
+use crate::check::{agreement, ready, restored};
+use crate::disk::Tear;
+use crate::drift::{Meddling, What};
+use crate::run::{Broken, CONVERGE_WITHIN, Run};
+use crate::world::{HUB, World, lock};
+use crate::{shown, trace};
+
+/// How long members are watched after another hub is in the place of theirs.
+const WATCHED: Duration = Duration::from_secs(35);
+/// How long an agent may take to hear that its cluster was detached.
+const HEARS_WITHIN: Duration = Duration::from_secs(15);
+/// How long users work at one of two hubs, in milliseconds.
+const AT_WORK_MS: (u64, u64) = (2_000, 12_000);
+
+/// The endings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ending {
+    Silence,
+    Restored,
+    Forked,
+    Detached,
+}
+
+impl Run<'_> {
+    /// The last part of a run.
+    pub(crate) fn ending(&mut self) -> Result<(), Broken> {
+        let all = [
+            Ending::Silence,
+            Ending::Restored,
+            Ending::Forked,
+            Ending::Forked,
+            Ending::Detached,
+        ];
+        let drawn = self.rng.fork("ending").pick(&all).copied();
+        match drawn.unwrap_or(Ending::Silence) {
+            Ending::Silence => self.silence(),
+            Ending::Restored => self.restore(),
+            Ending::Forked => self.fork(),
+            Ending::Detached => self.detach(),
+        }
+    }
+
+    /// Agents fall silent for good: after the grace period nobody calls their clusters ready, nor
+    /// broken (invariant 7).
+    fn silence(&mut self) -> Result<(), Broken> {
+        trace::count("sometimes: agents fell silent for longer than the grace period");
+        let what = "everything is said to be ready again";
+        self.until(CONVERGE_WITHIN, "ready means ready", what, ready::settled)?;
+        let host = self.world.hosts().into_iter().next().unwrap_or_default();
+        let on = self.sites_on(&host);
+        self.crash_host(&host, &on);
+        self.for_a_while(ready::patience() + Duration::from_secs(2))?;
+        for (i, site) in self.world.sites.iter().enumerate() {
+            let expected = match on.contains(&i) {
+                true => ConditionStatus::Unknown,
+                false => ConditionStatus::True,
+            };
+            let said = ready::ready(&self.world, &site.name);
+            if said != Some(expected) {
+                let what = format!("{} is said to be {said:?}, not {expected:?}", site.name);
+                self.world.checks.violation("ready means ready", &what);
+            }
+        }
+        self.start(&host);
+        let what = "agents that were silent are ready again";
+        self.until(CONVERGE_WITHIN, "ready means ready", what, ready::settled)
+    }
+
+    /// The hub is restored from a backup that was made while there were faults (invariants 1, 3).
+    fn restore(&mut self) -> Result<(), Broken> {
+        let Some((image, user)) = self.backup.take().filter(|(image, _)| !image.is_empty()) else {
+            return Ok(());
+        };
+        trace::count("sometimes: the hub was restored from an old backup");
+        let before = restored::now(&self.world);
+        self.replace_hub(&image, &user, "restored");
+        self.for_a_while(WATCHED)?;
+        restored::check(&self.world, &before);
+        self.reconcile()
+    }
+
+    /// Two hubs from one copy, and agents that hear a part of what the one says, and then the other
+    /// (invariants 1, 3). Users work at both.
+    fn fork(&mut self) -> Result<(), Broken> {
+        trace::count("sometimes: there were two hubs from one copy");
+        let what = "agreement before the hub is copied";
+        self.until(CONVERGE_WITHIN, "agreement", what, agreement::agree)?;
+        lock(&self.world.user).agreed();
+        let image = self.world.hub.disk.image();
+        let user = lock(&self.world.user).clone();
+        self.at_work()?;
+        let first = self.world.hub.disk.image();
+        let first_user = lock(&self.world.user).clone();
+        self.replace_hub(&image, &user, "second");
+        self.at_work()?;
+        if self.rng.one_in(2) {
+            trace::count("sometimes: the first of two hubs came back");
+            self.replace_hub(&first, &first_user, "first");
+        }
+        self.for_a_while(WATCHED)?;
+        self.reconcile()
+    }
+
+    /// Users end what is held and unclaimed; then all is as they were answered by this hub.
+    fn reconcile(&mut self) -> Result<(), Broken> {
+        if !attached(&self.world) {
+            // A copy from before a cluster came: it has to join again, and nobody does that here.
+            return Ok(());
+        }
+        lock(&self.world.user).reconciles = true;
+        let what = "members agree with the hub once everything held was answered";
+        self.until(CONVERGE_WITHIN, "agreement", what, |world| {
+            lock(&world.user).reconciles = true;
+            agreement::agree(world)
+        })?;
+        let what = "nothing waits for a user once everything was answered";
+        self.until(CONVERGE_WITHIN, "nothing is stuck", what, |world| {
+            let held = world
+                .sites
+                .iter()
+                .find(|site| !shown::held(world, site).is_empty());
+            held.map_or(Ok(()), |site| Err(format!("{} holds something", site.name)))
+        })
+    }
+
+    /// A cluster is detached: its agent stops, and leaves everything as it is, for good.
+    fn detach(&mut self) -> Result<(), Broken> {
+        trace::count("sometimes: a cluster was detached");
+        let site = self.rng.below(self.world.sites.len() as u64);
+        let at = usize::try_from(site).unwrap_or_default();
+        let name = self
+            .world
+            .sites
+            .get(at)
+            .map(|s| s.name.clone())
+            .unwrap_or_default();
+        lock(&self.world.user).detach = Some(name.clone());
+        let what = "a cluster is detached";
+        self.until(CONVERGE_WITHIN, "progress", what, |world| {
+            let left = lock(&world.user).detach.clone();
+            left.map_or(Ok(()), |name| Err(format!("{name} is still there")))
+        })?;
+        self.for_a_while(HEARS_WITHIN)?;
+        let now = self.sim.elapsed();
+        lock(&self.world.checks.frozen).detached.insert(name, now);
+        for how in [0, 2, 8, 10] {
+            let what = What::Drift;
+            lock(&self.world.checks.drifts).push(Meddling {
+                site: at,
+                what,
+                how,
+            });
+        }
+        for host in self.world.hosts() {
+            let on = self.sites_on(&host);
+            self.crash_host(&host, &on);
+            self.start(&host);
+        }
+        self.for_a_while(WATCHED / 2)?;
+        self.crash_hub();
+        self.start(HUB);
+        self.for_a_while(WATCHED)
+    }
+
+    /// Users work for a while, and are cut off in the middle of it, hub and agents too.
+    fn at_work(&mut self) -> Result<(), Broken> {
+        {
+            let mut user = lock(&self.world.user);
+            user.stop = false;
+            user.idle = false;
+        }
+        let (low, high) = AT_WORK_MS;
+        let span = self.rng.millis(low, high);
+        self.for_a_while(span)?;
+        if self.rng.one_in(2) {
+            let hosts = self.world.hosts();
+            let host = self.rng.pick(&hosts).cloned().unwrap_or_default();
+            let on = self.sites_on(&host);
+            self.crash_host(&host, &on);
+            self.for_a_while(Duration::from_secs(1))?;
+            self.start(&host);
+        }
+        lock(&self.world.user).stop = true;
+        Ok(())
+    }
+
+    /// Puts a hub in the place of the one that runs, with this on its disk and this known to its user.
+    fn replace_hub(&mut self, image: &[u8], user: &crate::user::User, label: &str) {
+        self.crash_hub();
+        self.world.hub.disk.power_cut(Tear::DropAll);
+        lock(&self.world.checks.acks).forget();
+        self.world.hub.disk.restore(image);
+        {
+            let mut now = lock(&self.world.user);
+            let mut other = now.beside(user, label);
+            other.stop = true;
+            other.idle = false;
+            *now = other;
+        }
+        self.start(HUB);
+    }
+}
+
+/// Whether the hub knows all clusters.
+fn attached(world: &World) -> bool {
+    world
+        .sites
+        .iter()
+        .all(|site| ready::ready(world, &site.name).is_some())
+}
