@@ -130,6 +130,8 @@ fn hold(txn: Txn, snapshot: &Snapshot, uid: &str, report: &ItemReport) -> Txn {
     };
     match records::HoldRecord::of(report) {
         Some(record) => put(txn, snapshot, Some(key), records::encode(&record).ok()),
+        #[cfg(planted)]
+        None if roadstead_protocol::planted::is("held-for-ever") => txn,
         None if snapshot.get(key.as_str()).is_some() => txn.delete(key),
         None => txn,
     }
