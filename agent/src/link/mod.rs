@@ -3,6 +3,7 @@
 //! Knows no Kubernetes. What the hub says goes through [`intake`](crate::intake) to the disk and the
 //! desk; what is to be said waits at the desk. Without a hub nothing here is needed by anybody.
 
+mod bases;
 mod due;
 mod join;
 mod keep;

@@ -8,6 +8,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use roadstead_protocol::host::driver::{Shell, Side, drive};
 use roadstead_protocol::host::endpoint::{self, Doubt};
 use roadstead_protocol::session::agent::ReportError;
@@ -16,10 +17,11 @@ use roadstead_protocol::session::{AgentConfig, AgentEvent, AgentSession, Batch, 
 use roadstead_protocol::wire::frame::{Freeze, Hello, Refused, Welcome};
 use roadstead_protocol::wire::item::ItemKey;
 use roadstead_protocol::wire::limits::REPORTS_MAX;
-use roadstead_protocol::wire::{Lineage, Stamp};
+use roadstead_protocol::wire::{Digest, Lineage, Stamp};
 use tokio::sync::{oneshot, watch};
 use tokio::time::Instant;
 
+use super::bases::Bases;
 use super::chain;
 use super::keep::Keep;
 use crate::Options;
@@ -52,6 +54,8 @@ pub(super) enum Input {
     Frozen(Result<(), DiskError>),
     /// A batch is durable, or not.
     Written(Option<Stamp>, Result<(), DiskError>),
+    /// A content was read of which another is made, or is gone.
+    Base(Digest, Option<Bytes>),
     /// There is something to say.
     News,
     /// This start of the agent counts differently now.
@@ -75,6 +79,7 @@ pub(super) struct Conversation {
     writing: Option<Writing>,
     /// A freeze that is being written.
     freezing: Option<oneshot::Receiver<Result<(), DiskError>>>,
+    bases: Bases,
     crowded: bool,
     ended: Option<Ended>,
 }
@@ -96,6 +101,7 @@ impl Conversation {
             named: BTreeSet::new(),
             writing: None,
             freezing: None,
+            bases: Bases::default(),
             crowded: false,
             ended: None,
         }
@@ -122,7 +128,9 @@ impl Conversation {
             hello,
             holds: Arc::new(move |digest| desk.holds(digest)),
         };
-        let mut session = AgentSession::new(config, Now::ZERO);
+        let desk = self.desk.clone();
+        let bases = Arc::new(move |key: &ItemKey| desk.base(key));
+        let mut session = AgentSession::new(config, Now::ZERO).with_bases(bases);
         let driven = drive(connection, Side::Agent, &mut session, self, Instant::now()).await;
         // The next session must not begin in the middle of a write of this one.
         if let Some((_, written)) = self.writing.take() {
@@ -291,6 +299,7 @@ impl Shell for Conversation {
                 self.writing = None;
                 Input::Written(upto, result)
             }
+            (content, base) = self.bases.next() => Input::Base(content, base),
             changed = self.start.changed() => match changed {
                 Ok(()) => Input::StartChanged,
                 Err(_) => std::future::pending().await,
@@ -308,6 +317,7 @@ impl Shell for Conversation {
                 }
             }
             Input::Written(upto, Ok(())) => session.committed(now, upto),
+            Input::Base(content, base) => session.base(now, &content, base.as_ref()),
             Input::Frozen(Err(error)) | Input::Written(_, Err(error)) => {
                 self.ended = Some(Ended::Lost(error.to_string()));
                 return ControlFlow::Break(());
@@ -341,6 +351,9 @@ impl Shell for Conversation {
                     let problem = "too many objects are asked for at once".to_owned();
                     session.fetched(now, fetch.id, &fetch.key, Err(problem));
                 }
+            }
+            AgentEvent::NeedBase { content, base } => {
+                self.bases.read(&self.disk, content, base);
             }
             AgentEvent::Restarting(wait) => {
                 self.ended = Some(Ended::Restarting(wait));

@@ -199,13 +199,16 @@ impl HubShell {
     }
 
     /// Only contents that an entry of this cluster's own ledger names are asked for by the session.
-    fn content(&self, now: Now, session: &mut HubSession, digest: Digest) {
+    fn content(&self, now: Now, session: &mut HubSession, digest: Digest, base: Option<Digest>) {
         let snapshot = self.hub.store.snapshot();
-        let key = records::content_key(&digest).ok();
-        match key.and_then(|key| snapshot.get(key.as_str()).map(|entry| entry.value.clone())) {
-            Some(bytes) => {
+        let bytes = |digest: &Digest| {
+            let key = records::content_key(digest).ok()?;
+            snapshot.get(key.as_str()).map(|entry| entry.value.clone())
+        };
+        match bytes(&digest) {
+            Some(whole) => {
                 self.hub.metrics.contents.add();
-                session.content(now, digest, bytes);
+                session.content_over(now, digest, whole, base.as_ref().and_then(bytes));
             }
             None => session.gone(now, digest),
         }
@@ -353,7 +356,7 @@ impl Shell for HubShell {
             HubEvent::Hello(hello) => self.decide(hello),
             HubEvent::Admitted(mode) => self.admitted(mode),
             HubEvent::NeedChanges { after, room } => self.offer(now, session, after, room),
-            HubEvent::NeedContent { digest } => self.content(now, session, digest),
+            HubEvent::NeedContent { digest, base } => self.content(now, session, digest, base),
             HubEvent::Unsendable { key, stamp, reason } => {
                 tracing::error!(cluster = self.uid, %key, %stamp, reason, "an entry of a ledger cannot be sent");
             }

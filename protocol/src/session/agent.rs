@@ -6,21 +6,21 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 
 use crate::wire::codec::Frame;
 use crate::wire::frame::{
-    Ack, Fetch, Freeze, Hello, Mode, Restarting, Summary, Synced, Welcome, features,
+    Ack, Fetch, Freeze, Hello, Mode, Restarting, Summary, Synced, Want, WantOver, Welcome, features,
 };
-use crate::wire::report::ItemReport;
 use crate::wire::{AgentFrame, Digest, HubFrame, ItemKey, Lane, Stamp};
 
 use super::answers::Answers;
 use super::outbox::Outbox;
-use super::receive::Receiver;
+use super::receive::{Asking, Receiver};
 use super::timer::{Timer, Timers};
 use super::{Batch, Ending, Now, Session, Violation, handshake};
-use crate::wire::limits::{COMPARE_DEADLINE, FETCHES_MAX, FLUSH_AFTER, WELCOME_DEADLINE};
+use crate::wire::limits::{
+    COMPARE_DEADLINE, DELTA_BYTES_MIN, FETCHES_MAX, FLUSH_AFTER, WELCOME_DEADLINE,
+};
 
 /// What an agent brings to a session.
 #[derive(Clone)]
@@ -33,6 +33,9 @@ pub struct AgentConfig {
     /// looked at the batch, never loses one that is needed.
     pub holds: Arc<dyn Fn(&Digest) -> bool + Send + Sync>,
 }
+
+/// Which content an item has.
+pub type Bases = Arc<dyn Fn(&ItemKey) -> Option<Digest> + Send + Sync>;
 
 /// What the agent's shell is to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,6 +53,13 @@ pub enum AgentEvent {
     /// [`verdict`](super::stamps::verdict) over what is recorded, and to be durable before it is
     /// acted on. Comes before every batch that was announced after it.
     Freeze(Freeze),
+    /// Read the content `base`, which is here, and answer with `base` for `content`.
+    NeedBase {
+        /// What is made of it.
+        content: Digest,
+        /// What to read.
+        base: Digest,
+    },
     /// The hub asks for an object as it is on the member; answer with `fetched`.
     Fetch(Fetch),
     /// The hub goes down on purpose: come back after this time.
@@ -58,16 +68,9 @@ pub enum AgentEvent {
     Closed(Ending),
 }
 
-/// Why a report was not taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ReportError {
-    /// As many items as there may be are waiting to be reported; try again later.
-    #[error("too many reports are waiting")]
-    Full,
-    /// A name in the key exceeds its bound.
-    #[error("a name in the key is too long")]
-    Key,
-}
+mod beside;
+
+pub use beside::ReportError;
 
 /// Where a session is.
 enum Phase {
@@ -92,6 +95,8 @@ pub struct AgentSession {
     answers: Answers,
     /// Questions that overtook the welcome, which comes on another lane.
     early: Vec<Fetch>,
+    /// Which content an item has now, if contents may come as what differs from it.
+    bases: Option<Bases>,
     /// What both ends understand beyond the first release.
     features: u64,
     events: VecDeque<AgentEvent>,
@@ -112,6 +117,7 @@ impl AgentSession {
             outbox: Outbox::default(),
             answers: Answers::default(),
             early: Vec::new(),
+            bases: None,
             features: 0,
             events: VecDeque::new(),
         }
@@ -132,41 +138,6 @@ impl AgentSession {
         } else {
             self.await_comparison(now);
         }
-    }
-
-    /// What became of an item. Replaces what was waiting to be said about it. A message beyond its
-    /// bound is cut, a status beyond its bound is left out. A session starts with nothing to say:
-    /// after a reconnect everything is to be reported again, since the hub keeps reports in memory.
-    /// What is reported before the welcome waits for it.
-    pub fn report(&mut self, now: Now, report: ItemReport) -> Result<(), ReportError> {
-        self.outbox.report(report)?;
-        self.flush_soon(now);
-        Ok(())
-    }
-
-    /// What the cluster is like, as JSON. Returns false, and takes nothing, where it exceeds
-    /// `FACTS_BYTES_MAX`.
-    #[must_use = "facts beyond the bound are not sent"]
-    pub fn facts(&mut self, now: Now, json: Bytes) -> bool {
-        let taken = self.outbox.facts(json);
-        self.flush_soon(now);
-        taken
-    }
-
-    /// Answers [`AgentEvent::Fetch`]: the object's JSON, or why there is none. A content beyond
-    /// `CONTENT_BYTES_MAX` is answered with a problem; what was not asked is ignored.
-    pub fn fetched(&mut self, _now: Now, id: u64, key: &ItemKey, content: Result<Bytes, String>) {
-        self.answers.answer(id, key, content);
-    }
-
-    /// What both ends understand beyond the first release; 0 before the welcome.
-    pub fn features(&self) -> u64 {
-        self.features
-    }
-
-    /// How many items are waiting to be reported.
-    pub fn reports_waiting(&self) -> usize {
-        self.outbox.len()
     }
 
     /// (Re)starts the clock of a comparison that waits for the hub.
@@ -276,6 +247,13 @@ impl AgentSession {
             (Phase::On(receiver), HubFrame::Synced(Synced { stamp })) => receiver.synced(stamp),
             (Phase::On(receiver), HubFrame::Withdrawn(withdrawn)) => receiver.withdrawn(withdrawn),
             (Phase::On(receiver), HubFrame::Content(piece)) => receiver.content(&piece),
+            (Phase::On(receiver), HubFrame::Delta(delta)) => {
+                let (content, base) = (delta.digest, delta.base);
+                receiver.delta(delta)?;
+                self.events
+                    .push_back(AgentEvent::NeedBase { content, base });
+                Ok(())
+            }
             (Phase::On(receiver), HubFrame::Freeze(freeze)) => {
                 receiver.freeze(&freeze)?;
                 self.events.push_back(AgentEvent::Freeze(freeze));
@@ -284,6 +262,14 @@ impl AgentSession {
             (Phase::On(_), HubFrame::Fetch(fetch)) => self.asked(fetch),
         }
     }
+}
+
+/// The content over which another is worth asking for.
+fn base_of(asking: &Asking, bases: &Bases) -> Option<Digest> {
+    if asking.size < DELTA_BYTES_MIN {
+        return None;
+    }
+    bases(&asking.want.key).filter(|base| *base != asking.digest)
 }
 
 /// Takes a part of the whole set.
@@ -336,9 +322,22 @@ impl Session for AgentSession {
                 if let Some(stamp) = self.ack.take() {
                     return Some(AgentFrame::Ack(Ack { stamp }));
                 }
-                receiver
-                    .poll_want(self.config.holds.as_ref())
-                    .map(AgentFrame::Want)
+                let asking = receiver.poll_want(self.config.holds.as_ref())?;
+                let bases = self.bases.as_ref();
+                let bases = bases.filter(|_| self.features & features::DELTA != 0);
+                let base = bases.and_then(|bases| base_of(&asking, bases));
+                Some(match base {
+                    Some(base) if (self.config.holds)(&base) => {
+                        receiver.over(&asking.digest, base);
+                        let Want { key, revision } = asking.want;
+                        AgentFrame::WantOver(WantOver {
+                            key,
+                            revision,
+                            base,
+                        })
+                    }
+                    Some(_) | None => AgentFrame::Want(asking.want),
+                })
             }
             (Lane::Reports, Phase::On(_)) => {
                 let fetched = self.answers.poll_transmit().map(AgentFrame::Fetched);

@@ -5,7 +5,6 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use bytes::Bytes;
 
 use crate::wire::codec::Frame;
 use crate::wire::frame::{Ack, Facts, Hello, RefusalCode, Refused, Restarting, Summary, Want};
@@ -19,6 +18,7 @@ use super::{Change, Ending, Now, Session, Violation, handshake};
 use crate::wire::limits::HELLO_DEADLINE;
 
 mod beside;
+mod contents;
 mod event;
 mod fetches;
 mod freezing;
@@ -137,47 +137,6 @@ impl HubSession {
         }
     }
 
-    /// Answers [`HubEvent::NeedContent`].
-    pub fn content(&mut self, _now: Now, digest: Digest, bytes: Bytes) {
-        let Phase::On(on) = &mut self.phase else {
-            return;
-        };
-        let length = bytes.len();
-        if on.outbound.content(digest, bytes) {
-            return;
-        }
-        let Some(wanted) = self.withdraw(digest) else {
-            return;
-        };
-        self.events
-            .extend(self.config.lineage.stamp(wanted.revision).map(|stamp| {
-                let reason = format!(
-                    "its content has {length} bytes, {} were announced",
-                    wanted.size
-                );
-                HubEvent::Unsendable {
-                    key: wanted.key,
-                    stamp,
-                    reason,
-                }
-            }));
-    }
-
-    /// Answers [`HubEvent::NeedContent`] where the content is gone, because a newer entry of the
-    /// ledger has superseded every one that named it. Reads the ledger on.
-    pub fn gone(&mut self, _now: Now, digest: Digest) {
-        self.withdraw(digest);
-    }
-
-    fn withdraw(&mut self, digest: Digest) -> Option<Wanted> {
-        let Phase::On(on) = &mut self.phase else {
-            return None;
-        };
-        let wanted = on.outbound.forget(digest)?;
-        on.sender.withdraw(&wanted);
-        Some(wanted)
-    }
-
     /// Ends the session from this side, at any time. A message beyond its bound is cut.
     pub fn refuse(&mut self, _now: Now, mut refused: Refused) {
         if matches!(self.phase, Phase::Over) {
@@ -247,7 +206,11 @@ impl HubSession {
                 }
                 Ok(())
             }
-            (Phase::On(on), AgentFrame::Want(want)) => on.want(want),
+            (Phase::On(on), AgentFrame::Want(want)) => on.want(want, None),
+            (Phase::On(on), AgentFrame::WantOver(over)) => {
+                let (key, revision) = (over.key, over.revision);
+                on.want(Want { key, revision }, Some(over.base))
+            }
             (Phase::On(_), AgentFrame::Reports(reports)) => {
                 self.events.push_back(HubEvent::Reports(reports));
                 Ok(())
@@ -294,7 +257,7 @@ impl Running {
         (nudge && self.sender.compares()).then_some(HubFrame::Summary(empty))
     }
 
-    fn want(&mut self, want: Want) -> Result<(), Violation> {
+    fn want(&mut self, want: Want, base: Option<Digest>) -> Result<(), Violation> {
         let Want { key, revision } = want;
         let entry = self
             .sender
@@ -310,6 +273,7 @@ impl Running {
                 size,
                 key,
                 revision,
+                base,
             });
         }
         Ok(())
@@ -374,7 +338,7 @@ impl Session for HubSession {
                 let first = first.or_else(|| order(&mut self.freezing).map(HubFrame::Freeze));
                 first.or_else(|| on.announce(self.freezing.holds(on.features)))
             }
-            (Lane::Content, Phase::On(on)) => on.outbound.poll_transmit().map(HubFrame::Content),
+            (Lane::Content, Phase::On(on)) => on.outbound.poll_transmit(),
             (Lane::Desired | Lane::Content | Lane::Reports, _) => None,
         }
     }
@@ -393,6 +357,6 @@ impl Session for HubSession {
         }
         on.outbound
             .poll_need()
-            .map(|digest| HubEvent::NeedContent { digest })
+            .map(|(digest, base)| HubEvent::NeedContent { digest, base })
     }
 }

@@ -6,11 +6,11 @@ use std::collections::BTreeMap;
 
 use bytes::{Bytes, BytesMut};
 
-use crate::wire::frame::Content;
+use crate::wire::frame::{Content, Delta};
 use crate::wire::limits::WINDOW_BYTES;
 use crate::wire::{Digest, Revision};
 
-use super::Violation;
+use super::{Violation, delta};
 
 /// A content that was asked for.
 #[derive(Debug)]
@@ -18,6 +18,10 @@ struct Asked {
     size: u32,
     /// The revision it was asked by.
     by: Revision,
+    /// The content that was named as being here.
+    base: Option<Digest>,
+    /// What differs from that, while that is being read.
+    delta: Option<Delta>,
 }
 
 /// A content of which pieces have come.
@@ -57,7 +61,54 @@ impl Inbound {
     /// Remembers that a content was asked for.
     pub(super) fn ask(&mut self, digest: Digest, size: u32, by: Revision) {
         self.used += bytes_of(size);
-        self.asked.insert(digest, Asked { size, by });
+        let asked = Asked {
+            size,
+            by,
+            base: None,
+            delta: None,
+        };
+        self.asked.insert(digest, asked);
+    }
+
+    /// Remembers that `base` was named when `digest` was asked for.
+    pub(super) fn over(&mut self, digest: &Digest, base: Digest) {
+        if let Some(asked) = self.asked.get_mut(digest) {
+            asked.base = Some(base);
+        }
+    }
+
+    /// Takes what differs from a content that was named; that one is to be read.
+    pub(super) fn delta(&mut self, delta: Delta) -> Result<(), Violation> {
+        let digest = delta.digest;
+        let over = |asked: &&mut Asked| asked.base == Some(delta.base) && asked.delta.is_none();
+        let Some(asked) = self.asked.get_mut(&digest).filter(over) else {
+            return Err(Violation::Unasked { digest });
+        };
+        if delta.total != asked.size {
+            return Err(Violation::Length {
+                digest,
+                got: delta.total,
+                announced: asked.size,
+            });
+        }
+        asked.delta = Some(delta);
+        Ok(())
+    }
+
+    /// Makes the content of a delta and its base. `None` where there is no delta to it any more;
+    /// `false` where the content cannot be made and is to be asked for anew.
+    pub(super) fn base(&mut self, digest: &Digest, base: Option<&Bytes>) -> Option<bool> {
+        let delta = self.asked.get_mut(digest)?.delta.take()?;
+        let asked = self.asked.remove(digest)?;
+        let made = base.and_then(|base| delta::apply(&delta, base));
+        let whole = made.is_some();
+        match made {
+            Some(bytes) => {
+                self.arrived.insert(*digest, bytes);
+            }
+            None => self.used = self.used.saturating_sub(bytes_of(asked.size)),
+        }
+        Some(whole)
     }
 
     /// Takes a piece. Returns the content's digest when it is whole and true.

@@ -32,6 +32,7 @@ pub mod agent;
 mod answers;
 pub mod backoff;
 pub mod change;
+mod delta;
 mod handshake;
 pub mod hub;
 mod inbound;

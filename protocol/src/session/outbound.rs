@@ -6,9 +6,11 @@ use std::collections::VecDeque;
 
 use bytes::Bytes;
 
-use crate::wire::frame::Content;
+use crate::wire::frame::{Content, Delta};
 use crate::wire::limits::CHUNK_BYTES_MAX;
-use crate::wire::{Digest, ItemKey, Revision};
+use crate::wire::{Digest, HubFrame, ItemKey, Revision};
+
+use super::delta;
 
 /// A content that an agent asked for.
 #[derive(Debug)]
@@ -21,6 +23,8 @@ pub(super) struct Wanted {
     pub(super) key: ItemKey,
     /// At which revision of that item.
     pub(super) revision: Revision,
+    /// Another content that the agent has.
+    pub(super) base: Option<Digest>,
 }
 
 /// A content on its way.
@@ -29,6 +33,8 @@ struct Current {
     wanted: Wanted,
     /// Asked of the shell while `None`.
     bytes: Option<Bytes>,
+    /// Sent instead of the whole.
+    delta: Option<Delta>,
     offset: usize,
 }
 
@@ -53,24 +59,25 @@ impl Outbound {
         }
     }
 
-    /// The next content to ask the shell for.
-    pub(super) fn poll_need(&mut self) -> Option<Digest> {
+    /// The next content to ask the shell for, and the one that the agent has.
+    pub(super) fn poll_need(&mut self) -> Option<(Digest, Option<Digest>)> {
         if self.current.is_some() {
             return None;
         }
         let wanted = self.queue.pop_front()?;
-        let digest = wanted.digest;
+        let need = (wanted.digest, wanted.base);
         self.current = Some(Current {
             wanted,
             bytes: None,
+            delta: None,
             offset: 0,
         });
-        Some(digest)
+        Some(need)
     }
 
     /// Takes a content from the shell; one that was not asked for is ignored. `false` where it is
     /// not as long as was announced: then the caller has to `forget` it.
-    pub(super) fn content(&mut self, digest: Digest, bytes: Bytes) -> bool {
+    pub(super) fn content(&mut self, digest: Digest, bytes: Bytes, base: Option<Bytes>) -> bool {
         let Some(current) = self.current.as_mut() else {
             return true;
         };
@@ -79,6 +86,9 @@ impl Outbound {
         }
         let fits = u32::try_from(bytes.len()) == Ok(current.wanted.size);
         if fits {
+            let known = current.wanted.base.zip(base);
+            current.delta =
+                known.and_then(|(name, base)| delta::between(digest, &bytes, name, &base));
             current.bytes = Some(bytes);
         }
         fits
@@ -91,8 +101,12 @@ impl Outbound {
     }
 
     /// The next piece.
-    pub(super) fn poll_transmit(&mut self) -> Option<Content> {
+    pub(super) fn poll_transmit(&mut self) -> Option<HubFrame> {
         let current = self.current.as_mut()?;
+        if let Some(delta) = current.delta.take() {
+            self.current = None;
+            return Some(HubFrame::Delta(delta));
+        }
         let whole = current.bytes.as_ref()?;
         let end = whole.len().min(current.offset + CHUNK_BYTES_MAX);
         let piece = Content {
@@ -105,7 +119,7 @@ impl Outbound {
         if end == whole.len() {
             self.current = None;
         }
-        Some(piece)
+        Some(HubFrame::Content(piece))
     }
 }
 
@@ -120,6 +134,7 @@ mod tests {
             size,
             key: key("a"),
             revision: Revision(1),
+            base: None,
         }
     }
 
@@ -129,13 +144,13 @@ mod tests {
         let (digest, size) = (Digest::of(&bytes), u32::try_from(bytes.len()).unwrap());
         let mut outbound = Outbound::default();
         outbound.want(wanted(digest, size));
-        assert_eq!(outbound.poll_need(), Some(digest));
+        assert_eq!(outbound.poll_need(), Some((digest, None)));
         outbound.want(wanted(digest, size));
         assert_eq!(outbound.poll_need(), None);
         assert_eq!(outbound.poll_transmit(), None);
-        assert!(outbound.content(digest, bytes.clone()));
+        assert!(outbound.content(digest, bytes.clone(), None));
         let mut received = Vec::new();
-        while let Some(piece) = outbound.poll_transmit() {
+        while let Some(HubFrame::Content(piece)) = outbound.poll_transmit() {
             assert_eq!(usize::try_from(piece.offset).unwrap(), received.len());
             received.extend_from_slice(&piece.bytes);
         }
@@ -148,8 +163,8 @@ mod tests {
         let mut outbound = Outbound::default();
         let digest = Digest::of(b"four");
         outbound.want(wanted(digest, 4));
-        assert_eq!(outbound.poll_need(), Some(digest));
-        assert!(!outbound.content(digest, Bytes::from_static(b"three")));
+        assert_eq!(outbound.poll_need(), Some((digest, None)));
+        assert!(!outbound.content(digest, Bytes::from_static(b"three"), None));
         assert_eq!(
             outbound.forget(digest).map(|wanted| wanted.revision),
             Some(Revision(1))

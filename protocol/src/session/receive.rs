@@ -8,18 +8,20 @@ use std::collections::BTreeSet;
 
 use bytes::Bytes;
 
-use crate::wire::frame::{Content, Freeze, Mode, Want, Withdrawn};
+use crate::wire::frame::{Content, Freeze, Mode, Withdrawn};
 use crate::wire::limits::{WINDOW_BYTES, WINDOW_ITEMS, WINDOW_SUMMARY};
 use crate::wire::{Digest, Lineage, Revision, Stamp};
 
 use super::Violation;
 use super::change::{Batch, Change, Delivered};
 use super::inbound::Inbound;
-use super::queue::{Lacking, Queue};
+use super::queue::Queue;
 use crate::wire::limits::BATCH_ITEMS;
 
 /// Whether a content is durable at the agent.
 pub(super) type Holds<'a> = &'a (dyn Fn(&Digest) -> bool + Send + Sync);
+
+pub(super) use wants::Asking;
 
 /// A batch that is with the shell.
 #[derive(Debug)]
@@ -203,30 +205,6 @@ impl Receiver {
         Ok(())
     }
 
-    /// The next content to ask for, in revision order and within the byte budget.
-    pub(super) fn poll_want(&mut self, holds: Holds<'_>) -> Option<Want> {
-        while let Some(lacking) = self.queue.lacking() {
-            let Lacking {
-                key,
-                revision,
-                digest,
-                size,
-                is_first,
-            } = lacking;
-            if self.inbound.is_asked(&digest) || self.is_here(&digest, holds) {
-                self.queue.settle(revision);
-                continue;
-            }
-            if !self.inbound.affords(size, is_first) {
-                return None;
-            }
-            self.queue.settle(revision);
-            self.inbound.ask(digest, size, revision);
-            return Some(Want { key, revision });
-        }
-        None
-    }
-
     /// Whether a content needs no asking.
     fn is_here(&self, digest: &Digest, holds: Holds<'_>) -> bool {
         self.inbound.arrived(digest).is_some() || holds(digest)
@@ -373,3 +351,4 @@ pub(super) struct Committed {
 
 #[cfg(test)]
 mod tests;
+mod wants;

@@ -5,7 +5,9 @@ use serde::{Deserialize, Serialize};
 
 use super::bounded;
 use super::item::{Digest, ItemKey, Meta};
-use super::limits::{ADDRESSES_MAX, AUTHORITIES_MAX, META_MAX, REPORTS_MAX, SUMMARY_ENTRIES_MAX};
+use super::limits::{
+    ADDRESSES_MAX, AUTHORITIES_MAX, META_MAX, PARTS_MAX, REPORTS_MAX, SUMMARY_ENTRIES_MAX,
+};
 use super::report::ItemReport;
 use super::stamp::{Epoch, Lineage, Revision, Stamp};
 
@@ -48,6 +50,8 @@ pub enum HubFrame {
     Freeze(Freeze),
     /// The object as it is on the member is asked for. Needs [`features::FETCH`].
     Fetch(Fetch),
+    /// A content, as what differs from one that the agent has. Needs [`features::DELTA`].
+    Delta(Delta),
 }
 
 /// What an agent says.
@@ -65,6 +69,8 @@ pub enum AgentFrame {
     Facts(Facts),
     /// A piece of an object that was fetched, or why there is none. Needs [`features::FETCH`].
     Fetched(Fetched),
+    /// Content that the agent lacks, and one that it has. Needs [`features::DELTA`].
+    WantOver(WantOver),
 }
 
 impl HubFrame {
@@ -81,7 +87,7 @@ impl HubFrame {
             | Self::Synced(_)
             | Self::Withdrawn(_)
             | Self::Freeze(_) => Lane::Desired,
-            Self::Content(_) => Lane::Content,
+            Self::Content(_) | Self::Delta(_) => Lane::Content,
         }
     }
 
@@ -99,6 +105,7 @@ impl HubFrame {
             Self::Withdrawn(_) => "withdrawn",
             Self::Freeze(_) => "freeze",
             Self::Fetch(_) => "fetch",
+            Self::Delta(_) => "delta",
         }
     }
 }
@@ -109,6 +116,7 @@ impl HubFrame {
         match self {
             Self::Freeze(_) => features::FREEZE,
             Self::Fetch(_) => features::FETCH,
+            Self::Delta(_) => features::DELTA,
             Self::Welcome(_)
             | Self::Refused(_)
             | Self::Put(_)
@@ -127,6 +135,7 @@ impl AgentFrame {
     pub fn needs(&self) -> u64 {
         match self {
             Self::Fetched(_) => features::FETCH,
+            Self::WantOver(_) => features::DELTA,
             Self::Hello(_) | Self::Ack(_) | Self::Want(_) | Self::Reports(_) | Self::Facts(_) => 0,
         }
     }
@@ -134,7 +143,7 @@ impl AgentFrame {
     /// The lane it travels on.
     pub fn lane(&self) -> Lane {
         match self {
-            Self::Hello(_) | Self::Ack(_) | Self::Want(_) => Lane::Control,
+            Self::Hello(_) | Self::Ack(_) | Self::Want(_) | Self::WantOver(_) => Lane::Control,
             Self::Reports(_) | Self::Facts(_) | Self::Fetched(_) => Lane::Reports,
         }
     }
@@ -148,6 +157,7 @@ impl AgentFrame {
             Self::Reports(_) => "reports",
             Self::Facts(_) => "facts",
             Self::Fetched(_) => "fetched",
+            Self::WantOver(_) => "want over",
         }
     }
 }
@@ -334,6 +344,46 @@ pub struct Want {
     pub revision: Revision,
 }
 
+/// As [`Want`], by an agent that has another content. The hub answers with a [`Delta`] over that, or
+/// with the whole, as it likes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WantOver {
+    /// Which item.
+    pub key: ItemKey,
+    /// At which revision.
+    pub revision: Revision,
+    /// What the agent has.
+    pub base: Digest,
+}
+
+/// A content, as what differs from another that the agent said it has.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Delta {
+    /// Of which content.
+    pub digest: Digest,
+    /// Over which.
+    pub base: Digest,
+    /// How long the whole is, in bytes.
+    pub total: u32,
+    /// What it is made of, in order.
+    #[serde(deserialize_with = "bounded::list::<PARTS_MAX, _, _>")]
+    pub parts: Vec<Part>,
+}
+
+/// A part of a content.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Part {
+    /// Bytes of the base.
+    Copy {
+        /// Where they begin.
+        offset: u32,
+        /// How many they are.
+        length: u32,
+    },
+    /// Other bytes.
+    New(Bytes),
+}
+
 /// What a cluster is like: bounded JSON of `api::facts::Facts`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Facts {
@@ -404,6 +454,9 @@ pub mod features {
     /// [`HubFrame::Fetch`](super::HubFrame::Fetch) and
     /// [`AgentFrame::Fetched`](super::AgentFrame::Fetched).
     pub const FETCH: u64 = 2;
+    /// [`AgentFrame::WantOver`](super::AgentFrame::WantOver) and
+    /// [`HubFrame::Delta`](super::HubFrame::Delta).
+    pub const DELTA: u64 = 4;
     /// What this release understands.
-    pub const ALL: u64 = FREEZE | FETCH;
+    pub const ALL: u64 = FREEZE | FETCH | DELTA;
 }

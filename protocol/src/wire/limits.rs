@@ -54,6 +54,10 @@ pub const RESTART_AFTER: Duration = Duration::from_millis(500);
 pub const RESTART_SPREAD_EACH: Duration = Duration::from_millis(2);
 /// Over how long a time they spread at the most.
 pub const RESTART_SPREAD_MAX: Duration = Duration::from_secs(20);
+/// Most parts of one delta.
+pub const PARTS_MAX: usize = 64;
+/// A content shorter than this, in bytes, is never sent as a delta.
+pub const DELTA_BYTES_MIN: u32 = 512;
 /// Questions for objects on the member that wait for an answer, in one session.
 pub const FETCHES_MAX: usize = 4;
 /// How long a hub waits for the answer to a fetch before it says that none came.

@@ -5,8 +5,9 @@
 use bytes::Bytes;
 
 use super::frame::{
-    Ack, Content, Facts, Fetch, Fetched, Freeze, Hello, Mode, Put, RefusalCode, Refused,
-    Restarting, Summary, SummaryEntry, Synced, Tombstone, Want, Welcome, Withdrawn,
+    Ack, Content, Delta, Facts, Fetch, Fetched, Freeze, Hello, Mode, Part, Put, RefusalCode,
+    Refused, Restarting, Summary, SummaryEntry, Synced, Tombstone, Want, WantOver, Welcome,
+    Withdrawn,
 };
 use super::item::Propagation;
 use super::report::{Health, ItemReport, ItemState};
@@ -189,7 +190,22 @@ fn freezes() -> Vec<(&'static str, HubFrame)> {
         ("freeze", freeze(true, "night of the move", Vec::new())),
         ("freeze-lifted", freeze(false, "", every_meta())),
         ("fetch", HubFrame::Fetch(Fetch { id: 9, key: key() })),
+        ("delta", HubFrame::Delta(delta())),
     ]
+}
+
+fn delta() -> Delta {
+    let copy = |offset, length| Part::Copy { offset, length };
+    Delta {
+        digest: Digest([0xd1; 32]),
+        base: Digest([0xb0; 32]),
+        total: 70_000,
+        parts: vec![
+            copy(0, 300),
+            Part::New(Bytes::from_static(b"\"web:2\"")),
+            copy(307, 69_693),
+        ],
+    }
 }
 
 fn fetched(problem: &str, bytes: &'static [u8]) -> AgentFrame {
@@ -253,6 +269,14 @@ pub(super) fn agent() -> Vec<(&'static str, AgentFrame)> {
             AgentFrame::Want(Want {
                 key: key(),
                 revision: Revision(300),
+            }),
+        ),
+        (
+            "want-over",
+            AgentFrame::WantOver(WantOver {
+                key: key(),
+                revision: Revision(300),
+                base: Digest([0xb0; 32]),
             }),
         ),
         ("reports", AgentFrame::Reports(reports())),

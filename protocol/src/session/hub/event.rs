@@ -62,6 +62,8 @@ pub enum HubEvent {
     NeedContent {
         /// Which content.
         digest: Digest,
+        /// Another one that the agent has: with its bytes, `content_over` is the better answer.
+        base: Option<Digest>,
     },
     /// An entry that was offered cannot travel and was left out: it exceeds a bound, its stamp is
     /// not of this history, or its content is not as long as it says. A fault of this hub.

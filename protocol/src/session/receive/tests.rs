@@ -27,7 +27,7 @@ fn deliver(receiver: &mut Receiver, content: &[u8]) {
 }
 
 fn wants(receiver: &mut Receiver) -> Vec<u64> {
-    std::iter::from_fn(|| receiver.poll_want(&nothing))
+    std::iter::from_fn(|| receiver.poll_want(&nothing).map(|asking| asking.want))
         .map(|want| want.revision.0)
         .collect()
 }

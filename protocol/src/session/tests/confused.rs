@@ -99,7 +99,7 @@ proptest! {
                 break;
             }
             while let Some(event) = hub.poll_event() {
-                if let HubEvent::NeedContent { digest } = event {
+                if let HubEvent::NeedContent { digest, .. } = event {
                     hub.content(T0, digest, Bytes::from_static(b"x"));
                 }
             }

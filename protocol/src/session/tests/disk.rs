@@ -74,7 +74,10 @@ impl Agent {
                 }
                 AgentEvent::Compared(_) => self.compared += 1,
                 AgentEvent::Synced(stamp) => self.synced = Some(stamp),
-                AgentEvent::Freeze(_) | AgentEvent::Fetch(_) | AgentEvent::Restarting(_) => {}
+                AgentEvent::NeedBase { .. }
+                | AgentEvent::Freeze(_)
+                | AgentEvent::Fetch(_)
+                | AgentEvent::Restarting(_) => {}
                 AgentEvent::Closed(ending) => self.closed.push(format!("{ending:?}")),
             }
         }

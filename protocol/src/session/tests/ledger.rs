@@ -142,7 +142,9 @@ impl Hub {
                 HubEvent::NeedChanges { after, room } => {
                     self.waiting.push(Question::Changes { after, room });
                 }
-                HubEvent::NeedContent { digest } => self.waiting.push(Question::Content(digest)),
+                HubEvent::NeedContent { digest, .. } => {
+                    self.waiting.push(Question::Content(digest))
+                }
                 HubEvent::Acked(revision) => self.acked(revision),
                 HubEvent::Reports(reports) => {
                     self.reports

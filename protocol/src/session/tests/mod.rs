@@ -3,6 +3,7 @@
 mod behaviour;
 mod beside;
 mod confused;
+mod deltas;
 mod disk;
 mod hostile;
 mod ledger;

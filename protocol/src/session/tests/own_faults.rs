@@ -40,7 +40,10 @@ fn a_withdrawal_names_what_asked_even_if_that_is_acknowledged() {
     };
     hub.handle_frame(T0, AgentFrame::Want(want)).unwrap();
     let digest = Digest::of(b"one");
-    assert_eq!(hub.poll_event(), Some(HubEvent::NeedContent { digest }));
+    assert_eq!(
+        hub.poll_event(),
+        Some(HubEvent::NeedContent { digest, base: None })
+    );
     hub.handle_frame(T0, AgentFrame::Ack(Ack { stamp: stamp(11) }))
         .unwrap();
     hub.gone(T0, digest);
@@ -60,7 +63,10 @@ fn a_content_of_another_length_is_named_and_withdrawn() {
     };
     hub.handle_frame(T0, AgentFrame::Want(want)).unwrap();
     let digest = Digest::of(b"one");
-    assert_eq!(hub.poll_event(), Some(HubEvent::NeedContent { digest }));
+    assert_eq!(
+        hub.poll_event(),
+        Some(HubEvent::NeedContent { digest, base: None })
+    );
     hub.content(T0, digest, Bytes::from_static(b"longer"));
     assert!(matches!(
         hub.poll_event(),

@@ -4,13 +4,13 @@
 //! on their way out.
 
 use crate::wire::frame::{
-    Content, Facts, Fetch, Fetched, Freeze, Hello, Put, Refused, Summary, SummaryEntry, Tombstone,
-    Want, Welcome, Withdrawn,
+    Content, Delta, Facts, Fetch, Fetched, Freeze, Hello, Part, Put, Refused, Summary,
+    SummaryEntry, Tombstone, Want, WantOver, Welcome, Withdrawn,
 };
 use crate::wire::limits::{
     ADDRESSES_MAX, AUTHORITIES_MAX, CHUNK_BYTES_MAX, CONTENT_BYTES_MAX, FACTS_BYTES_MAX,
     IGNORED_FIELDS_MAX, LINEAGE_MAX, MESSAGE_BYTES_MAX, META_BYTES_MAX, META_MAX, NAME_BYTES_MAX,
-    PEM_BYTES_MAX, REPORTS_MAX, STATUS_BYTES_MAX, SUMMARY_ENTRIES_MAX,
+    PARTS_MAX, PEM_BYTES_MAX, REPORTS_MAX, STATUS_BYTES_MAX, SUMMARY_ENTRIES_MAX,
 };
 use crate::wire::report::ItemReport;
 use crate::wire::{AgentFrame, HubFrame, ItemKey, Meta};
@@ -63,6 +63,7 @@ pub(super) fn hub(frame: &HubFrame) -> Result<(), Exceeded> {
         HubFrame::Withdrawn(Withdrawn { key, revision: _ }) => item_key(key),
         HubFrame::Freeze(frame) => freeze(frame),
         HubFrame::Fetch(Fetch { id: _, key }) => item_key(key),
+        HubFrame::Delta(frame) => delta(frame),
     }
 }
 
@@ -85,6 +86,7 @@ pub(super) fn agent(frame: &AgentFrame) -> Result<(), Exceeded> {
         }
         AgentFrame::Facts(Facts { json }) => at_most("facts (bytes)", json.len(), FACTS_BYTES_MAX),
         AgentFrame::Fetched(frame) => fetched(frame),
+        AgentFrame::WantOver(WantOver { key, .. }) => item_key(key),
     }
 }
 
@@ -186,6 +188,24 @@ fn piece(offset: u32, length: usize, total: u32) -> Result<(), Exceeded> {
     at_most("a content (bytes)", size(total), CONTENT_BYTES_MAX)?;
     let end = size(offset).saturating_add(length);
     at_most("a content's end (bytes)", end, size(total))
+}
+
+fn delta(delta: &Delta) -> Result<(), Exceeded> {
+    at_most("a delta (parts)", delta.parts.len(), PARTS_MAX)?;
+    at_most("a content (bytes)", size(delta.total), CONTENT_BYTES_MAX)?;
+    let (mut new, mut whole) = (0_usize, 0_usize);
+    for part in &delta.parts {
+        let length = match part {
+            Part::Copy { length, .. } => size(*length),
+            Part::New(bytes) => {
+                new = new.saturating_add(bytes.len());
+                bytes.len()
+            }
+        };
+        whole = whole.saturating_add(length);
+    }
+    at_most("a delta's own content (bytes)", new, CHUNK_BYTES_MAX)?;
+    at_most("a delta's parts (bytes)", whole, size(delta.total))
 }
 
 fn freeze(freeze: &Freeze) -> Result<(), Exceeded> {

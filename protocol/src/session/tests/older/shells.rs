@@ -125,7 +125,7 @@ impl Hub {
                     self.session.offer(T0, entries);
                     self.session.synced(T0, Revision(upto));
                 }
-                HubEvent::NeedContent { digest } => self.content(digest),
+                HubEvent::NeedContent { digest, .. } => self.content(digest),
                 HubEvent::Fetched { content, .. } => assert!(content.is_err(), "answered"),
                 HubEvent::Admitted(_)
                 | HubEvent::Unsendable { .. }
@@ -218,7 +218,9 @@ impl Agent {
                 AgentEvent::Synced(_) => self.hear("synced"),
                 AgentEvent::Restarting(_) => self.hear("restarting"),
                 AgentEvent::Closed(_) => self.hear("closed"),
-                AgentEvent::Freeze(_) | AgentEvent::Fetch(_) => self.hear("something newer"),
+                AgentEvent::Freeze(_) | AgentEvent::Fetch(_) | AgentEvent::NeedBase { .. } => {
+                    self.hear("something newer")
+                }
             }
         }
     }
