@@ -1,5 +1,6 @@
 //! A small agent.
 
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex};
 
@@ -32,7 +33,14 @@ pub(crate) enum Say {
 struct TestShell {
     events: mpsc::Sender<AgentEvent>,
     say: mpsc::Receiver<Say>,
-    held: Arc<Mutex<Vec<Digest>>>,
+    held: Arc<Mutex<Held>>,
+}
+
+/// What an agent has.
+#[derive(Default)]
+struct Held {
+    contents: BTreeMap<Digest, Bytes>,
+    items: BTreeMap<ItemKey, Digest>,
 }
 
 impl Shell for TestShell {
@@ -64,12 +72,20 @@ impl Shell for TestShell {
     ) -> ControlFlow<()> {
         let over = matches!(event, AgentEvent::Closed(_));
         if let AgentEvent::Commit(batch) = &event {
-            let digests = batch
-                .changes
-                .iter()
-                .filter_map(|delivered| delivered.change.digest());
-            self.held.lock().unwrap().extend(digests);
+            let mut held = self.held.lock().unwrap();
+            for delivered in &batch.changes {
+                let Some(digest) = delivered.change.digest() else {
+                    continue;
+                };
+                held.items.insert(delivered.change.key.clone(), digest);
+                let content = delivered.content.clone();
+                held.contents.extend(content.map(|bytes| (digest, bytes)));
+            }
             session.committed(now, batch.upto);
+        }
+        if let AgentEvent::NeedBase { content, base } = &event {
+            let held = self.held.lock().unwrap();
+            session.base(now, content, held.contents.get(base));
         }
         self.events.try_send(event).unwrap();
         if over {
@@ -84,15 +100,17 @@ impl Agent {
     pub(crate) fn start(connection: quinn::Connection, hello: Hello) -> Self {
         let (events, heard) = mpsc::channel(4096);
         let (reports, say) = mpsc::channel(64);
-        let held: Arc<Mutex<Vec<Digest>>> = Arc::default();
-        let holds = held.clone();
+        let held: Arc<Mutex<Held>> = Arc::default();
+        let (holds, items) = (held.clone(), held.clone());
         let config = AgentConfig {
             hello,
-            holds: Arc::new(move |digest| holds.lock().unwrap().contains(digest)),
+            holds: Arc::new(move |digest| holds.lock().unwrap().contents.contains_key(digest)),
         };
+        let bases = Arc::new(move |key: &ItemKey| items.lock().unwrap().items.get(key).copied());
         tokio::spawn(async move {
             let started = Instant::now();
-            let mut session = AgentSession::new(config, started.elapsed());
+            let session = AgentSession::new(config, started.elapsed());
+            let mut session = session.with_bases(bases);
             let mut shell = TestShell { events, say, held };
             drive(&connection, Side::Agent, &mut session, &mut shell, started).await
         });

@@ -1,10 +1,10 @@
-//! Freezes and fetches over real UDP on loopback: from a record to the agent, and back.
+//! Freezes, fetches and differences over real UDP on loopback: from a record to the agent, and back.
 
 use bytes::Bytes;
 use roadstead_protocol::session::AgentEvent;
 use roadstead_protocol::wire::frame::{Freeze, Hello, features};
 use roadstead_protocol::wire::limits;
-use roadstead_protocol::wire::{Epoch, Meta, Revision, Stamp};
+use roadstead_protocol::wire::{Digest, Epoch, Meta, Revision, Stamp};
 use roadstead_store::Txn;
 use roadstead_store::records::{self, FetchRequest, FetchResult, FreezeRecord};
 
@@ -174,6 +174,44 @@ async fn problems_are_told_and_what_nobody_waits_for_is_not_kept() {
     reply(&mut agent, Ok(Bytes::from_static(b"{}"))).await;
     world.until("the answer", |w| answer(w, 3).is_some()).await;
     assert!(answer(&world, 2).is_none());
+}
+
+/// A content of some 100 kB that nothing compresses, with one field that changes.
+fn large(field: &str) -> Bytes {
+    let words: Vec<String> = (0_u32..1_500)
+        .map(|n| Digest::of(&n.to_be_bytes()).to_string())
+        .collect();
+    format!(
+        "{{\"field\":\"{field}\",\"words\":\"{}\"}}",
+        words.join(" ")
+    )
+    .into()
+}
+
+#[tokio::test]
+async fn one_field_of_a_large_object_travels_in_less_than_2_kb() {
+    let world = World::start(26).await;
+    let joined = world.join("prod", UID).await;
+    let connection = world
+        .connect(&joined.identity, &world.authority)
+        .await
+        .unwrap();
+    let mut agent = Agent::start(connection.clone(), knowing());
+    world.put(UID, "a", large("one")).await;
+    agent.changes(1).await;
+    // Nothing of it is left on its way.
+    tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+    let bytes = || {
+        let stats = connection.stats();
+        stats.udp_rx.bytes + stats.udp_tx.bytes
+    };
+    let before = bytes();
+    world.put(UID, "a", large("two")).await;
+    let changes = agent.changes(1).await;
+    assert_eq!(changes[0].content, Some(large("two")));
+    tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+    let travelled = bytes() - before;
+    assert!(travelled < 2_000, "{travelled} bytes");
 }
 
 #[tokio::test]
