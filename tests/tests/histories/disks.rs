@@ -3,9 +3,10 @@
 use anyhow::{Result, ensure};
 use http::Method;
 use roadstead_protocol::wire::report::ItemState;
+use serde_json::{Value, json};
 
-use crate::stage::objects::{map, map_key, map_path};
-use crate::stage::{Agent, Fate, Member, Stage};
+use crate::stage::objects::{CLUSTER, CLUSTERS, map, map_key, map_path};
+use crate::stage::{ANCHOR, Agent, Fate, Member, Stage};
 
 /// An object is created, and its agent is killed before it wrote that down; then a user deletes it.
 /// It is ours by label and stamp: it goes.
@@ -97,6 +98,171 @@ pub(crate) async fn rewound(stage: &mut Stage) -> Result<()> {
     stage
         .expect_deleted(&[map_path("b"), map_path("later")])
         .await
+}
+
+/// The agent's disk goes back before the member was told how far the agent is, and the hub is away:
+/// what is newer there is not overwritten. What was deleted meanwhile comes back, for nobody there
+/// knows better; the hub, once it is back, shows it until a user says what it is.
+pub(crate) async fn rewound_before_the_member_knew(stage: &mut Stage) -> Result<()> {
+    stage.given(&[("a", "1"), ("b", "1")]).await?;
+    stage.until_anchored("b").await?;
+    stage.agent.kill()?;
+    stage.agent.copy_to("agent-copy.redb")?;
+    stage.start_agent().await?;
+    stage.until_ready().await?;
+    stage.given(&[("a", "2")]).await?;
+    stage.hub.delete(&map_path("b")).await?;
+    stage.member.until_map("b", None).await?;
+    stage.expect_deleted(&[map_path("b")]).await?;
+    stage.agent.kill()?;
+    stage.hub.stop().await?;
+    stage.agent.put_back("agent-copy.redb")?;
+    stage.start_agent().await?;
+    // The third start; nothing is applied before that is on the member.
+    let third = |o: Option<&Value>| o.and_then(|o| o.pointer("/data/boot")) == Some(&json!("3"));
+    stage
+        .member
+        .until(ANCHOR, "it is the third start", third)
+        .await?;
+    stage.quiet().await;
+    stage.member.expect_map("a", Some("2")).await?;
+    stage.hub.start().await?;
+    stage.until_ready().await?;
+    stage.until_applied("a").await?;
+    stage.quiet().await;
+    stage.member.expect_map("a", Some("2")).await?;
+    if stage.member.map("b").await?.is_some() {
+        let b = "ConfigMap/default/b";
+        stage.until_held(&[b]).await?;
+        stage.reconcile("--delete", b).await?;
+        stage.member.until_map("b", None).await?;
+    }
+    stage.until_nothing_held().await?;
+    stage.given(&[("a", "3")]).await
+}
+
+/// A user detaches the cluster and lets it join again, with the agent's disk as it was: nothing is
+/// removed, what it made before is still its own, and what nobody names any more is shown.
+pub(crate) async fn detached_and_joined_again_with_its_disk(stage: &mut Stage) -> Result<()> {
+    stage.given(&[("a", "1"), ("b", "1")]).await?;
+    let uids = [uid(stage, "a").await?, uid(stage, "b").await?];
+    stage.hub.delete(&format!("{CLUSTERS}/{CLUSTER}")).await?;
+    stage.agent.until_said("detached").await?;
+    // Nothing is applied any more, and nothing removed.
+    let drift = json!({"data": {"key": "theirs now"}});
+    stage.member.api.merge(&map_path("b"), &drift).await?.ok()?;
+    stage.hub.delete(&map_path("b")).await?;
+    stage.quiet().await;
+    stage.member.expect_map("a", Some("1")).await?;
+    stage.member.expect_map("b", Some("theirs now")).await?;
+    stage.hub.put(&[map("a", "2")]).await?;
+    let token = stage.hub.token().await?;
+    stage.agent.kill()?;
+    stage.agent.start(&stage.member, Some(&token)).await?;
+    stage.until_ready().await?;
+    stage.member.until_map("a", Some("2")).await?;
+    stage.until_applied("a").await?;
+    stage.quiet().await;
+    stage.member.expect_map("b", Some("theirs now")).await?;
+    let now = [uid(stage, "a").await?, uid(stage, "b").await?];
+    ensure!(now == uids, "they were made anew");
+    stage.expect_deleted(&[]).await
+}
+
+/// The agent's disk is empty at a start, and its identity is in the Secret on its member: it is the
+/// same agent. What was decided while it was away is carried out, and nothing else moves.
+pub(crate) async fn wiped_with_its_secret_kept(stage: &mut Stage) -> Result<()> {
+    stage.agent.secret = Some("roadstead-agent-identity".to_owned());
+    stage.restart_agent().await?;
+    stage.given(&[("a", "1"), ("b", "1"), ("c", "1")]).await?;
+    stage.until_anchored("c").await?;
+    let secret = "/api/v1/namespaces/roadstead-system/secrets/roadstead-agent-identity";
+    let kept = |o: Option<&Value>| o.is_some_and(|o| o.pointer("/data/identity").is_some());
+    stage
+        .member
+        .until(secret, "the identity is kept", kept)
+        .await?;
+    let uids = [uid(stage, "a").await?, uid(stage, "c").await?];
+    stage.agent.kill()?;
+    stage.agent.wipe()?;
+    stage.hub.put(&[map("a", "2")]).await?;
+    stage.hub.delete(&map_path("b")).await?;
+    stage.quiet().await;
+    stage.start_agent().await?;
+    anew(stage, &uids).await
+}
+
+/// The same, and without a Secret a user lets the cluster join anew, as the AttachedCluster that it is.
+pub(crate) async fn wiped_and_joined_anew(stage: &mut Stage) -> Result<()> {
+    stage.given(&[("a", "1"), ("b", "1"), ("c", "1")]).await?;
+    stage.until_anchored("c").await?;
+    let uids = [uid(stage, "a").await?, uid(stage, "c").await?];
+    stage.agent.kill()?;
+    stage.agent.wipe()?;
+    stage.hub.put(&[map("a", "2")]).await?;
+    stage.hub.delete(&map_path("b")).await?;
+    stage.quiet().await;
+    let token = stage.hub.token().await?;
+    stage.agent.start(&stage.member, Some(&token)).await?;
+    anew(stage, &uids).await
+}
+
+async fn uid(stage: &Stage, name: &str) -> Result<String> {
+    stage.member.uid(&map_path(name)).await
+}
+
+/// `a` was changed and `b` deleted while the agent was away; `c` is as it was.
+async fn anew(stage: &Stage, uids: &[String]) -> Result<()> {
+    stage.member.until_map("a", Some("2")).await?;
+    stage.member.until_map("b", None).await?;
+    for name in ["a", "c"] {
+        stage.until_applied(name).await?;
+    }
+    stage.member.expect_map("c", Some("1")).await?;
+    let now = [uid(stage, "a").await?, uid(stage, "c").await?];
+    ensure!(now == uids, "they were made anew");
+    stage.until_nothing_held().await?;
+    // What is drifted is put right, and what is deleted goes, as ever.
+    let drift = json!({"data": {"key": "drift"}});
+    stage.member.api.merge(&map_path("c"), &drift).await?.ok()?;
+    stage.member.until_map("c", Some("1")).await?;
+    stage.hub.delete(&map_path("c")).await?;
+    stage.member.until_map("c", None).await?;
+    stage.expect_deleted(&[map_path("b"), map_path("c")]).await
+}
+
+/// The Secret with the identity is copied to another cluster: an agent there is nobody.
+pub(crate) async fn its_secret_copied_to_another_cluster(stage: &mut Stage) -> Result<()> {
+    let name = "roadstead-agent-identity";
+    stage.agent.secret = Some(name.to_owned());
+    stage.restart_agent().await?;
+    stage.given(&[("a", "1")]).await?;
+    let secrets = "/api/v1/namespaces/roadstead-system/secrets";
+    let path = format!("{secrets}/{name}");
+    let kept = |o: Option<&Value>| o.is_some_and(|o| o.pointer("/data/identity").is_some());
+    let secret = stage
+        .member
+        .until(&path, "the identity is kept", kept)
+        .await?;
+    let mut secret = secret.unwrap_or_default();
+    secret["metadata"] = json!({"name": name, "namespace": "roadstead-system"});
+    let other = Member::simulated().await?;
+    let space =
+        json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "roadstead-system"}});
+    other.api.create("/api/v1/namespaces", &space).await?.ok()?;
+    other.api.create(secrets, &secret).await?.ok()?;
+    let mut copy = Agent::new(stage.folder()?, "copy");
+    copy.secret = Some(name.to_owned());
+    copy.start(&other, None).await?;
+    let ended = copy.ended().await?;
+    ensure!(
+        matches!(ended, roadstead_agent::Error::CopiedSecret { .. }),
+        "{ended}"
+    );
+    other.expect_map("a", None).await?;
+    ensure!(other.gate.acts().is_empty(), "{:?}", other.gate.acts());
+    stage.given(&[("a", "2")]).await?;
+    stage.expect_deleted(&[]).await
 }
 
 /// What an agent knows is copied to another cluster: there it does nothing, and says why.

@@ -1,11 +1,14 @@
 //! Hubs whose past is not what their agents remember: new ones, restored ones, twins.
 
+use std::path::Path;
+
 use anyhow::{Result, ensure};
+use base64::Engine as _;
 use roadstead_protocol::wire::report::ItemState;
 use roadstead_tests::process::within;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::stage::objects::{map, map_key, map_path, policy_path, sends};
+use crate::stage::objects::{CLUSTER, CLUSTERS, map, map_key, map_path, policy_path, sends};
 use crate::stage::{Hub, SOON, Stage};
 
 /// What a hold says on both sides.
@@ -58,60 +61,6 @@ pub(crate) async fn a_new_empty_hub_in_the_old_ones_place(stage: &mut Stage) -> 
     stage.expect_deleted(&[]).await
 }
 
-/// Sets the scene: `a` as the copy has it, then as it became; `later` that the copy lacks.
-async fn restored(stage: &mut Stage) -> Result<()> {
-    stage.given(&[("a", "1")]).await?;
-    stage.hub.stop().await?;
-    stage.hub.copy_to(COPY)?;
-    stage.hub.start().await?;
-    stage.given(&[("a", "2"), ("later", "1")]).await?;
-    stage.hub.stop().await?;
-    stage.hub.put_back(COPY)?;
-    stage.hub.start().await
-}
-
-/// The hub is as it was before it gave something: what it gave is kept, kept right, and shown as
-/// held; a user's write of it ends that.
-pub(crate) async fn restored_to_before_a_put(stage: &mut Stage) -> Result<()> {
-    restored(stage).await?;
-    let said = stage.until_report(&map_key("a"), HELD.0, HELD.1).await?;
-    ensure!(!said.message.is_empty(), "a hold without words");
-    stage
-        .until_report(&map_key("later"), UNNAMED.0, UNNAMED.1)
-        .await?;
-    stage.member.expect_map("a", Some("2")).await?;
-    stage.member.expect_map("later", Some("1")).await?;
-    // Kept right while it is held.
-    let drift = json!({"data": {"key": "drift"}});
-    for name in ["a", "later"] {
-        let path = map_path(name);
-        stage.member.api.merge(&path, &drift).await?.ok()?;
-    }
-    stage.member.until_map("a", Some("2")).await?;
-    stage.member.until_map("later", Some("1")).await?;
-    stage.expect_deleted(&[]).await
-}
-
-/// The hub is as it was before something was deleted: it is not made anew.
-pub(crate) async fn restored_to_before_a_tombstone(stage: &mut Stage) -> Result<()> {
-    stage.given(&[("a", "1"), ("b", "1")]).await?;
-    stage.hub.stop().await?;
-    stage.hub.copy_to(COPY)?;
-    stage.hub.start().await?;
-    stage.until_ready().await?;
-    stage.hub.delete(&map_path("a")).await?;
-    stage.member.until_map("a", None).await?;
-    stage.hub.stop().await?;
-    stage.hub.put_back(COPY)?;
-    stage.hub.start().await?;
-    stage.until_report(&map_key("a"), HELD.0, HELD.1).await?;
-    stage.until_applied("b").await?;
-    stage.quiet().await;
-    stage.member.expect_map("a", None).await?;
-    stage.member.expect_map("b", Some("1")).await?;
-    stage.expect_deleted(&[map_path("a")]).await
-}
-
 /// Two hubs go on from one copy, and an agent meets one after the other: key by key, what the other
 /// wrote is held, and what both have in common goes on.
 pub(crate) async fn two_hubs_from_one_copy(stage: &mut Stage) -> Result<()> {
@@ -142,6 +91,13 @@ pub(crate) async fn two_hubs_from_one_copy(stage: &mut Stage) -> Result<()> {
     stage.member.expect_map("b", Some("second")).await?;
     // What both know goes on at either of them.
     stage.given(&[("c", "2")]).await?;
+    stage.until_held(&["ConfigMap/default/b"]).await?;
+    // The way out: the member's is taken as the first hub's own.
+    stage.reconcile("--adopt", "ConfigMap/default/b").await?;
+    stage.until_applied("b").await?;
+    stage.member.expect_map("b", Some("second")).await?;
+    stage.until_nothing_held().await?;
+    stage.given(&[("b", "2")]).await?;
     stage.expect_deleted(&[]).await
 }
 
@@ -219,13 +175,20 @@ pub(crate) async fn a_restored_hub_writes_another_key_and_crashes(stage: &mut St
     stage.start_agent().await?;
     stage.member.until_map("b", Some("1")).await?;
     stage.until_applied("b").await?;
-    stage.until_report(&map_key("a"), HELD.0, HELD.1).await?;
+    stage.until_held(&["ConfigMap/default/a"]).await?;
     stage.member.expect_map("a", Some("2")).await?;
+    // The hub crashes once more: what is held is held, and shown.
+    stage.hub.kill()?;
+    stage.hub.start().await?;
+    stage.restart_agent().await?;
+    stage.until_held(&["ConfigMap/default/a"]).await?;
+    stage.given(&[("a", "3")]).await?;
+    stage.until_nothing_held().await?;
     stage.expect_deleted(&[]).await
 }
 
-/// Hub and agent go back together, as a hosted agent does whose disk is beside its hub's: only the
-/// member remembers. What it holds is not overwritten, and nothing is removed.
+/// Hub and agent go back together: only the member remembers. What it holds is not overwritten, and
+/// nothing is removed.
 pub(crate) async fn hub_and_agent_restored_together(stage: &mut Stage) -> Result<()> {
     const AGENT: &str = "agent-copy.redb";
     stage.given(&[("a", "1"), ("b", "1")]).await?;
@@ -249,7 +212,94 @@ pub(crate) async fn hub_and_agent_restored_together(stage: &mut Stage) -> Result
         .until_report(&map_key("later"), ItemState::Unclaimed, "Unclaimed")
         .await?;
     stage.until_applied("b").await?;
+    only_the_member_remembers(stage).await
+}
+
+/// `a` and `later` are as they were after the copy was taken; a user settles both.
+async fn only_the_member_remembers(stage: &Stage) -> Result<()> {
+    stage
+        .until_held(&["ConfigMap/default/a", "ConfigMap/default/later"])
+        .await?;
+    stage.quiet().await;
     stage.member.expect_map("a", Some("2")).await?;
+    stage.member.expect_map("b", Some("1")).await?;
     stage.member.expect_map("later", Some("1")).await?;
-    stage.expect_deleted(&[]).await
+    stage.expect_deleted(&[]).await?;
+    stage.given(&[("a", "3")]).await?;
+    stage
+        .reconcile("--delete", "ConfigMap/default/later")
+        .await?;
+    stage.member.until_map("later", None).await?;
+    stage.until_nothing_held().await?;
+    stage.expect_deleted(&[map_path("later")]).await
+}
+
+/// As before, with an agent that the hub hosts, whose disk is in the hub's own folder.
+pub(crate) async fn a_hosted_agent_restored_with_its_hub(stage: &mut Stage) -> Result<()> {
+    stage.agent.kill()?;
+    let path = format!("{CLUSTERS}/{CLUSTER}");
+    stage.hub.delete(&path).await?;
+    stage.hub.hosts(&stage.member);
+    stage.hub.restart().await?;
+    stage.hub.put(&by_kubeconfig()).await?;
+    stage.until_ready().await?;
+    stage.given(&[("a", "1"), ("b", "1")]).await?;
+    stage.hub.stop().await?;
+    let folder = stage.folder()?.join("hosted-copy");
+    stage.hub.copy_to(COPY)?;
+    copy(&stage.hub.hosted(), &folder)?;
+    stage.hub.start().await?;
+    stage.until_ready().await?;
+    stage.given(&[("a", "2"), ("later", "1")]).await?;
+    stage.until_anchored("later").await?;
+    stage.hub.stop().await?;
+    stage.hub.put_back(COPY)?;
+    std::fs::remove_dir_all(stage.hub.hosted())?;
+    copy(&folder, &stage.hub.hosted())?;
+    stage.hub.start().await?;
+    only_the_member_remembers(stage).await
+}
+
+/// The cluster, to be reached by a kubeconfig in a Secret.
+fn by_kubeconfig() -> [Value; 2] {
+    let kubeconfig = json!({
+        "apiVersion": "v1",
+        "kind": "Config",
+        "current-context": "c",
+        "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}],
+        "clusters": [{"name": "c", "cluster": {"server": "https://member.example:6443"}}],
+        "users": [{"name": "u", "user": {"token": "t"}}],
+    });
+    let data = base64::engine::general_purpose::STANDARD.encode(kubeconfig.to_string());
+    [
+        json!({
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": {"name": "member-kubeconfig", "namespace": "default"},
+            "data": {"value": data},
+        }),
+        json!({
+            "apiVersion": "cluster.kurator.dev/v1alpha1",
+            "kind": "AttachedCluster",
+            "metadata": {"name": CLUSTER, "namespace": "default"},
+            "spec": {
+                "kubeconfig": {"name": "member-kubeconfig", "key": "value"},
+                "allowedNamespaces": {"from": "All"},
+            },
+        }),
+    ]
+}
+
+fn copy(from: &Path, to: &Path) -> Result<()> {
+    std::fs::create_dir_all(to)?;
+    for entry in std::fs::read_dir(from)? {
+        let entry = entry?;
+        let there = to.join(entry.file_name());
+        if entry.file_type()?.is_dir() {
+            copy(&entry.path(), &there)?;
+        } else {
+            std::fs::copy(entry.path(), there)?;
+        }
+    }
+    Ok(())
 }

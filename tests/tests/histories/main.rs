@@ -11,6 +11,7 @@ mod disks;
 mod forks;
 mod handover;
 mod members;
+mod restores;
 mod stage;
 mod starts;
 
@@ -75,6 +76,18 @@ histories! {
     forks::half_of_one_catch_up_and_then_the_other,
     forks::a_restored_hub_writes_another_key_and_crashes,
     forks::hub_and_agent_restored_together,
+    forks::a_hosted_agent_restored_with_its_hub,
+    restores::restored_and_the_hubs_word_taken,
+    restores::restored_and_adopted_and_released,
+    restores::restored_and_the_policy_written,
+    restores::restored_and_the_template_deleted,
+    restores::restored_to_before_an_authority_rollover,
+    restores::frozen_and_thawed_while_away,
+    handover::a_release_that_renders_other_bytes,
+    disks::rewound_before_the_member_knew,
+    disks::detached_and_joined_again_with_its_disk,
+    disks::wiped_and_joined_anew,
+    disks::its_secret_copied_to_another_cluster,
     starts::a_template_deleted_and_the_hub_killed_before_the_decision,
     starts::the_clock_behind_at_a_start,
     starts::the_clock_far_ahead_at_a_start,
@@ -86,8 +99,10 @@ histories! {
     }
     real {
     forks::a_new_empty_hub_in_the_old_ones_place,
-    forks::restored_to_before_a_put,
-    forks::restored_to_before_a_tombstone,
+    restores::restored_to_before_a_put,
+    restores::restored_to_before_a_tombstone,
+    restores::restored_to_before_a_freeze,
+    disks::wiped_with_its_secret_kept,
     disks::created_and_killed_before_its_commit_then_tombstoned,
     disks::a_create_whose_answer_never_came_lands_late,
     disks::rewound,

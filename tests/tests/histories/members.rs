@@ -188,8 +188,17 @@ pub(crate) async fn a_kind_that_is_no_longer_served(stage: &mut Stage) -> Result
     stage.start_agent().await?;
     stage.until_ready().await?;
     stage.hub.delete(path).await?;
-    let waits = stage.until_failed(&item).await?;
-    ensure!(waits.contains("served again"), "{waits}");
+    let waits = stage
+        .until_report(&item, ItemState::Pending, "DeletionPending")
+        .await?;
+    ensure!(waits.message.contains("served again"), "{waits:?}");
+    let said = stage.until_condition("Deleting", "True", "").await?;
+    ensure!(
+        said.contains("budget") && said.contains("served again"),
+        "{said}"
+    );
+    let status = stage.hub.roadstead(&["status"]).await?;
+    ensure!(status.contains("Deleting"), "{status}");
     stage.quiet().await;
     let there = stage.member.get(path).await?;
     ensure!(there.is_some(), "it was deleted");
@@ -197,6 +206,7 @@ pub(crate) async fn a_kind_that_is_no_longer_served(stage: &mut Stage) -> Result
     stage.member.gate.hide(None);
     let gone = |o: Option<&Value>| o.is_none();
     stage.member.until(path, "it is gone", gone).await?;
+    stage.until_condition("Deleting", "False", "").await?;
     stage.expect_deleted(&[path.to_owned()]).await
 }
 

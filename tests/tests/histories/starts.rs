@@ -71,12 +71,12 @@ async fn is_undecided(hub: &Hub, name: &str) -> Result<bool> {
 /// The hub starts with a clock that is behind, and later with a right one: what is written
 /// goes on to count as newer, and nothing is removed or held.
 pub(crate) async fn the_clock_behind_at_a_start(stage: &mut Stage) -> Result<()> {
-    goes_on_with_a_clock_off_by(stage, &[-HALF_AN_HOUR, 0]).await
+    goes_on_with_a_clock_off_by(stage, &[-HALF_AN_HOUR, 0, -10 * DAY, 0]).await
 }
 
 /// The hub starts with a clock that is ahead, and later with a right one.
 pub(crate) async fn the_clock_far_ahead_at_a_start(stage: &mut Stage) -> Result<()> {
-    goes_on_with_a_clock_off_by(stage, &[HALF_AN_HOUR, 0]).await
+    goes_on_with_a_clock_off_by(stage, &[10 * DAY, 0, 60 * DAY, 0]).await
 }
 
 async fn goes_on_with_a_clock_off_by(stage: &mut Stage, shifts: &[i64]) -> Result<()> {

@@ -24,6 +24,8 @@ pub(crate) struct Agent {
     pub(crate) clock: Clock,
     /// Its way to the hub.
     pub(crate) wires: Wires,
+    /// The Secret on its member that keeps its identity, too.
+    pub(crate) secret: Option<String>,
     name: String,
     folder: PathBuf,
     running: Option<Running>,
@@ -40,6 +42,7 @@ impl Agent {
         Self {
             clock: Clock::default(),
             wires: Wires::default(),
+            secret: None,
             name: name.to_owned(),
             folder: folder.to_owned(),
             running: None,
@@ -51,7 +54,7 @@ impl Agent {
         ensure!(self.running.is_none(), "{} runs already", self.name);
         let host = Host::start(&self.name, &self.folder)?;
         let env = self.clock.env();
-        let client = host.run(member.connector()).await??;
+        let client = host.run(member.source().connect()).await??;
         let parts = roadstead_agent::Parts {
             network: Arc::new(self.wires.clone()),
             crypto: Arc::clone(&Crypto::ring(&env).provider),
@@ -60,6 +63,7 @@ impl Agent {
             join: join.map(str::parse::<JoinToken>).transpose()?,
             options: roadstead_agent::Options {
                 bind: ([127, 0, 0, 1], 0).into(),
+                identity_secret: self.secret.clone(),
                 ..roadstead_agent::Options::default()
             },
             env,

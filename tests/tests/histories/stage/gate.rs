@@ -162,6 +162,8 @@ impl Gate {
                 return not_served();
             }
             if path == "/apis" {
+                let mut request = request;
+                request.headers_mut().remove("if-none-match");
                 return without(&group, member.send(request).await?).await;
             }
         }
@@ -213,6 +215,7 @@ async fn without(group: &str, answer: Response<Body>) -> Result<Response<Body>, 
         }
     }
     parts.headers.remove("content-length");
+    parts.headers.remove("etag");
     let body = Body::from(list.to_string().into_bytes());
     Ok(Response::from_parts(parts, body))
 }

@@ -6,10 +6,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
+use bytes::Bytes;
 use clap::Parser as _;
 use roadstead_hub::config::{Cli, Command};
 use roadstead_hub::hooks::Limits;
+use roadstead_hub::hosted::system::hosting;
+use roadstead_hub::hosted::{Hosting, Members};
 use roadstead_hub::{Parts, cli, https};
+use roadstead_protocol::env::BoxFuture;
 use roadstead_protocol::host::SystemNetwork;
 use roadstead_protocol::host::tls::Crypto;
 use roadstead_protocol::wire::ItemKey;
@@ -22,6 +26,7 @@ use serde_json::{Value, json};
 
 use super::clock::Clock;
 use super::host::Host;
+use super::member::{Member, Source};
 use super::objects::{CLUSTER, CLUSTERS, path_of};
 
 /// How long clusters may be silent: shorter than people wait for, longer than a busy machine needs.
@@ -34,6 +39,7 @@ pub(crate) struct Hub {
     name: String,
     folder: PathBuf,
     listen: SocketAddr,
+    hosting: Option<Hosting>,
     running: Option<Running>,
 }
 
@@ -51,8 +57,23 @@ impl Hub {
             name: name.to_owned(),
             folder: folder.to_owned(),
             listen: free_udp()?,
+            hosting: None,
             running: None,
         })
+    }
+
+    /// From its next start on it looks after clusters by kubeconfig itself, and reaches `member`
+    /// whatever a kubeconfig says.
+    pub(crate) fn hosts(&mut self, member: &Member) {
+        self.hosting = Some(Hosting {
+            disks: hosting(&self.hosted()).disks,
+            members: Arc::new(Only(member.source())),
+        });
+    }
+
+    /// The folder with the disks of the agents that it hosts.
+    pub(crate) fn hosted(&self) -> PathBuf {
+        self.folder.join(format!("{}-data", self.name))
     }
 
     /// Starts it on what its file holds.
@@ -73,7 +94,15 @@ impl Hub {
             },
             env,
         };
-        let hub = host.run(roadstead_hub::Hub::start(parts)).await??;
+        let hosting = self.hosting.clone();
+        let hub = host.run(async move {
+            let mut hub = roadstead_hub::Hub::start(parts).await?;
+            if let Some(hosting) = hosting {
+                hub.host(hosting);
+            }
+            anyhow::Ok(hub)
+        });
+        let hub = hub.await??;
         let service = hub.rest.service(Identity::admin());
         let api = Api::over(kube::Client::new(service, "default"));
         self.publish(&host, &hub).await?;
@@ -113,6 +142,12 @@ impl Hub {
         drop((hub, api));
         drop(host);
         Ok(())
+    }
+
+    /// Stops it and starts it again.
+    pub(crate) async fn restart(&mut self) -> Result<()> {
+        self.stop().await?;
+        self.start().await
     }
 
     /// Copies its file aside; it must not run.
@@ -182,6 +217,14 @@ impl Hub {
         Ok(())
     }
 
+    /// What waits for a user on the cluster, as `roadstead reconcile` lists it.
+    pub(crate) async fn waits(&self) -> Result<Vec<Value>> {
+        let path = format!("{CLUSTERS}/{CLUSTER}/reconcile");
+        let answer = self.api()?.get(&path).await?.ok()?;
+        let items = answer.pointer("/status/items").and_then(Value::as_array);
+        Ok(items.cloned().unwrap_or_default())
+    }
+
     /// Makes the cluster and gives a string to join it with.
     pub(crate) async fn token(&self) -> Result<String> {
         let cluster = json!({
@@ -225,7 +268,29 @@ impl Hub {
         if let Command::Status(args) = &command {
             return Ok(cli::status(args).await?);
         }
+        if let Command::Reconcile(args) = &command {
+            return Ok(cli::reconcile(args).await?);
+        }
+        if let Command::Freeze(args) = &command {
+            return Ok(cli::freeze(args).await?);
+        }
+        if let Command::Unfreeze(args) = &command {
+            return Ok(cli::unfreeze(args).await?);
+        }
+        if let Command::RotateAuthority(args) = &command {
+            return Ok(cli::rotate_authority(args).await?);
+        }
         anyhow::bail!("no history needs {command:?}")
+    }
+}
+
+/// One member, whatever a kubeconfig says.
+struct Only(Source);
+
+impl Members for Only {
+    fn client(&self, _: Bytes) -> BoxFuture<Result<kube::Client, String>> {
+        let source = self.0.clone();
+        Box::pin(async move { source.connect().await.map_err(|e| format!("{e:#}")) })
     }
 }
 

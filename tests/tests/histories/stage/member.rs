@@ -18,11 +18,24 @@ use super::objects::{map_path, value_of};
 /// How long what has to happen may take; a back-off of the agent may be in between.
 pub(crate) const SOON: Duration = Duration::from_secs(45);
 
-/// Where a member's API is.
+/// Where a member's API is, and what stands before it.
 #[derive(Clone)]
-enum Source {
+pub(crate) struct Source {
+    place: Place,
+    gate: Gate,
+}
+
+#[derive(Clone)]
+enum Place {
     Simulated(Simulated),
     Real(PathBuf),
+}
+
+impl Source {
+    /// A client for an agent: one of its own, through the gate.
+    pub(crate) async fn connect(self) -> Result<kube::Client> {
+        Ok(self.gate.client(self.place.client().await?))
+    }
 }
 
 /// See the module.
@@ -31,42 +44,42 @@ pub(crate) struct Member {
     pub(crate) api: Api,
     /// What stands between it and its agent.
     pub(crate) gate: Gate,
-    source: Source,
+    place: Place,
 }
 
 impl Member {
     /// A new simulated one.
     pub(crate) async fn simulated() -> Result<Self> {
         let member = Simulated::start(system::env(), Options::default()).await?;
-        Self::over(Source::Simulated(member)).await
+        Self::over(Place::Simulated(member)).await
     }
 
     /// A real one, emptied of what earlier histories left.
     pub(crate) async fn real(kubeconfig: &Path) -> Result<Self> {
-        let member = Self::over(Source::Real(kubeconfig.to_owned())).await?;
+        let member = Self::over(Place::Real(kubeconfig.to_owned())).await?;
         member.empty().await?;
         Ok(member)
     }
 
-    async fn over(source: Source) -> Result<Self> {
+    async fn over(place: Place) -> Result<Self> {
         Ok(Self {
-            api: Api::over(client(&source).await?),
+            api: Api::over(place.client().await?),
             gate: Gate::default(),
-            source,
+            place,
         })
     }
 
-    /// What makes a client for an agent: one of its own, through the gate.
-    pub(crate) fn connector(
-        &self,
-    ) -> impl Future<Output = Result<kube::Client>> + Send + 'static + use<> {
-        let (source, gate) = (self.source.clone(), self.gate.clone());
-        async move { Ok(gate.client(client(&source).await?)) }
+    /// How agents reach it.
+    pub(crate) fn source(&self) -> Source {
+        Source {
+            place: self.place.clone(),
+            gate: self.gate.clone(),
+        }
     }
 
     /// Lets what the gate delayed arrive.
     pub(crate) async fn deliver(&self) -> Result<Vec<u16>> {
-        self.gate.deliver(&client(&self.source).await?).await
+        self.gate.deliver(&self.place.client().await?).await
     }
 
     /// What is at a path; `None` where there is nothing.
@@ -175,17 +188,18 @@ impl Member {
     }
 }
 
-async fn client(source: &Source) -> Result<kube::Client> {
-    match source {
-        Source::Simulated(member) => Ok(kube::Client::new(
-            member.rest.service(Identity::admin()),
-            "default",
-        )),
-        Source::Real(kubeconfig) => {
-            let config = Kubeconfig::read_from(kubeconfig)?;
-            let options = KubeConfigOptions::default();
-            let config = kube::Config::from_custom_kubeconfig(config, &options).await?;
-            Ok(kube::Client::try_from(config)?)
-        }
+impl Place {
+    async fn client(&self) -> Result<kube::Client> {
+        let kubeconfig = match self {
+            Self::Simulated(member) => {
+                let service = member.rest.service(Identity::admin());
+                return Ok(kube::Client::new(service, "default"));
+            }
+            Self::Real(kubeconfig) => kubeconfig,
+        };
+        let config = Kubeconfig::read_from(kubeconfig)?;
+        let options = KubeConfigOptions::default();
+        let config = kube::Config::from_custom_kubeconfig(config, &options).await?;
+        Ok(kube::Client::try_from(config)?)
     }
 }

@@ -31,11 +31,13 @@ pub(crate) use gate::Fate;
 pub(crate) use hub::Hub;
 pub(crate) use member::{Member, SOON};
 
-use objects::{map, map_key, map_path, sends};
+use objects::{CLUSTER, map, map_key, map_path, sends};
 
 /// How long nothing may happen where nothing is to happen.
 pub(crate) const QUIET: Duration = Duration::from_millis(1500);
 
+/// Where the agent keeps its position on the member.
+pub(crate) const ANCHOR: &str = "/api/v1/namespaces/roadstead-system/configmaps/roadstead-agent";
 /// How long an answer may take from the member to its agent.
 const NOTED_WITHIN: Duration = Duration::from_secs(5);
 
@@ -142,19 +144,6 @@ impl Stage {
         hub.report(key).await?.context("the report is gone")
     }
 
-    /// Waits until the agent reports that an item failed, and gives its words.
-    pub(crate) async fn until_failed(&self, key: &ItemKey) -> Result<String> {
-        within(SOON, &format!("{key} failed"), || async {
-            let report = self.hub.report(key).await?;
-            let state = report.as_ref().map(|r| r.state);
-            ensure!(state == Some(ItemState::Failed), "it says {report:?}");
-            Ok(true)
-        })
-        .await?;
-        let report = self.hub.report(key).await?;
-        Ok(report.map(|r| r.message).unwrap_or_default())
-    }
-
     /// Waits until the cluster is Ready.
     pub(crate) async fn until_ready(&self) -> Result<()> {
         self.until_condition("Ready", "True", "").await.map(drop)
@@ -180,9 +169,65 @@ impl Stage {
         Ok(condition(&self.hub.cluster().await?, kind).2)
     }
 
+    /// Waits until the cluster says that just these items (as `Kind/namespace/name`) are held or
+    /// unclaimed, on its object and in `roadstead status`, and names the way out.
+    pub(crate) async fn until_held(&self, items: &[&str]) -> Result<()> {
+        within(SOON, &format!("{items:?} wait for a user"), || async {
+            let waits = self.hub.waits().await?;
+            let waits: Vec<String> = waits.iter().map(name_of).collect();
+            ensure!(waits == items, "they are {waits:?}");
+            Ok(true)
+        })
+        .await?;
+        let names_all = |text: &str| {
+            items.iter().all(|i| text.contains(i)) && text.contains("roadstead reconcile")
+        };
+        within(SOON, "the cluster says that they are held", || async {
+            let held = condition(&self.hub.cluster().await?, "Held");
+            ensure!(held.0 == "True" && names_all(&held.2), "it says {held:?}");
+            let status = self.hub.roadstead(&["status"]).await?;
+            ensure!(names_all(&unbroken(&status)), "{status}");
+            Ok(true)
+        })
+        .await
+    }
+
+    /// Waits until nothing is held any more.
+    pub(crate) async fn until_nothing_held(&self) -> Result<()> {
+        within(SOON, "nothing waits for a user", || async {
+            let waits = self.hub.waits().await?;
+            ensure!(waits.is_empty(), "{waits:?}");
+            Ok(true)
+        })
+        .await
+    }
+
+    /// As [`until_nothing_held`](Self::until_nothing_held), and until the cluster says so; after an
+    /// agent came back that takes some seconds.
+    pub(crate) async fn until_said_to_be_settled(&self) -> Result<()> {
+        self.until_nothing_held().await?;
+        within(SOON, "the cluster says that nothing is held", || async {
+            let held = condition(&self.hub.cluster().await?, "Held");
+            ensure!(held.0 == "False", "it says {held:?}");
+            Ok(true)
+        })
+        .await?;
+        let status = self.hub.roadstead(&["status"]).await?;
+        ensure!(!status.contains("roadstead reconcile"), "{status}");
+        Ok(())
+    }
+
+    /// A user runs `roadstead reconcile` with this flag on an item.
+    pub(crate) async fn reconcile(&self, flag: &str, item: &str) -> Result<()> {
+        let args = ["reconcile", CLUSTER, flag, item];
+        let said = self.hub.roadstead(&args).await;
+        let said = said.with_context(|| format!("reconcile {flag} {item}"))?;
+        ensure!(said.contains(item), "{said}");
+        Ok(())
+    }
+
     /// Waits until the agent has noted on the member that it is as far as this ConfigMap's stamp.
     pub(crate) async fn until_anchored(&self, name: &str) -> Result<()> {
-        let path = "/api/v1/namespaces/roadstead-system/configmaps/roadstead-agent";
         let (_, _, stamp) = self.shape(&map_path(name)).await?;
         let far = revision(&stamp);
         let there = |o: Option<&Value>| {
@@ -190,7 +235,7 @@ impl Stage {
             far.is_some() && revision(position) >= far
         };
         self.member
-            .until(path, "the agent's position is on the member", there)
+            .until(ANCHOR, "the agent's position is on the member", there)
             .await
             .map(drop)
     }
@@ -223,6 +268,23 @@ impl Stage {
         let stamp = "/metadata/annotations/roadstead.dev~1stamp";
         Ok((of("/data/key"), of("/metadata/uid"), of(stamp)))
     }
+}
+
+/// A text without the line breaks of a table.
+fn unbroken(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// What waits, as a command names it.
+fn name_of(entry: &Value) -> String {
+    let mut name = text(entry, "/kind").to_owned();
+    for (sign, field) in [(".", "/group"), ("/", "/namespace"), ("/", "/name")] {
+        if !text(entry, field).is_empty() {
+            name.push_str(sign);
+            name.push_str(text(entry, field));
+        }
+    }
+    name
 }
 
 /// The revision of a stamp.
