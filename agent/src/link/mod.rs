@@ -8,6 +8,7 @@ mod due;
 mod join;
 mod keep;
 mod kept;
+mod persist;
 mod renew;
 mod road;
 mod session;

@@ -24,6 +24,7 @@ use tokio::time::Instant;
 use super::bases::Bases;
 use super::chain;
 use super::keep::Keep;
+use super::persist::persist;
 use crate::Options;
 use crate::anchor::Start;
 use crate::desk::{Desk, Entered};
@@ -77,6 +78,8 @@ pub(super) struct Conversation {
     /// What the hub has named since the session began.
     named: BTreeSet<ItemKey>,
     writing: Option<Writing>,
+    /// The session has ended: what cannot be written is not to be tried again.
+    over: watch::Sender<bool>,
     /// A freeze that is being written.
     freezing: Option<oneshot::Receiver<Result<(), DiskError>>>,
     bases: Bases,
@@ -100,6 +103,7 @@ impl Conversation {
             lineage: None,
             named: BTreeSet::new(),
             writing: None,
+            over: watch::Sender::new(false),
             freezing: None,
             bases: Bases::default(),
             crowded: false,
@@ -134,6 +138,7 @@ impl Conversation {
         let driven = drive(connection, Side::Agent, &mut session, self, Instant::now()).await;
         // The next session must not begin in the middle of a write of this one.
         if let Some((_, written)) = self.writing.take() {
+            self.over.send_replace(true);
             drop(written.await);
         }
         match (self.ended.take(), driven) {
@@ -202,6 +207,7 @@ impl Conversation {
         let (writes, entered) = intake(&self.desk.lock(), &lineage, &batch, &self.named);
         let (done, written) = oneshot::channel();
         let (desk, disk) = (self.desk.clone(), self.disk.clone());
+        let over = self.over.subscribe();
         tokio::spawn(async move {
             #[cfg(planted)]
             if roadstead_protocol::planted::is("ack-before-commit") {
@@ -211,10 +217,7 @@ impl Conversation {
                 }
                 return;
             }
-            let result = disk.commit(writes).await;
-            if result.is_ok() {
-                desk.enter(entered);
-            }
+            let result = persist(&desk, &disk, (writes, entered), over).await;
             // The session may be over; what is written stands.
             drop(done.send(result));
         });
@@ -230,16 +233,24 @@ impl Conversation {
         };
         let known = self.desk.freeze();
         let freeze = freeze(lineage, order, known.as_ref());
-        if known.as_ref() == Some(&freeze) {
+        let same = known.as_ref() == Some(&freeze);
+        // One that the disk did not take counts here, and is given to the disk again.
+        if same && self.desk.is_freeze_written() {
             return;
         }
         tracing::info!(stamp = %order.stamp, frozen = freeze.frozen, held = freeze.held.is_some(), reason = %freeze.reason, "the hub said whether this cluster may be touched");
-        self.desk.enter_freeze(freeze.clone());
+        if !same {
+            self.desk.enter_freeze(freeze.clone());
+        }
         let (done, written) = oneshot::channel();
-        let disk = self.disk.clone();
+        let (desk, disk) = (self.desk.clone(), self.disk.clone());
         tokio::spawn(async move {
+            let result = disk.commit(vec![Write::Freeze(freeze.clone())]).await;
+            if result.is_ok() {
+                desk.freeze_written(&freeze);
+            }
             // The session may be over; what is written stands.
-            drop(done.send(disk.commit(vec![Write::Freeze(freeze)]).await));
+            drop(done.send(result));
         });
         self.freezing = Some(written);
     }

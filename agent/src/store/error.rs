@@ -50,7 +50,7 @@ pub enum OpenError {
     #[error(
         "the agent's data could not be sealed anew, which needs as much room again as it takes: {0}"
     )]
-    Renewal(#[source] Box<OpenError>),
+    Renewal(#[source] Box<Self>),
     /// Another redb wrote it.
     #[error(
         "the agent's data was written by another release (file format {0}): start that release"

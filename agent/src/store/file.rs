@@ -6,9 +6,10 @@
 //! reasons a file that is to be sealed anew is made anew, and not written over.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{Error, ErrorKind};
+use std::io::{Error, ErrorKind, Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use redb::{Database, DatabaseError};
 use roadstead_protocol::env::Env;
@@ -17,6 +18,7 @@ use roadstead_protocol::seal::Keyring;
 use super::error::OpenError;
 use super::renew;
 use super::vault::Vault;
+use super::view::{Source, or_view};
 use crate::Opener;
 
 const FILE: &str = "agent.redb";
@@ -101,10 +103,25 @@ impl Folder {
         }
     }
 
-    /// Opens the folder's database, each time it is called.
+    /// Opens the folder's database, each time it is called. Once it was open it must not vanish, for
+    /// then it is not made anew; and while the disk takes no writes, what is on it can be read.
     pub fn opener(self) -> Opener {
-        let folder = Arc::new(self);
-        Arc::new(move || open(&folder.path))
+        let path = self.path.join(FILE);
+        let opened = AtomicBool::new(false);
+        let opener: Opener = Arc::new(move || {
+            let database = if opened.load(Ordering::Acquire) {
+                reopen(&self.path)
+            } else {
+                open(&self.path)
+            };
+            opened.fetch_or(database.is_ok(), Ordering::AcqRel);
+            database
+        });
+        let source = move || {
+            let file: Box<dyn Source> = Box::new(OnDisk(Mutex::new(File::open(&path)?)));
+            Ok(file)
+        };
+        or_view(opener, Arc::new(source))
     }
 }
 
@@ -116,11 +133,33 @@ fn make_private(path: &Path) -> std::io::Result<()> {
     builder.create(path)
 }
 
+/// A file that is looked at.
+#[derive(Debug)]
+struct OnDisk(Mutex<File>);
+
+impl Source for OnDisk {
+    fn length(&self) -> Result<u64, Error> {
+        let file = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(file.metadata()?.len())
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> Result<(), Error> {
+        let mut file = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        file.seek(SeekFrom::Start(offset))?;
+        file.read_exact(out)
+    }
+}
+
 fn open(folder: &Path) -> Result<Database, DatabaseError> {
     let path = folder.join(FILE);
     if !path.try_exists()? {
         create(folder, &path)?;
     }
+    reopen(folder)
+}
+
+fn reopen(folder: &Path) -> Result<Database, DatabaseError> {
+    let path = folder.join(FILE);
     if fs::metadata(&path)?.len() == 0 {
         // redb would make a new database of it, and what was lost would not be noticed.
         return Err(Error::new(ErrorKind::InvalidData, "the file is empty").into());
@@ -199,6 +238,16 @@ mod tests {
         drop(database);
         drop(opener);
         Folder::take(&path).unwrap().opener()().unwrap();
+    }
+
+    #[test]
+    fn a_file_that_vanished_is_not_made_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let opener = Folder::take(dir.path()).unwrap().opener();
+        drop(opener().unwrap());
+        fs::remove_file(dir.path().join(FILE)).unwrap();
+        assert!(opener().is_err());
+        assert!(!dir.path().join(FILE).exists());
     }
 
     #[test]

@@ -12,6 +12,7 @@ mod load;
 pub mod record;
 mod renew;
 mod vault;
+pub(crate) mod view;
 
 #[cfg(test)]
 mod sealed_tests;

@@ -11,6 +11,7 @@ use roadstead_protocol::wire::item::{Digest, ItemKey};
 use roadstead_protocol::wire::{Epoch, Revision, Stamp};
 
 use super::record::{Boot, Item};
+use super::view::{Source, or_view};
 use super::*;
 use crate::Opener;
 
@@ -67,6 +68,19 @@ struct Medium {
     fail_in: Option<usize>,
     dead: bool,
     power: u64,
+    full: Full,
+}
+
+/// What a disk without room refuses.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Full {
+    /// Nothing: it has room.
+    #[default]
+    Not,
+    /// To make the file longer.
+    Longer,
+    /// To write anything, also over what is there, as where every write takes a new block.
+    All,
 }
 
 /// A disk in memory whose power can fail, and which can report errors.
@@ -85,6 +99,17 @@ impl MemoryDisk {
         })
     }
 
+    /// As [`opener`](Self::opener), for a disk that can still be read while it takes no writes.
+    pub(crate) fn watched_opener(&self) -> Opener {
+        let disk = self.clone();
+        or_view(self.opener(), Arc::new(move || Ok(Box::new(disk.clone()))))
+    }
+
+    /// From now on there is so little room.
+    pub(crate) fn full(&self, full: Full) {
+        self.0.lock().unwrap().full = full;
+    }
+
     /// The power goes, and comes back: what was not synced is lost, or, torn, half of it.
     fn power_cut(&self, torn: bool) {
         let mut medium = self.0.lock().unwrap();
@@ -101,6 +126,20 @@ impl MemoryDisk {
         medium.power += 1;
         medium.dead = false;
         medium.cut_in = None;
+    }
+}
+
+#[expect(clippy::unwrap_in_result, reason = "a test's own lock")]
+impl Source for MemoryDisk {
+    fn length(&self) -> io::Result<u64> {
+        Ok(self.0.lock().unwrap().view.len() as u64)
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        let medium = self.0.lock().unwrap();
+        let from = medium.view.get(index(offset)..index(offset) + out.len());
+        out.copy_from_slice(from.ok_or(io::ErrorKind::UnexpectedEof)?);
+        Ok(())
     }
 }
 
@@ -149,13 +188,23 @@ impl StorageBackend for Handle {
         .ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
     }
     fn set_len(&self, len: u64) -> io::Result<()> {
-        self.io(|m| m.view.resize(index(len), 0))
+        self.io(|m| {
+            if m.full != Full::Not && index(len) > m.view.len() {
+                return Err(io::ErrorKind::StorageFull.into());
+            }
+            m.view.resize(index(len), 0);
+            Ok(())
+        })?
     }
     fn sync_data(&self) -> io::Result<()> {
         self.io(|m| m.durable = m.view.clone())
     }
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
         let offset = index(offset);
+        let full = self.io(|m| m.full)?;
+        if full == Full::All {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
         self.io(|m| {
             m.view
                 .get_mut(offset..offset + data.len())
@@ -286,6 +335,44 @@ async fn a_failing_disk_heals_without_a_restart() {
     disk.commit(vec![Write::Item(key("x"), item(3))])
         .await
         .unwrap();
+}
+
+/// What is on the disk is what the agent keeps the member by: it has to be there also while nothing
+/// can be written.
+#[tokio::test]
+async fn a_full_disk_is_read_and_takes_writes_again_when_there_is_room() {
+    for full in [Full::Longer, Full::All] {
+        let medium = MemoryDisk::default();
+        let opened = Disk::open(env(), medium.watched_opener()).await;
+        let (disk, _, writer) = opened.unwrap();
+        let bytes = Bytes::from_static(b"{}");
+        let digest = Digest::of(&bytes);
+        disk.commit(vec![Write::Content(digest, bytes.clone())])
+            .await
+            .unwrap();
+        medium.full(full);
+        let mut refused = 0;
+        for n in 0..40_u8 {
+            let big = Bytes::from(vec![n; 256 * 1024]);
+            let written = disk
+                .commit(vec![Write::Content(Digest::of(&big), big)])
+                .await;
+            refused += u32::from(written.is_err());
+            let read = disk.content(digest).await;
+            assert_eq!(read, Ok(Some(bytes.clone())), "{full:?}, after {n}");
+        }
+        assert!(refused > 20, "{full:?}: {refused}");
+        medium.full(Full::Not);
+        let write = || disk.commit(vec![Write::Item(key("x"), item(1))]);
+        if write().await.is_err() {
+            // What could only be looked at is opened anew for the next one.
+            write().await.unwrap();
+        }
+        drop(disk);
+        writer.await.unwrap();
+        let (_disk, loaded, _) = Disk::open(env(), medium.opener()).await.unwrap();
+        assert!(loaded.items.contains_key(&key("x")) && loaded.contents.contains(&digest));
+    }
 }
 
 #[tokio::test]
