@@ -65,7 +65,7 @@ pub(crate) async fn hub(args: config::Hub, settings: Settings) -> Result<()> {
         controllers: roadstead_controllers::Options::default(),
     })
     .await?;
-    hub.host(crate::hosted::system::hosting(&data_dir));
+    hub.host(crate::hosted::system::sealed(&data_dir, keyring));
     if forget_clock {
         hub.authority.forget_time().await?;
     }

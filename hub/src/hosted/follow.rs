@@ -150,9 +150,10 @@ impl Follower {
             });
             return;
         }
-        if self.tended.len() >= HOSTED_MAX {
+        let most = self.shared.context.hosting.max.min(HOSTED_MAX);
+        if self.tended.len() >= most {
             let why = format!(
-                "this hub looks after {HOSTED_MAX} clusters by kubeconfig already, which is the most; \
+                "this hub looks after {most} clusters by kubeconfig already, which is the most; \
                  take spec.kubeconfig away and let this one join with an agent of its own (`roadstead join {}`)",
                 wanted.name
             );

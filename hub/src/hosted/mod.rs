@@ -28,6 +28,7 @@ use roadstead_authority::Authority;
 use roadstead_protocol::env::{BoxFuture, Env};
 use roadstead_protocol::host::Network;
 use roadstead_protocol::host::tls::Crypto;
+use roadstead_protocol::seal::Keyring;
 use roadstead_store::Store;
 use tokio::sync::{Semaphore, watch};
 use tokio::time::Instant;
@@ -44,6 +45,8 @@ pub struct Hosting {
     pub disks: Arc<dyn Disks>,
     /// Their clusters.
     pub members: Arc<dyn Members>,
+    /// Most clusters that are looked after, at most [`HOSTED_MAX`]; further ones are told so.
+    pub max: usize,
 }
 
 /// The disks of hosted agents, one per cluster.
@@ -56,6 +59,11 @@ pub trait Disks: Send + Sync + 'static {
     /// # Errors
     /// Where it cannot be used, or is taken.
     fn take(&self, uid: &str) -> Result<Opener, OpenError>;
+
+    /// What they are sealed with; nothing is where there is no key.
+    fn keyring(&self) -> Keyring {
+        Keyring::default()
+    }
 
     /// Removes it, after its cluster was detached.
     fn forget(&self, uid: &str);

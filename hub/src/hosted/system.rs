@@ -11,8 +11,10 @@ use roadstead_agent::Opener;
 use roadstead_agent::store::OpenError;
 use roadstead_agent::store::file::Folder;
 use roadstead_protocol::env::BoxFuture;
+use roadstead_protocol::host::system;
+use roadstead_protocol::seal::Keyring;
 
-use super::{Disks, Hosting, Members};
+use super::{Disks, HOSTED_MAX, Hosting, Members};
 
 /// The folder of all of them, in the hub's data folder.
 const FOLDER: &str = "hosted";
@@ -21,16 +23,24 @@ const CONNECT_WITHIN: Duration = Duration::from_secs(8);
 
 /// What a hub process with this data folder hosts agents with.
 pub fn hosting(data_dir: &Path) -> Hosting {
+    sealed(data_dir, Keyring::default())
+}
+
+/// As [`hosting`], with disks that are sealed with these keys.
+pub fn sealed(data_dir: &Path, keyring: Keyring) -> Hosting {
     Hosting {
         disks: Arc::new(Folders {
             root: data_dir.join(FOLDER),
+            keyring,
         }),
         members: Arc::new(Clusters),
+        max: HOSTED_MAX,
     }
 }
 
 struct Folders {
     root: PathBuf,
+    keyring: Keyring,
 }
 
 impl Folders {
@@ -54,7 +64,12 @@ impl Disks for Folders {
     }
 
     fn take(&self, uid: &str) -> Result<Opener, OpenError> {
-        Ok(Folder::take(&self.of(uid))?.opener())
+        let folder = Folder::take(&self.of(uid))?;
+        Ok(folder.renewed(&system::env(), &self.keyring)?.opener())
+    }
+
+    fn keyring(&self) -> Keyring {
+        self.keyring.clone()
     }
 
     fn forget(&self, uid: &str) {
@@ -94,6 +109,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let disks = Folders {
             root: folder.path().join(FOLDER),
+            keyring: Keyring::default(),
         };
         let uid = "../../x";
         assert!(!disks.is_there(uid));

@@ -197,6 +197,7 @@ impl Tender {
                 bind: loopback.bind_address(),
                 workers: WORKERS,
                 facts_every: FACTS_EVERY,
+                keyring: disks.keyring(),
                 ..roadstead_agent::Options::default()
             },
             network: Arc::new(loopback),

@@ -52,7 +52,7 @@ struct Stage {
     folder: TempDir,
 }
 
-async fn begin(folder: &TempDir, servers: &Arc<Servers>) -> (Hub, Api) {
+async fn begin(folder: &TempDir, servers: &Arc<Servers>, max: usize) -> (Hub, Api) {
     let env = os::env();
     let mut hub = Hub::start(Parts {
         env: env.clone(),
@@ -68,6 +68,7 @@ async fn begin(folder: &TempDir, servers: &Arc<Servers>) -> (Hub, Api) {
     .unwrap();
     hub.host(Hosting {
         members: servers.clone(),
+        max,
         ..system::hosting(folder.path())
     });
     let client = kube::Client::new(hub.rest.service(Identity::admin()), "default");
@@ -76,6 +77,10 @@ async fn begin(folder: &TempDir, servers: &Arc<Servers>) -> (Hub, Api) {
 
 impl Stage {
     async fn start(members: &[&str]) -> Self {
+        Self::start_with(members, HOSTED_MAX).await
+    }
+
+    async fn start_with(members: &[&str], max: usize) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let servers = Arc::new(Servers::default());
         for name in members {
@@ -83,7 +88,7 @@ impl Stage {
             let member = member.await.unwrap();
             servers.0.lock().unwrap().insert(server(name), member);
         }
-        let (hub, api) = begin(&folder, &servers).await;
+        let (hub, api) = begin(&folder, &servers, max).await;
         Self {
             hub: Some(hub),
             api,
@@ -312,7 +317,7 @@ async fn a_hub_that_starts_again_goes_on_and_a_detached_cluster_leaves_nothing()
     stage.attach("one", "s").await;
     stage.ready("one").await;
     stage.hub.take().unwrap().stop().await;
-    let (hub, api) = begin(&stage.folder, &stage.servers).await;
+    let (hub, api) = begin(&stage.folder, &stage.servers, HOSTED_MAX).await;
     let tokens = hub.store.snapshot().range("/tokens/").count();
     stage.api = api;
     // What the former hub found is still said; the next start tells that this one looks, too.
@@ -337,5 +342,19 @@ async fn a_hub_that_starts_again_goes_on_and_a_detached_cluster_leaves_nothing()
     assert!(gone.await.is_ok());
     stage.attach("one", "s").await;
     stage.ready("one").await;
+    stage.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_too_many_is_told_so_and_comes_in_when_another_goes() {
+    let stage = Stage::start_with(&["a", "b"], 1).await;
+    stage.secret("s", &kubeconfig("a")).await;
+    stage.secret("t", &kubeconfig("b")).await;
+    stage.attach("one", "s").await;
+    stage.ready("one").await;
+    stage.attach("two", "t").await;
+    stage.until("two", "Ready", "False TooManyHosted").await;
+    stage.api.delete(&format!("{CLUSTERS}/one")).await.unwrap();
+    stage.ready("two").await;
     stage.end().await;
 }
