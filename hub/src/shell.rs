@@ -55,7 +55,8 @@ pub async fn run(cli: Cli) -> Result<()> {
 /// What is logged where nobody says: a hub's life, but nothing beside what a command prints.
 fn default_log(command: &Command) -> &'static str {
     match command {
-        Command::Hub(_) | Command::SimulatedMember(_) => "info",
+        // kube logs what then stands in a cluster's conditions, or what a command says in its own words.
+        Command::Hub(_) | Command::SimulatedMember(_) => "info,kube_client=off",
         Command::Demo(_)
         | Command::Join(_)
         | Command::Detach(_)
@@ -68,7 +69,6 @@ fn default_log(command: &Command) -> &'static str {
         | Command::Restore(_)
         | Command::Keygen(_)
         | Command::Why(_)
-        // kube logs what the command then says in its own words.
         | Command::Completion { .. } => "warn,kube_client=off",
     }
 }

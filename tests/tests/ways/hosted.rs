@@ -127,9 +127,9 @@ pub(crate) async fn rotated(stage: &mut Stage) -> Result<()> {
 /// A hub that starts again, even with its hosted agents' disks gone, goes on as the same cluster.
 pub(crate) async fn hub_restarted(stage: &mut Stage) -> Result<()> {
     let object = stage.one.until("way", "b").await?;
+    let boot = stage.one.boot().await?;
     stage.hub.stop().await?;
     stage.hub.begin().await?;
-    let boot = stage.one.boot().await?;
     within(TURNS_WITHIN, "the hub looks after it again", || async {
         Ok(stage.one.boot().await? > boot)
     })
