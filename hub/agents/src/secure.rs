@@ -75,6 +75,19 @@ pub(crate) async fn renew(hub: &Hub, endpoint: &quinn::Endpoint, crypto: &Crypto
     }
 }
 
+/// Forgets who was turned away from the place of the cluster `uid`: a start was let in since, which may
+/// be the same agent after it had counted up. A copy comes again, and is noted again.
+pub(crate) async fn clear(volatile: &Store, uid: &str) {
+    let Ok(key) = records::turned_away_key(uid) else {
+        return;
+    };
+    if volatile.snapshot().get(key.as_str()).is_some()
+        && let Err(error) = volatile.commit(Txn::new().delete(key)).await
+    {
+        tracing::debug!(cluster = uid, %error, "that an agent was turned away was not forgotten");
+    }
+}
+
 /// Notes that an agent was turned away from the place of the cluster `uid`.
 pub(crate) async fn note(volatile: &Store, uid: &str, turned: TurnedAway) {
     let Ok(key) = records::turned_away_key(uid) else {

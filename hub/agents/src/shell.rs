@@ -135,6 +135,8 @@ impl HubShell {
                 self.index = Some(Index::open(&self.hub.store, &self.uid));
                 self.note_liveness(true, self.hub.env.clock.now());
                 self.hub.metrics.admitted.add();
+                let (hub, uid) = (Arc::clone(&self.hub), self.uid.clone());
+                tokio::spawn(async move { secure::clear(&hub.volatile, &uid).await });
                 // Before the welcome, so that nothing overtakes it.
                 self.order(now, session);
                 session.admit(now, Admission::Welcome { floor });

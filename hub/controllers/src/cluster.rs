@@ -8,6 +8,7 @@ use roadstead_protocol::api::{Condition, ConditionStatus, Facts, condition, meta
 use roadstead_store::records::{Liveness, decode, facts_key, liveness_key, object_key};
 use roadstead_store::{Snapshot, Txn};
 
+use crate::copies::Copy;
 use crate::error::Error;
 use crate::events;
 use crate::holds::Seen;
@@ -55,7 +56,9 @@ fn attempt(
     let mut status = cluster.status.clone();
     let (ready, again) = ready(context, &cluster, liveness.as_ref(), facts.as_ref());
     let hosting = Hosting::read(&volatile, &cluster)?;
-    let (ready, again) = hosting.ready().map_or((ready, again), |ready| (ready, None));
+    let (ready, again) = hosting
+        .ready()
+        .map_or((ready, again), |ready| (ready, None));
     let hosted = hosting.condition(&mut status.conditions);
     if let Some(facts) = &facts {
         describe(&mut status, facts);
@@ -74,10 +77,15 @@ fn attempt(
         context.now(),
     )?;
     let (waiting, sooner) = seen.conditions();
-    let again = [again, sooner].into_iter().flatten().min();
+    let copy = Copy::read(&volatile, uid)?.condition(&mut status.conditions, context.now());
+    let (copied, over) = copy.unzip();
+    let again = [again, sooner, over].into_iter().flatten().min();
     let generation = cluster.metadata.generation;
     status.observed_generation = generation;
-    let new = std::iter::once(ready).chain(waiting).chain(hosted);
+    let new = std::iter::once(ready)
+        .chain(waiting)
+        .chain(hosted)
+        .chain(copied);
     let turned = objects::set_all(
         &mut status.conditions,
         new.map(|condition| condition.at(generation)).collect(),

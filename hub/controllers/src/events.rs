@@ -6,6 +6,7 @@ use roadstead_store::records::object_key;
 use roadstead_store::{Op, Snapshot, Txn};
 use serde_json::{Value, json};
 
+use crate::copies::COPIED;
 use crate::error::Error;
 use crate::holds::{DELETING, FROZEN, HELD};
 use crate::objects::{self, Turn, text};
@@ -73,7 +74,7 @@ pub(crate) fn of_turns(turned: &[Turn]) -> Vec<Event> {
 
 /// Whether a condition is one that should not be True.
 fn is_trouble(kind: &str) -> bool {
-    [FROZEN, HELD, DELETING].contains(&kind)
+    [FROZEN, HELD, DELETING, COPIED].contains(&kind)
 }
 
 /// Adds events about `object` to `txn`. One of the same object and reason is counted up instead, so

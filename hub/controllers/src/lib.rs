@@ -13,6 +13,7 @@
 
 mod approvals;
 mod cluster;
+mod copies;
 mod decision;
 mod driver;
 mod error;

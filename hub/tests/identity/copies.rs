@@ -49,11 +49,32 @@ async fn the_newer_start_takes_over_at_once_and_the_older_one_is_refused_and_sai
         turned.message
     );
     assert!(stage.is_connected(&cluster.uid), "the newer one stays");
+    let shown = shown(&stage).await;
+    assert!(shown.contains("was turned away"), "{shown}");
     cluster.stop().await;
     assert!(matches!(
         newer.stop().await,
         Ok(()) | Err(Error::Superseded { .. })
     ));
+}
+
+/// What the AttachedCluster says of the copy.
+async fn shown(stage: &Stage) -> String {
+    let deadline = tokio::time::Instant::now() + crate::stage::SOON;
+    loop {
+        let path = "/apis/cluster.kurator.dev/v1alpha1/namespaces/default/attachedclusters/prod";
+        let cluster = stage.api().get(path).await.unwrap();
+        let conditions = cluster["status"]["conditions"].as_array();
+        let copied = conditions
+            .into_iter()
+            .flatten()
+            .find(|c| c["type"] == "Copied" && c["status"] == "True");
+        if let Some(copied) = copied {
+            return copied["message"].as_str().unwrap_or_default().to_owned();
+        }
+        assert!(tokio::time::Instant::now() < deadline, "it is not shown");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
 }
 
 #[tokio::test]

@@ -15,8 +15,8 @@ use roadstead_protocol::api::policy::{
 };
 use roadstead_store::records::{
     APPROVALS_PREFIX, FACTS_PREFIX, FREEZE_PREFIX, HOSTED_PREFIX, LEDGER_PREFIX, LIVENESS_PREFIX,
-    OBJECTS_PREFIX, ObjectKey, ledger_prefix, objects_prefix, parse_answer_key, parse_hold_key,
-    parse_ledger_key, parse_object_key, parse_report_key,
+    OBJECTS_PREFIX, ObjectKey, TURNED_AWAY_PREFIX, ledger_prefix, objects_prefix, parse_answer_key,
+    parse_hold_key, parse_ledger_key, parse_object_key, parse_report_key,
 };
 use roadstead_store::{Event, Snapshot};
 use serde_json::Value;
@@ -198,9 +198,14 @@ impl Wake {
             self.cluster_by_uid(&uid, (self.settle, "hold"), out);
             return;
         }
-        let uid = [LIVENESS_PREFIX, FACTS_PREFIX, HOSTED_PREFIX]
-            .iter()
-            .find_map(|p| key.strip_prefix(p));
+        let uid = [
+            LIVENESS_PREFIX,
+            FACTS_PREFIX,
+            HOSTED_PREFIX,
+            TURNED_AWAY_PREFIX,
+        ]
+        .iter()
+        .find_map(|p| key.strip_prefix(p));
         if let Some(uid) = uid {
             self.cluster_by_uid(uid, (GATHER, "agent"), out);
         }
