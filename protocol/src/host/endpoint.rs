@@ -146,7 +146,7 @@ pub fn client_config(
         entropy.fill(&mut id);
         ConnectionId::new(&id)
     }));
-    config.transport_config(Arc::new(transport::client()));
+    config.transport_config(Arc::new(transport::config()));
     Ok(config)
 }
 
@@ -306,7 +306,7 @@ pub fn server_config(
     let mut config = quinn::ServerConfig::new(crypto, secrets.token_key());
     config.time_source(Arc::new(WallTime(Arc::clone(&env.clock))));
     config.max_incoming(INCOMING_MAX);
-    config.transport_config(Arc::new(transport::server()));
+    config.transport_config(Arc::new(transport::config()));
     Ok(config)
 }
 
