@@ -152,8 +152,10 @@ impl Sort {
             Self::SlowMember => rng.within(100, 6_000),
             Self::HubCrashInCommit | Self::AgentCrashInCommit => rng.within(0, 40),
             Self::HubDiskFails | Self::AgentDiskFails => rng.within(5_000, 400_000),
-            // Over the life of an agent's certificate, and far beyond.
-            Self::ClockAhead | Self::TimePasses => rng.within(1, 300 * DAY),
+            // Over the life of an agent's certificate, and far beyond; together with all the time that
+            // passes at once no more than for how long a certificate can be renewed after its end.
+            Self::ClockAhead => rng.within(1, 140 * DAY),
+            Self::TimePasses => rng.within(1, 300 * DAY),
             Self::ClockBehind => rng.within(1, 60 * DAY),
             Self::Partition
             | Self::PartitionDown

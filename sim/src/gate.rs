@@ -50,6 +50,22 @@ pub struct Asked {
     pub sent: Duration,
 }
 
+/// A request that may still be carried out.
+struct UnderWay(Arc<World>);
+
+impl UnderWay {
+    fn new(world: &Arc<World>) -> Self {
+        world.under_way.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(world))
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.0.under_way.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 impl Gate {
     /// The gate of the site with this index.
     pub fn new(world: Arc<World>, site: usize) -> Self {
@@ -70,6 +86,8 @@ impl Gate {
         trace::event("member", &about, &body);
         let sent = turmoil::sim_elapsed().unwrap_or_default();
         let slow = Duration::from_millis(site.slow_ms.load(Ordering::Relaxed));
+        // Until it is carried out, or never will be.
+        let under_way = UnderWay::new(&self.world);
         tokio::time::sleep(Duration::from_millis(1) + slow / 2).await;
         let fate = site.moods.draw(&head.method);
         let life = site.lives.load(Ordering::Relaxed);
@@ -92,12 +110,14 @@ impl Gate {
                 if done {
                     drop(serve(&self.world, site, asked).await);
                 }
+                drop(under_way);
                 std::future::pending().await
             }
             Fate::Late(wait) => {
                 let at = turmoil::sim_elapsed().unwrap_or_default() + wait;
                 let site = self.site;
                 lock(&self.world.late).push(Late { at, site, asked });
+                drop(under_way);
                 std::future::pending().await
             }
         };

@@ -25,6 +25,7 @@ pub async fn hub(world: Arc<World>) -> turmoil::Result {
     loop {
         let disk = world.hub.disk.clone();
         let generation = disk.generation();
+        let troubled = disk.is_troubled();
         let mut restart = world.hub.restart.subscribe();
         let options = roadstead_agents::Options {
             features: world.hub.features.load(Ordering::Relaxed),
@@ -52,7 +53,8 @@ pub async fn hub(world: Arc<World>) -> turmoil::Result {
             Err(error) => {
                 let words = roadstead_hub::chain(&error);
                 trace::event("hub", "did not start", words.as_bytes());
-                if !disk.is_troubled() && disk.generation() == generation {
+                let fine = !troubled && !disk.is_troubled();
+                if fine && disk.generation() == generation {
                     world
                         .checks
                         .violation("a hub starts from its own disk", &words);

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use crate::check::{agreement, frozen, ready, truth};
@@ -25,7 +26,7 @@ const BACKUP_MS: (u64, u64) = (12_000, 45_000);
 /// One run in so many is watched while nothing happens.
 const QUIET_ONE_IN: u64 = 2;
 /// How often conditions are looked at, in ticks.
-const LOOK_EVERY: u64 = 50;
+const LOOK_EVERY: u64 = 100;
 /// The latency of a link, in milliseconds, where there is no fault.
 pub(crate) const LATENCY_MS: u64 = 25;
 
@@ -206,7 +207,14 @@ impl Run<'_> {
         };
         self.until(CONVERGE_WITHIN, "progress", "the user's last act", idle)?;
         let what = "members agree with what users were answered";
-        self.until(CONVERGE_WITHIN, "agreement", what, agreement::agree)?;
+        self.until(CONVERGE_WITHIN, "agreement", what, |world| {
+            // What is on its way to a member may still change something there.
+            let late = lock(&world.late).len();
+            match (late, world.under_way.load(Ordering::Relaxed)) {
+                (0, 0) => agreement::agree(world),
+                (late, more) => Err(format!("{late} and {more} requests are under way")),
+            }
+        })?;
         lock(&self.world.user).agreed();
         let what = "everything is said to be ready";
         self.until(CONVERGE_WITHIN, "ready means ready", what, ready::settled)?;
@@ -263,9 +271,11 @@ impl Run<'_> {
             let up = self.sim.is_host_running(site.host.as_str());
             reachable.push(hub && up && !cut.1);
         }
-        ready::watch(&self.world, self.sim.elapsed(), hub, &reachable);
-        truth::watch(&self.world, self.sim.elapsed());
-        frozen::watch(&self.world, self.sim.elapsed());
+        let now = self.sim.elapsed();
+        let clusters = ready::all(&self.world);
+        ready::watch(&self.world, &clusters, now, hub, &reachable);
+        truth::watch(&self.world, now);
+        frozen::watch(&self.world, &clusters, now);
     }
 
     pub(crate) fn for_a_while(&mut self, span: Duration) -> Result<(), Broken> {

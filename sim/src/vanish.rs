@@ -5,13 +5,15 @@ use std::time::Duration;
 
 use roadstead_protocol::api::names::POLICY_GROUP;
 use roadstead_store::records::object_key;
-use roadstead_store::{Check, InvalidKey, Key, Store, Txn};
+use roadstead_store::{Check, CommitError, InvalidKey, Key, Store, Txn};
 
 use crate::model::{Kind, Model};
 use crate::trace;
 use crate::world::{World, lock};
 use crate::written::policy_name;
 
+/// How long a store that cannot write is left alone.
+const AGAIN: Duration = Duration::from_millis(500);
 /// How long it stays away, in milliseconds: at least, and how much longer at most.
 const AWAY_MS: (u64, u64) = (1_000, 7_000);
 
@@ -27,11 +29,19 @@ pub async fn vanish(world: &World, store: &Store, which: u64) {
     let txn = Txn::new()
         .check(Check::At(key.clone(), entry.revision))
         .delete(key.clone());
-    if store.commit(txn).await.is_ok() {
-        trace::count("sometimes: something vanished from the hub's store");
-        let (least, more) = AWAY_MS;
-        tokio::time::sleep(Duration::from_millis(least + which % more)).await;
+    // Until it is known whether it is gone: a write that failed may still turn out to have landed.
+    while let Err(error) = store.commit(txn.clone()).await {
+        match error {
+            CommitError::Closed => return,
+            CommitError::Conflict { .. } => break,
+            CommitError::TooLarge { .. } | CommitError::Unavailable(_) => {
+                tokio::time::sleep(AGAIN).await;
+            }
+        }
     }
+    trace::count("sometimes: something vanished from the hub's store");
+    let (least, more) = AWAY_MS;
+    tokio::time::sleep(Duration::from_millis(least + which % more)).await;
     come_back(world, store).await;
 }
 
@@ -40,14 +50,18 @@ pub async fn come_back(world: &World, store: &Store) {
     let Some((key, value)) = lock(&world.user).vanished.clone() else {
         return;
     };
-    if store.snapshot().get(key.as_str()).is_none() {
+    while store.snapshot().get(key.as_str()).is_none() {
         let txn = Txn::new()
             .check(Check::Absent(key.clone()))
-            .put(key.clone(), value);
-        if let Err(error) = store.commit(txn).await {
-            // The store closes: the next life of the hub puts it back.
-            tracing::debug!(%key, %error, "what vanished was not put back");
-            return;
+            .put(key.clone(), value.clone());
+        match store.commit(txn).await {
+            Ok(_) => break,
+            // The next life of the hub puts it back.
+            Err(CommitError::Closed) => return,
+            Err(error) => {
+                tracing::debug!(%key, %error, "what vanished was not put back yet");
+                tokio::time::sleep(AGAIN).await;
+            }
         }
     }
     lock(&world.user).vanished = None;

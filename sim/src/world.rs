@@ -38,6 +38,8 @@ pub struct World {
     pub checks: Checks,
     /// The wall clock of all members, which is always right.
     pub member_clock: Clock,
+    /// How many requests members are carrying out.
+    pub under_way: AtomicU64,
     /// What members will carry out long after it was sent.
     pub late: Mutex<Vec<Late>>,
 }
@@ -152,6 +154,7 @@ impl World {
             user: Mutex::new(User::new(&rng, names)),
             checks: Checks::default(),
             member_clock: clock.beside(),
+            under_way: AtomicU64::new(0),
             late: Mutex::default(),
             sites,
             rng,

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use roadstead_protocol::api::ConditionStatus;
+use roadstead_protocol::api::cluster::AttachedCluster;
 
 use crate::check::ready;
 use crate::trace;
@@ -30,9 +31,9 @@ impl Frozen {
 }
 
 /// Looks at the conditions of all clusters.
-pub fn watch(world: &World, now: Duration) {
+pub fn watch(world: &World, clusters: &[AttachedCluster], now: Duration) {
     for site in &world.sites {
-        let said = ready::said(world, &site.name, "Frozen");
+        let said = ready::said(clusters, &site.name, "Frozen");
         let user = lock(&world.user);
         let wanted = user.model.frozen.contains(&site.name);
         let steady = wanted && user.pending.is_none();

@@ -31,7 +31,13 @@ pub fn patience() -> Duration {
 
 /// Looks at the clusters' conditions. `reachable` says for each site whether its agent runs and
 /// nothing is between it and the hub; `hub` whether that runs.
-pub fn watch(world: &World, now: Duration, hub: bool, reachable: &[bool]) {
+pub fn watch(
+    world: &World,
+    clusters: &[AttachedCluster],
+    now: Duration,
+    hub: bool,
+    reachable: &[bool],
+) {
     let mut contact = lock(&world.checks.contact);
     contact.last.resize(reachable.len(), now);
     contact.hub_since = match (hub, contact.hub_since) {
@@ -54,7 +60,7 @@ pub fn watch(world: &World, now: Duration, hub: bool, reachable: &[bool]) {
         if silent <= patience() {
             continue;
         }
-        if ready(world, &site.name) == Some(ConditionStatus::True) {
+        if said(clusters, &site.name, "Ready") == Some(ConditionStatus::True) {
             let what = format!("{} is called ready after {silent:?} of silence", site.name);
             world.checks.violation("ready means ready", &what);
         }
@@ -63,16 +69,18 @@ pub fn watch(world: &World, now: Duration, hub: bool, reachable: &[bool]) {
 
 /// Condition Ready of a cluster, as the hub says it; `None` where there is no hub or no condition.
 pub fn ready(world: &World, name: &str) -> Option<ConditionStatus> {
-    said(world, name, "Ready")
+    said(&all(world), name, "Ready")
 }
 
-/// A condition of a cluster, as the hub says it; `None` where there is no hub or no condition.
-pub fn said(world: &World, name: &str, kind: &str) -> Option<ConditionStatus> {
-    let snapshot = snapshot(world)?;
-    clusters(&snapshot)
-        .into_iter()
-        .find(|cluster| cluster.metadata.name == name)
-        .and_then(|cluster| status_of(&cluster.status.conditions, kind))
+/// All clusters, as the hub says they are; none where there is no hub.
+pub fn all(world: &World) -> Vec<AttachedCluster> {
+    snapshot(world).as_ref().map(clusters).unwrap_or_default()
+}
+
+/// A condition of a cluster; `None` where the cluster is not there, or does not have it.
+pub fn said(clusters: &[AttachedCluster], name: &str, kind: &str) -> Option<ConditionStatus> {
+    let found = clusters.iter().find(|c| c.metadata.name == name)?;
+    status_of(&found.status.conditions, kind)
 }
 
 /// Whether every cluster and every decision is said to be ready, as they are once faults healed.
@@ -84,6 +92,10 @@ pub fn settled(world: &World) -> Result<(), String> {
     for cluster in clusters(&snapshot) {
         let name = &cluster.metadata.name;
         is(&cluster.status.conditions, "Ready", name)?;
+        let frozen = status_of(&cluster.status.conditions, "Frozen");
+        if frozen.is_some_and(|frozen| frozen != ConditionStatus::False) {
+            return Err(format!("{name} is not said to be thawed"));
+        }
         if cluster.status.observed_generation != cluster.metadata.generation {
             return Err(format!("{name} says something about an older generation"));
         }

@@ -17,6 +17,8 @@ pub struct Seen {
     name: Name,
     version: Option<u64>,
     applied: Applied,
+    /// It was sent by a life of the agent that is over.
+    orphan: bool,
 }
 
 /// Looks at a request of an agent to its member.
@@ -94,13 +96,14 @@ pub fn watch(world: &World, site: &Site, asked: &Asked) -> Option<Seen> {
         stamp,
         content: content.into_iter().flatten().collect(),
     };
+    // What lands after its sender is gone was right when it was sent; nobody can call it back.
+    let orphan = *life != site.lives.load(std::sync::atomic::Ordering::Relaxed);
     let seen = Seen {
         name,
         version: found,
         applied,
+        orphan,
     };
-    // What lands after its sender is gone was right when it was sent; nobody can call it back.
-    let orphan = *life != site.lives.load(std::sync::atomic::Ordering::Relaxed);
     if !orphan && !answered {
         order(world, site, &seen);
     }
@@ -123,6 +126,12 @@ pub fn applied(world: &World, site: &Site, seen: Seen) {
     let at = (site.name.clone(), seen.name);
     if let Some(version) = seen.version {
         lock(&world.checks.held).insert((at.clone(), version));
+    }
+    if seen.orphan {
+        // It may be there again after it was taken away, and goes again.
+        for acts in lock(&world.user).histories_mut() {
+            acts.taken.entry(at.clone()).and_modify(|left| *left += 1);
+        }
     }
     lock(&world.checks.applied).insert(at, seen.applied);
 }
