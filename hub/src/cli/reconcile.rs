@@ -20,6 +20,7 @@ use crate::config::{Output, Reconcile};
 /// # Errors
 /// When an item is none of what waits, the hub does not answer, or refuses.
 pub async fn reconcile(args: &Reconcile) -> Result<String, Error> {
+    fits(args)?;
     let hub = Api::connect(&args.target).await?;
     let namespace = args.namespace.as_ref().unwrap_or(&hub.namespace);
     let path = format!(
@@ -66,6 +67,15 @@ pub async fn reconcile(args: &Reconcile) -> Result<String, Error> {
         Output::Json => format!("{:#}", json!({"done": done, "skipped": skipped})),
         Output::Text => format!("{}{}", done.join("\n"), left(&skipped)),
     })
+}
+
+/// Whether what is only for `--delete` stands beside it.
+fn fits(args: &Reconcile) -> Result<(), Error> {
+    if args.delete || (!args.delete_contents && args.confirm.is_none()) {
+        return Ok(());
+    }
+    let why = "--delete-contents and --confirm are for --delete only";
+    Err(Error::Flag(why.to_owned()))
 }
 
 fn status(answer: Value) -> Result<Status, Error> {
@@ -250,10 +260,10 @@ mod tests {
 
     fn args(line: &str) -> Result<Reconcile, String> {
         let cli = Cli::try_parse_from(line.split(' ')).map_err(|e| e.to_string())?;
-        match cli.command {
-            Command::Reconcile(args) => Ok(args),
-            _ => Err("another command".to_owned()),
-        }
+        let Command::Reconcile(args) = cli.command else {
+            return Err("another command".to_owned());
+        };
+        Ok(args)
     }
 
     fn waits() -> Status {
@@ -286,11 +296,12 @@ mod tests {
             "roadstead reconcile edge Deployment/shop/web",
             "roadstead reconcile edge --adopt --delete --all",
             "roadstead reconcile edge --adopt --all Deployment/shop/web",
-            "roadstead reconcile edge --adopt --confirm x --all",
         ] {
             assert!(args(wrong).is_err(), "{wrong}");
         }
         assert_eq!(args("roadstead reconcile edge").unwrap().action(), None);
+        let stray = args("roadstead reconcile edge --adopt --confirm x --all").unwrap();
+        assert!(fits(&stray).is_err());
         let bare = args("roadstead reconcile edge --release").unwrap();
         let error = chosen(&bare, Action::Release, &waits()).unwrap_err();
         assert!(error.to_string().contains("--all"), "{error}");

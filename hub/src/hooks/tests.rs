@@ -1,6 +1,7 @@
 //! The hub's API with its hooks over a store whose ledger says what the fleet runs.
 
 mod held;
+mod reconciling;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
