@@ -192,33 +192,20 @@ pub async fn run(mut parts: Parts, shutdown: impl Future<Output = ()>) -> Result
 
 /// Runs an agent as one cluster, until `shutdown` resolves.
 async fn live(parts: Parts, mut shutdown: Pin<&mut impl Future<Output = ()>>) -> Result<(), Error> {
-    let Parts {
-        env,
-        network,
-        crypto,
-        database,
-        member,
-        join,
-        options,
-    } = parts;
-    let (disk, mut loaded, writer) = 
-        Disk::open_sealed(env.clone(), database, options.keyring.clone()).await?;
-    let member = Member::new(member);
+    let (env, options) = (parts.env.clone(), parts.options.clone());
+    let (disk, mut loaded, writer) = Disk::open_sealed(
+        env.clone(),
+        parts.database.clone(),
+        options.keyring.clone(),
+    )
+    .await?;
+    let member = Member::new(parts.member.clone());
     let secret = options.identity_secret.clone();
     let keeper = secret.map(|name| Keeper::new(member.clone(), name));
-    let recalled = identity::recall(keeper.as_ref(), &env, &disk, &mut loaded, join.as_ref());
     tokio::select! {
         biased;
         () = shutdown.as_mut() => return Ok(()),
-        recalled = recalled => recalled?,
-    }
-    if loaded.identity.is_none() && join.is_none() {
-        return Err(Error::NotJoined);
-    }
-    if let (Some(identity), Some(token), false) =
-        (&loaded.identity, &join, loaded.position.detached)
-    {
-        ignored(identity, token, options.identity_secret.as_deref());
+        identified = identified(&parts, keeper.as_ref(), &disk, &mut loaded) => identified?,
     }
     let boot = anchor::count(&env, &disk, &loaded.boot).await?;
     tracing::info!(
@@ -241,16 +228,16 @@ async fn live(parts: Parts, mut shutdown: Pin<&mut impl Future<Output = ()>>) ->
     let clock = floored(&env, loaded.clock.seconds);
     let link = Link {
         env: env.clone(),
-        network,
+        network: parts.network,
         crypto: Crypto {
-            provider: crypto,
+            provider: parts.crypto,
             clock: clock.clone(),
         },
         clock,
         options: options.clone(),
         desk: desk.clone(),
         disk: disk.clone(),
-        join,
+        join: parts.join,
         joining: loaded.joining,
         identity: loaded.identity,
         former: loaded.former,
@@ -272,6 +259,24 @@ async fn live(parts: Parts, mut shutdown: Pin<&mut impl Future<Output = ()>>) ->
     ended
 }
 
+/// Makes sure that there is an identity, here or in its second home, or something to get one with.
+async fn identified(
+    parts: &Parts,
+    keeper: Option<&Keeper>,
+    disk: &Disk,
+    loaded: &mut store::Loaded,
+) -> Result<(), Error> {
+    identity::recall(keeper, &parts.env, disk, loaded, parts.join.as_ref()).await?;
+    match (&loaded.identity, &parts.join) {
+        (None, None) => Err(Error::NotJoined),
+        (Some(identity), Some(token)) if !loaded.position.detached => {
+            ignored(identity, token, parts.options.identity_secret.as_deref());
+            Ok(())
+        }
+        (Some(_) | None, Some(_)) | (Some(_), None) => Ok(()),
+    }
+}
+
 /// Starts what keeps the identity in its second home, and what says how far the agent is.
 fn keep(
     tasks: &mut JoinSet<Error>,
@@ -281,7 +286,7 @@ fn keep(
     (desk, disk): (&Arc<Desk>, &Disk),
 ) {
     if let Some(keeper) = keeper {
-        tasks.spawn(endless(keeper.run(disk.identity(), seed(env))));
+        tasks.spawn(endless(keeper.run(disk.who(), seed(env))));
     }
     if let Some(vitals) = options.vitals.clone() {
         let desk = desk.clone();

@@ -235,7 +235,7 @@ impl Road {
                 Ok(connection) => connection,
                 Err(error) => {
                     tracing::info!(%address, error = %chain(&error), "the hub cannot be reached");
-                    doubt = doubt.or(error.doubt());
+                    doubt = doubt.or_else(|| error.doubt());
                     continue;
                 }
             };
