@@ -19,6 +19,7 @@ use tokio::sync::watch;
 
 use crate::Error;
 use crate::member::{Class, Error as MemberError, Member};
+use crate::store::disk::Who;
 use crate::store::record::{Identity, Joining};
 use crate::store::{Disk, Loaded, Write};
 
@@ -88,7 +89,9 @@ impl Keeper {
         if let Some(identity) = kept.identity {
             tracing::info!(cluster = %identity.cluster, hub = %identity.hub, secret = self.name, "the identity comes from the member's Secret");
             writes.push(Write::Identity(identity.clone()));
+            writes.push(Write::Former(kept.former.clone()));
             loaded.identity = Some(identity);
+            loaded.former = kept.former;
             loaded.boot.member_uid = kept.member_uid;
         }
         if let Some(joining) = kept.joining {
@@ -106,57 +109,44 @@ impl Keeper {
         join: Option<&JoinToken>,
     ) -> Result<Option<Kept>, Failed> {
         let found = self.read().await?;
-        let kept = found.as_ref().map(|f| f.kept.clone());
+        let there = found.as_ref().map(|f| f.kept.clone()).unwrap_or_default();
         let here = self.member.member_uid().await?;
-        if let Some(kept) = &kept
-            && kept.identity.is_some()
-            && kept.member_uid != here
-        {
+        if there.identity.is_some() && there.member_uid != here {
             return Err(Failed::Fatal(Error::CopiedSecret {
                 name: self.name.clone(),
                 here,
-                bound: kept.member_uid.clone(),
+                bound: there.member_uid,
             }));
         }
-        if kept.as_ref().is_some_and(|k| k.identity.is_some()) {
-            return Ok(kept);
-        }
-        let Some(token) = join else {
+        if there.identity.is_none() && join.is_none() {
             return Ok(None);
-        };
-        let known = kept.as_ref().and_then(|k| k.joining.clone());
-        let known = known.or_else(|| loaded.joining.clone());
-        if let Some(joining) = known.filter(|j| j.token == token.id) {
-            let kept = Kept {
-                identity: None,
-                joining: Some(joining),
-                member_uid: here,
-            };
-            if found.as_ref().is_none_or(|f| f.kept != kept) {
-                self.write(&kept, found.as_ref()).await?;
-            }
-            return Ok(Some(kept));
         }
-        let kept = Kept {
-            identity: None,
-            joining: Some(Joining {
+        let known = there.joining.clone().or_else(|| loaded.joining.clone());
+        let joining = match join {
+            // Another string, also for one who has joined: it is used if the hub detached that one.
+            Some(token) if known.as_ref().is_none_or(|j| j.token != token.id) => Some(Joining {
                 token: token.id.clone(),
                 key: SecretKey::generate(env).as_bytes().to_vec(),
             }),
-            member_uid: here,
+            Some(_) | None => known,
         };
-        self.write(&kept, found.as_ref()).await?;
+        let kept = Kept {
+            joining,
+            member_uid: here,
+            ..there
+        };
+        if found.as_ref().is_none_or(|f| f.kept != kept) {
+            self.write(&kept, found.as_ref()).await?;
+        }
         Ok(Some(kept))
     }
 
     /// Keeps the Secret as the disk is, for as long as the agent runs.
-    pub async fn run(self, mut disk: watch::Receiver<Option<Identity>>, seed: u64) {
+    pub async fn run(self, mut disk: watch::Receiver<Who>, seed: u64) {
         let mut backoff = Backoff::new(seed, RETRY_FLOOR, RETRY_CEILING);
         loop {
-            let identity = disk.borrow_and_update().clone();
-            if let Some(identity) = identity
-                && let Err(error) = self.keep(identity).await
-            {
+            let who = disk.borrow_and_update().clone();
+            if let Err(error) = self.keep(who).await {
                 let why = match error {
                     Failed::Fatal(error) => error.to_string(),
                     Failed::Later(error) => error,
@@ -177,16 +167,26 @@ impl Keeper {
         }
     }
 
-    async fn keep(&self, identity: Identity) -> Result<(), Failed> {
+    async fn keep(&self, who: Who) -> Result<(), Failed> {
+        let Some(identity) = who.identity else {
+            return Ok(());
+        };
         let found = self.read().await?;
-        let there = found.as_ref().and_then(|f| f.kept.identity.as_ref());
-        if there.is_some_and(|there| !is_to_replace(there, &identity)) {
+        let there = found.as_ref().map(|f| f.kept.clone()).unwrap_or_default();
+        let same = there.identity.as_ref() == Some(&identity);
+        if there
+            .identity
+            .as_ref()
+            .is_some_and(|i| is_later(i, &identity))
+            || same && there.former == who.former
+        {
             return Ok(());
         }
         let kept = Kept {
             member_uid: self.member.member_uid().await?,
             identity: Some(identity),
-            joining: None,
+            former: who.former,
+            joining: there.joining,
         };
         self.write(&kept, found.as_ref()).await?;
         tracing::info!(
@@ -214,14 +214,11 @@ pub async fn recall(
     }
 }
 
-/// Whether the Secret's identity is to make place for the disk's: not if it is the same, nor if it is
-/// a later certificate of the same cluster, as when a disk was put back.
-fn is_to_replace(there: &Identity, disk: &Identity) -> bool {
-    if there == disk {
-        return false;
-    }
+/// Whether the Secret's identity is a later certificate of the same cluster than the disk's, as when
+/// a disk was put back.
+fn is_later(there: &Identity, disk: &Identity) -> bool {
     let same = (&there.hub, &there.cluster) == (&disk.hub, &disk.cluster);
-    !same || until(there) <= until(disk)
+    same && until(there) > until(disk)
 }
 
 /// Until when an identity is good; `None`, which is earlier than any time, where that is not readable.

@@ -11,7 +11,7 @@ use super::{Failed, Keeper};
 use crate::Error;
 use crate::member::anchor::NAMESPACE;
 use crate::member::{Class, Resource};
-use crate::store::record::{Identity, Joining, decode, encode};
+use crate::store::record::{Former, Identity, Joining, decode, encode};
 
 /// The Secret's type: nobody else's.
 const TYPE: &str = "roadstead.dev/agent-identity";
@@ -23,7 +23,9 @@ const RECORD_BYTES_MAX: usize = 256 * 1024;
 pub struct Kept {
     /// Who the agent is, once it has joined.
     pub identity: Option<Identity>,
-    /// The key that a join string is being redeemed for.
+    /// Who it was, and whom it believed.
+    pub former: Former,
+    /// The key that a join string was, or is being, redeemed for.
     pub joining: Option<Joining>,
     /// The UID of the `kube-system` namespace of the member that this belongs to.
     pub member_uid: String,
@@ -99,12 +101,13 @@ impl Keeper {
 }
 
 const IDENTITY: &str = "identity";
+const FORMER: &str = "former";
 const JOINING: &str = "joining";
 const MEMBER_UID: &str = "memberUid";
 const HUB: &str = "hub";
 const CLUSTER: &str = "cluster";
 /// All that we write; the last two are for people.
-const FIELDS: [&str; 5] = [IDENTITY, JOINING, MEMBER_UID, HUB, CLUSTER];
+const FIELDS: [&str; 6] = [IDENTITY, FORMER, JOINING, MEMBER_UID, HUB, CLUSTER];
 
 /// The records are those of the disk, so that every release that reads a disk reads a Secret.
 fn data(kept: &Kept) -> BTreeMap<&'static str, Value> {
@@ -115,6 +118,7 @@ fn data(kept: &Kept) -> BTreeMap<&'static str, Value> {
     put(MEMBER_UID, kept.member_uid.as_bytes());
     if let Some(identity) = &kept.identity {
         put(IDENTITY, &encode(identity));
+        put(FORMER, &encode(&kept.former));
         put(HUB, identity.hub.as_bytes());
         put(CLUSTER, identity.cluster.as_bytes());
     }
@@ -137,12 +141,16 @@ fn parse(object: &Value) -> Result<Kept, String> {
     let identity = field(IDENTITY).transpose()?.map(|bytes| {
         decode(&bytes).map_err(|error| format!("an identity that cannot be read ({error})"))
     });
+    let former = field(FORMER).transpose()?.map(|bytes| {
+        decode(&bytes).map_err(|error| format!("former identities that cannot be read ({error})"))
+    });
     let joining = field(JOINING).transpose()?.map(|bytes| {
         decode(&bytes).map_err(|error| format!("a joining key that cannot be read ({error})"))
     });
     let member_uid = field(MEMBER_UID).transpose()?.unwrap_or_default();
     Ok(Kept {
         identity: identity.transpose()?,
+        former: former.transpose()?.unwrap_or_default(),
         joining: joining.transpose()?,
         member_uid: String::from_utf8(member_uid).map_err(|_| "a memberUid that is no text")?,
     })

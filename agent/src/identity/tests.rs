@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::member::fake::{Fake, Fault};
+use crate::store::record::Former;
 use crate::store::tests::MemoryDisk;
 
 const PATH: &str = "/api/v1/namespaces/roadstead-system/secrets/me";
@@ -80,7 +81,18 @@ async fn kept(fake: &Fake) -> Kept {
 }
 
 async fn keep(fake: &Fake, identity: Identity) {
-    assert!(keeper(fake).keep(identity).await.is_ok());
+    assert!(keeper(fake).keep(who(identity)).await.is_ok());
+}
+
+fn who(identity: Identity) -> Who {
+    let former = Former {
+        addresses: vec!["before:7443".into()],
+        ..Former::default()
+    };
+    Who {
+        identity: Some(identity),
+        former,
+    }
 }
 
 #[tokio::test]
@@ -113,10 +125,18 @@ async fn a_pod_with_an_empty_disk_is_the_cluster_that_the_secret_says() {
     let fake = fake();
     start(&fake, Some(&token("a"))).await.unwrap();
     keep(&fake, identity("c1", None)).await;
-    assert_eq!(kept(&fake).await.joining, None, "used up");
+    let joined = kept(&fake).await.joining;
     for join in [None, Some(&token("a")), Some(&token("b"))] {
         let loaded = start(&fake, join).await.unwrap();
         assert_eq!(loaded.identity, Some(identity("c1", None)));
+        assert_eq!(loaded.former, who(identity("c1", None)).former);
+        if join != Some(&token("b")) {
+            assert_eq!(loaded.joining, joined);
+        } else {
+            // Should the hub have detached the one, the other is not lost to a pod that goes.
+            assert_eq!(loaded.joining, kept(&fake).await.joining);
+            assert_eq!(loaded.joining.map(|j| j.token), Some("b".to_owned()));
+        }
         assert_eq!(loaded.boot.member_uid, kept(&fake).await.member_uid);
     }
     let people = fake.get(PATH).unwrap()["data"]["cluster"].clone();
@@ -175,14 +195,14 @@ async fn the_later_certificate_of_one_cluster_stays_and_another_cluster_is_repla
 #[tokio::test(start_paused = true)]
 async fn what_the_disk_learns_is_kept_and_a_deleted_secret_is_made_anew() {
     let fake = fake();
-    let (tell, told) = watch::channel(None);
+    let (tell, told) = watch::channel(Who::default());
     let task = tokio::spawn(keeper(&fake).run(told, 1));
     tokio::time::sleep(Duration::from_secs(5)).await;
     assert!(fake.get(PATH).is_none());
     fake.state().fault = Some(Box::new(|method, _| {
         (method != http::Method::GET).then_some(Fault::Answer(403, "Forbidden", "not yet"))
     }));
-    tell.send_replace(Some(identity("c1", None)));
+    tell.send_replace(who(identity("c1", None)));
     tokio::time::sleep(Duration::from_secs(5)).await;
     fake.state().fault = None;
     tokio::time::sleep(RETRY_CEILING).await;

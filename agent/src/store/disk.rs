@@ -42,6 +42,15 @@ pub(super) const CLOCK: &[u8] = b"clock";
 /// Most commits that wait to be written.
 const QUEUE_MAX: usize = 256;
 
+/// Who the agent is and was.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Who {
+    /// Who it is; `None` before it joined.
+    pub identity: Option<Identity>,
+    /// Who it was, and whom it believed.
+    pub former: Former,
+}
+
 /// One thing to write.
 #[derive(Clone, Debug)]
 pub enum Write {
@@ -79,11 +88,12 @@ pub enum Write {
 }
 
 impl Write {
-    fn identity(&self) -> Option<&Identity> {
+    /// Takes into `who` what of it this writes.
+    fn tell(&self, who: &mut Who) {
         if let Self::Identity(identity) = self {
-            Some(identity)
-        } else {
-            None
+            who.identity = Some(identity.clone());
+        } else if let Self::Former(former) = self {
+            who.former = former.clone();
         }
     }
 }
@@ -103,7 +113,7 @@ pub struct Disk {
     vault: Vault,
     database: Shared,
     jobs: mpsc::Sender<Job>,
-    identity: Arc<watch::Sender<Option<Identity>>>,
+    who: Arc<watch::Sender<Who>>,
 }
 
 impl Disk {
@@ -155,7 +165,10 @@ impl Disk {
                 vault,
                 database,
                 jobs,
-                identity: Arc::new(watch::Sender::new(loaded.identity.clone())),
+                who: Arc::new(watch::Sender::new(Who {
+                    identity: loaded.identity.clone(),
+                    former: loaded.former.clone(),
+                })),
             },
             loaded,
             writer,
@@ -170,22 +183,26 @@ impl Disk {
         if writes.is_empty() {
             return Ok(());
         }
-        let identity = writes.iter().rev().find_map(Write::identity).cloned();
+        let before = self.who.borrow().clone();
+        let mut who = before.clone();
+        for write in &writes {
+            write.tell(&mut who);
+        }
         let (done, answer) = oneshot::channel();
         self.jobs
             .send(Job { writes, done })
             .await
             .map_err(|_| DiskError::Closed)?;
         answer.await.unwrap_or(Err(DiskError::Closed))?;
-        if identity.is_some() {
-            self.identity.send_replace(identity);
+        if who != before {
+            self.who.send_replace(who);
         }
         Ok(())
     }
 
-    /// Who the agent is, as the disk has it, and whenever that changes.
-    pub fn identity(&self) -> watch::Receiver<Option<Identity>> {
-        self.identity.subscribe()
+    /// Who the agent is and was, as the disk has it, and whenever that changes.
+    pub fn who(&self) -> watch::Receiver<Who> {
+        self.who.subscribe()
     }
 
     /// The content of `digest`, if it is here and whole.
