@@ -9,6 +9,7 @@
 
 mod collected;
 mod deleted;
+mod guarded;
 mod script;
 mod watched;
 mod workloads;
@@ -36,6 +37,8 @@ async fn all(api: Api) -> Result<(Vec<String>, Vec<String>)> {
         written::refused(s).await.context("refused"),
         written::generations(s).await.context("generations"),
         deleted::by_uid(s).await.context("by_uid"),
+        guarded::applied(s).await.context("applied over"),
+        guarded::deleted(s).await.context("deleted over"),
         deleted::with_finalizer(s).await.context("with_finalizer"),
         watched::from_a_version(s).await.context("from_a_version"),
         watched::metadata_only(s).await.context("metadata_only"),
