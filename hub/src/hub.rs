@@ -120,12 +120,7 @@ impl Hub {
             .await
             .map_err(Error::Authority)?;
         let registry = Arc::new(Registry::hub(api::CRDS).map_err(Error::Registry)?);
-        let socket = network
-            .bind(agent_listen)
-            .map_err(|e| Error::Bind(agent_listen, e))?;
-        let agent_listen = socket
-            .local_addr()
-            .map_err(|e| Error::Bind(agent_listen, e))?;
+        let (socket, agent_listen) = listen(&*network, agent_listen)?;
         let addresses = if advertise.is_empty() {
             vec![agent_listen.to_string()]
         } else {
@@ -214,6 +209,18 @@ impl Hub {
         self.store.close().await;
         self.volatile.close().await;
     }
+}
+
+/// The socket that agents come to, and where it really is.
+fn listen(
+    network: &dyn Network,
+    at: SocketAddr,
+) -> Result<(Arc<dyn quinn::AsyncUdpSocket>, SocketAddr), Error> {
+    let bound = network.bind(at).and_then(|socket| {
+        let address = socket.local_addr()?;
+        Ok((socket, address))
+    });
+    bound.map_err(|error| Error::Bind(at, error))
 }
 
 /// Opens one of the hub's stores.

@@ -151,7 +151,7 @@ pub(super) fn text(manifest: &Manifest<'_>) -> Result<String, Error> {
         ("${CLAIM}", claim),
         ("${VOLUME}", volume.to_owned()),
         ("${IMAGE}", choice.image.clone()),
-        ("${TOKEN}", token.id.clone()),
+        ("${TOKEN}", token.id),
         ("${JOIN}", (*join).to_owned()),
     ];
     let text = filled

@@ -239,7 +239,13 @@ impl Tender {
                 Round::Failed(rivals::joined())
             }
             AgentError::OtherMember { here, bound } => Round::Failed(other_cluster(&here, &bound)),
-            error => {
+            error @ (AgentError::Open(_)
+            | AgentError::Disk(_)
+            | AgentError::Refused(_)
+            | AgentError::Identity(_)
+            | AgentError::CopiedSecret { .. }
+            | AgentError::Rejoined
+            | AgentError::Ended) => {
                 let words = crate::chain(&error);
                 tracing::warn!(cluster = self.uid, error = words, "a hosted agent ended");
                 Round::Failed(problem("AgentEnded", words))
