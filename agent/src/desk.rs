@@ -30,6 +30,8 @@ use crate::store::record::{Inventory, Item, Position};
 
 /// A group and a kind.
 pub type Kind = (String, String);
+/// A key as it is kept: once, whatever is kept under it.
+pub(crate) type Key = Arc<ItemKey>;
 
 /// What is known about one key.
 #[derive(Clone, Debug)]
@@ -106,14 +108,21 @@ impl Desk {
     /// As [`new`](Self::new); leaves nothing of the sets in `loaded`, which would be there twice.
     pub fn take(loaded: &mut Loaded) -> Self {
         let until = Instant::now() + REQUEST_TIMEOUT;
-        let (items, inventory) = (&loaded.items, &loaded.inventory);
+        let items = std::mem::take(&mut loaded.items).into_iter();
+        let items: BTreeMap<Key, Item> = items.map(|(k, item)| (Arc::new(k), item)).collect();
+        let kept = |key: ItemKey| match items.get_key_value(&key) {
+            Some((kept, _)) => kept.clone(),
+            None => Arc::new(key),
+        };
+        let inventory = std::mem::take(&mut loaded.inventory).into_iter();
+        let inventory: BTreeMap<Key, Inventory> = inventory.map(|(k, i)| (kept(k), i)).collect();
         let asked =
-            |(key, item): &(&ItemKey, &Item)| !item.is_tombstone() && !inventory.contains_key(*key);
+            |(key, item): &(&Key, &Item)| !item.is_tombstone() && !inventory.contains_key(*key);
         let uncertain = items.iter().filter(asked);
         let uncertain = uncertain.map(|(key, _)| (key.clone(), until)).collect();
         let mut known = Known {
-            items: std::mem::take(&mut loaded.items),
-            inventory: std::mem::take(&mut loaded.inventory),
+            items,
+            inventory,
             contents: std::mem::take(&mut loaded.contents),
             position: loaded.position.clone(),
             lineage: Arc::new(loaded.position.lineage.clone()),
@@ -130,7 +139,7 @@ impl Desk {
         for digest in digests {
             *known.named.entry(digest).or_default() += 1;
         }
-        let keys: Vec<ItemKey> = known
+        let keys: Vec<Key> = known
             .items
             .keys()
             .chain(known.inventory.keys())
@@ -212,7 +221,10 @@ impl Desk {
             }
             known.position = position;
         }
-        known.dirty.extend(entered.dirty);
+        for key in entered.dirty {
+            let key = known.key(&key);
+            known.dirty.insert(key);
+        }
         drop(known);
         self.kinds.notify_one();
         self.work.notify_one();
@@ -222,19 +234,22 @@ impl Desk {
     /// Enters what is now on the member under `key`, to be written down soon.
     pub fn enter_inventory(&self, key: &ItemKey, inventory: Option<Inventory>) {
         let mut known = self.lock();
+        let key = known.key(key);
         match inventory {
             Some(inventory) => known.inventory.insert(key.clone(), inventory),
-            None => known.inventory.remove(key),
+            None => known.inventory.remove(&key),
         };
-        known.accepted.remove(key);
-        known.unsaved.insert(key.clone());
+        known.accepted.remove(&key);
+        known.unsaved.insert(key);
         drop(known);
         self.save.notify_one();
     }
 
     /// The mark of what a watch saw last was found to be no drift.
     pub fn accept(&self, key: &ItemKey, mark: Mark) {
-        self.lock().accepted.insert(key.clone(), mark);
+        let mut known = self.lock();
+        let key = known.key(key);
+        known.accepted.insert(key, mark);
     }
 
     /// What is known about `key`; `None` before the agent joined.
@@ -281,7 +296,7 @@ impl Desk {
             .into_iter()
             .map(|key| {
                 let tombstone = known.items.get(&key).is_some_and(Item::is_tombstone);
-                (key, tombstone)
+                (key.as_ref().clone(), tombstone)
             })
             .collect()
     }
@@ -289,7 +304,7 @@ impl Desk {
     /// Everything has to be looked at.
     pub fn all_dirty(&self) {
         let mut known = self.lock();
-        let keys: Vec<ItemKey> = known
+        let keys: Vec<Key> = known
             .items
             .keys()
             .chain(known.inventory.keys())

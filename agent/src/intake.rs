@@ -90,9 +90,12 @@ impl Intake<'_> {
         if self.known.rewound {
             let (known, lineage) = (self.known, self.lineage);
             let doubtful = known.items.iter().filter(|(key, item)| {
-                !item.is_tombstone() && !named.contains(key) && !lineage.contains(item.stamp)
+                !item.is_tombstone()
+                    && !named.contains(key.as_ref())
+                    && !lineage.contains(item.stamp)
             });
             for (key, _) in doubtful {
+                let key = key.as_ref();
                 self.writes.push(Write::DropItem(key.clone()));
                 self.entered.items.insert(key.clone(), None);
                 self.entered.dirty.insert(key.clone());
@@ -108,6 +111,7 @@ impl Intake<'_> {
             .items
             .iter()
             .filter(|(_, item)| item.held.is_some() || (item.listed && !item.is_tombstone()))
+            .map(|(key, item)| (key.as_ref(), item))
             .filter(|(key, _)| !named.contains(key) && !self.entered.items.contains_key(key))
             .map(|(key, item)| (key.clone(), unnamed(item)))
             .collect();
@@ -130,10 +134,11 @@ impl Intake<'_> {
             .known
             .items
             .iter()
+            .map(|(key, item)| (key.as_ref(), item))
             .filter(|(key, item)| {
                 item.is_tombstone()
-                    && !self.known.inventory.contains_key(key)
-                    && !self.entered.items.contains_key(key)
+                    && !self.known.inventory.contains_key(*key)
+                    && !self.entered.items.contains_key(*key)
             })
             .map(|(key, item)| (item.stamp, key))
             .collect();

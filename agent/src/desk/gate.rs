@@ -1,10 +1,11 @@
 //! Whether anything may be changed on the member: the gate, and the freeze.
 
 use roadstead_protocol::wire::frame::Freeze as Order;
-use roadstead_protocol::wire::report::{Health, ItemReport, ItemState};
+use roadstead_protocol::wire::report::{Health, ItemState};
 use roadstead_protocol::wire::{Lineage, Stamp};
 
 use super::{Desk, Known};
+use crate::plan::report::Said;
 use crate::store::record::Freeze;
 
 /// Why nothing is applied at the moment.
@@ -143,7 +144,7 @@ impl Desk {
         let Some(report) = known.freeze.as_ref().map(|f| said(f, known.freeze_foreign)) else {
             return;
         };
-        let key = Order::key();
+        let key = known.key(&Order::key());
         if known.reports.get(&key) == Some(&report) {
             return;
         }
@@ -171,18 +172,17 @@ impl Known {
 }
 
 /// The report about `freeze`, which is `foreign` where its hub does not know its stamp.
-fn said(freeze: &Freeze, foreign: bool) -> ItemReport {
+fn said(freeze: &Freeze, foreign: bool) -> Said {
     let (state, reason, message) = match (freeze.held, foreign) {
         (None, false) if freeze.frozen => (ItemState::Applied, "Frozen", freeze.reason.clone()),
         (None, false) => (ItemState::Removed, "Thawed", String::new()),
         (held, _) => (ItemState::Held, "OtherHistory", held_words(freeze, held)),
     };
-    ItemReport {
-        key: Order::key(),
+    Said {
         stamp: freeze.stamp,
         state,
-        reason: reason.to_owned(),
-        message,
+        reason: reason.into(),
+        message: message.into(),
         generation: 0,
         health: Health::Unknown,
         status: bytes::Bytes::new(),

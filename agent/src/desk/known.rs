@@ -7,32 +7,33 @@ use bytes::Bytes;
 use roadstead_protocol::wire::Lineage;
 use roadstead_protocol::wire::frame::Fetch;
 use roadstead_protocol::wire::item::{Digest, ItemKey};
-use roadstead_protocol::wire::report::{ItemReport, ItemState};
+use roadstead_protocol::wire::report::ItemState;
 use tokio::time::Instant;
 
 use super::fetches::Fetched;
-use super::{Desk, Kind, Watching, is_kind, kind_of};
+use super::{Desk, Key, Kind, Watching, is_kind, kind_of};
+use crate::plan::report::Said;
 use crate::plan::{Live, Mark, Owner};
 use crate::store::record::{Freeze, Inventory, Item, Position};
 
 #[derive(Default)]
 pub(crate) struct Known {
-    pub(crate) items: BTreeMap<ItemKey, Item>,
-    pub(crate) inventory: BTreeMap<ItemKey, Inventory>,
+    pub(crate) items: BTreeMap<Key, Item>,
+    pub(crate) inventory: BTreeMap<Key, Inventory>,
     pub(crate) contents: BTreeSet<Digest>,
     /// How many items name a content.
     pub(crate) named: BTreeMap<Digest, u32>,
     pub(crate) position: Position,
     pub(super) lineage: Arc<Lineage>,
     pub(super) owner: Option<Owner>,
-    pub(super) live: BTreeMap<ItemKey, Live>,
+    pub(super) live: BTreeMap<Key, Live>,
     /// Keys about which a request is under way, and whether a watch had news of them since it left.
-    pub(super) asked: BTreeMap<ItemKey, bool>,
-    pub(super) accepted: BTreeMap<ItemKey, Mark>,
+    pub(super) asked: BTreeMap<Key, bool>,
+    pub(super) accepted: BTreeMap<Key, Mark>,
     pub(super) kinds: BTreeMap<Kind, Watching>,
-    pub(super) dirty: BTreeSet<ItemKey>,
-    pub(super) reports: BTreeMap<ItemKey, ItemReport>,
-    pub(super) unsent: BTreeSet<ItemKey>,
+    pub(super) dirty: BTreeSet<Key>,
+    pub(super) reports: BTreeMap<Key, Said>,
+    pub(super) unsent: BTreeSet<Key>,
     pub(super) facts: Bytes,
     pub(super) facts_unsent: bool,
     pub(super) anchored: bool,
@@ -48,9 +49,9 @@ pub(crate) struct Known {
     /// The freeze is on the disk as it is here.
     pub(super) freeze_written: bool,
     /// Keys of objects that a request whose answer never came may still make, and until when.
-    pub(super) uncertain: BTreeMap<ItemKey, Instant>,
+    pub(super) uncertain: BTreeMap<Key, Instant>,
     /// Keys whose inventory is not on the disk as it is here.
-    pub(super) unsaved: BTreeSet<ItemKey>,
+    pub(super) unsaved: BTreeSet<Key>,
     pub(super) fetches: VecDeque<Fetch>,
     pub(super) fetched: VecDeque<Fetched>,
 }
@@ -58,7 +59,9 @@ pub(crate) struct Known {
 impl Desk {
     /// A request that may make `key` was never answered: it may take effect until then.
     pub fn uncertain(&self, key: &ItemKey, until: Instant) {
-        self.lock().uncertain.insert(key.clone(), until);
+        let mut known = self.lock();
+        let key = known.key(key);
+        known.uncertain.insert(key, until);
     }
 
     /// What became of `key` is known again.
@@ -68,7 +71,9 @@ impl Desk {
 
     /// A request about `key` leaves now.
     pub fn asking(&self, key: &ItemKey) {
-        self.lock().asked.insert(key.clone(), false);
+        let mut known = self.lock();
+        let key = known.key(key);
+        known.asked.insert(key, false);
     }
 
     /// Enters an answer to a request of our own, unless a watch had news since the request left:
@@ -79,13 +84,25 @@ impl Desk {
             return;
         }
         match live.filter(|l| l.owned) {
-            Some(live) => known.live.insert(key.clone(), live.clone()),
+            Some(live) => {
+                let key = known.key(key);
+                known.live.insert(key, live.clone())
+            }
             None => known.live.remove(key),
         };
     }
 }
 
 impl Known {
+    /// The key as it is kept here already, so that it is kept once.
+    pub(super) fn key(&self, key: &ItemKey) -> Key {
+        let item = self.items.get_key_value(key).map(|(key, _)| key);
+        let noted = || self.inventory.get_key_value(key).map(|(key, _)| key);
+        let live = || self.live.get_key_value(key).map(|(key, _)| key);
+        let kept = item.or_else(noted).or_else(live);
+        kept.map_or_else(|| Arc::new(key.clone()), Arc::clone)
+    }
+
     /// Whether an object that is not ours was in the place of `key` when it was looked at last.
     pub(super) fn is_disputed(&self, key: &ItemKey) -> bool {
         let report = self.reports.get(key);
@@ -104,6 +121,7 @@ impl Known {
         let before = match item {
             Some(item) => {
                 self.kinds.entry(kind_of(&key)).or_insert(Watching::Pending);
+                let key = self.key(&key);
                 self.items.insert(key, item)
             }
             None => self.items.remove(&key),
@@ -118,7 +136,7 @@ impl Known {
     }
 
     pub(super) fn kind_dirty(&mut self, kind: &Kind) {
-        let keys: Vec<ItemKey> = self
+        let keys: Vec<Key> = self
             .items
             .keys()
             .chain(self.inventory.keys())
@@ -142,6 +160,7 @@ impl Known {
             return false;
         }
         self.news_of(&key);
+        let key = self.key(&key);
         match live {
             Some(live) => self.live.insert(key.clone(), live),
             None => self.live.remove(&key),

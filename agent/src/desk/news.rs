@@ -4,19 +4,20 @@ use bytes::Bytes;
 use roadstead_protocol::wire::item::ItemKey;
 use roadstead_protocol::wire::report::{ItemReport, ItemState};
 
-use super::Desk;
+use super::{Desk, Key};
 use crate::plan::report::{Outcome, report};
 
 impl Desk {
     /// How the latest attempt at `key` ended, as a report for the hub; returns whether it is news.
     pub fn told(&self, key: &ItemKey, outcome: &Outcome) -> bool {
         let mut known = self.lock();
-        let report = report(key, known.items.get(key), known.live.get(key), outcome);
-        if known.reports.get(key) == Some(&report) {
+        let said = report(known.items.get(key), known.live.get(key), outcome);
+        if known.reports.get(key) == Some(&said) {
             return false;
         }
-        known.reports.insert(key.clone(), report);
-        known.unsent.insert(key.clone());
+        let key = known.key(key);
+        known.reports.insert(key.clone(), said);
+        known.unsent.insert(key);
         drop(known);
         self.news.notify_one();
         true
@@ -32,18 +33,20 @@ impl Desk {
     /// Takes at most `most` reports that were not sent yet.
     pub fn take_reports(&self, most: usize) -> Vec<ItemReport> {
         let mut known = self.lock();
-        let keys: Vec<ItemKey> = known.unsent.iter().take(most).cloned().collect();
+        let keys: Vec<Key> = known.unsent.iter().take(most).cloned().collect();
         keys.iter()
             .filter_map(|key| {
                 known.unsent.remove(key);
-                known.reports.get(key).cloned()
+                known.reports.get(key).map(|said| said.of(key))
             })
             .collect()
     }
 
     /// A report was not taken after all.
     pub fn put_back(&self, key: ItemKey) {
-        self.lock().unsent.insert(key);
+        let mut known = self.lock();
+        let key = known.key(&key);
+        known.unsent.insert(key);
     }
 
     /// A new session has begun: everything is to be said again, as the hub keeps it in memory only.

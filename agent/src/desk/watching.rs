@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use roadstead_protocol::wire::item::ItemKey;
 
-use super::{Desk, Kind, is_kind};
+use super::{Desk, Key, Kind, is_kind};
 use crate::member::{Class, Error as MemberError};
 use crate::plan::Live;
 
@@ -57,10 +57,10 @@ impl Desk {
     /// A list of `kind` is complete: these, and no others, are there under our label.
     pub fn listed(&self, kind: &Kind, found: BTreeMap<ItemKey, Live>) {
         let mut known = self.lock();
-        let gone: Vec<ItemKey> = known
+        let gone: Vec<Key> = known
             .live
             .keys()
-            .filter(|key| is_kind(key, kind) && !found.contains_key(key))
+            .filter(|key| is_kind(key, kind) && !found.contains_key(key.as_ref()))
             .cloned()
             .collect();
         for key in gone {
@@ -110,7 +110,7 @@ impl Desk {
     /// The namespace `name` is there: what waited for it is tried at once.
     pub fn namespace_ready(&self, name: &str) {
         let mut known = self.lock();
-        let keys: Vec<ItemKey> = known
+        let keys: Vec<Key> = known
             .items
             .keys()
             .filter(|key| key.namespace == name)

@@ -1,5 +1,8 @@
 //! What is said to the hub about an item.
 
+use std::borrow::Cow;
+
+use bytes::Bytes;
 use roadstead_protocol::wire::Stamp;
 use roadstead_protocol::wire::item::ItemKey;
 use roadstead_protocol::wire::limits::MESSAGE_BYTES_MAX;
@@ -14,7 +17,7 @@ pub struct Outcome {
     /// How far it got.
     pub state: ItemState,
     /// A CamelCase reason.
-    pub reason: String,
+    pub reason: Cow<'static, str>,
     /// For people.
     pub message: String,
     /// The stamp of what is on the spot, where that is what counts and not the item's.
@@ -23,10 +26,14 @@ pub struct Outcome {
 
 impl Outcome {
     /// An outcome with a reason and words.
-    pub fn new(state: ItemState, reason: &str, message: impl Into<String>) -> Self {
+    pub fn new(
+        state: ItemState,
+        reason: impl Into<Cow<'static, str>>,
+        message: impl Into<String>,
+    ) -> Self {
         Self {
             state,
-            reason: reason.to_owned(),
+            reason: reason.into(),
             message: message.into(),
             spot: None,
         }
@@ -42,13 +49,43 @@ impl Outcome {
     }
 }
 
-/// The report about `key`. `live` is what is on the member where that is ours.
-pub fn report(
-    key: &ItemKey,
-    item: Option<&Item>,
-    live: Option<&Live>,
-    outcome: &Outcome,
-) -> ItemReport {
+/// What was said about a key, as it is kept: there is one of it for every object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Said {
+    /// The stamp of what is applied, or of what was tried.
+    pub stamp: Stamp,
+    /// How far it got.
+    pub state: ItemState,
+    /// A CamelCase reason.
+    pub reason: Cow<'static, str>,
+    /// For people.
+    pub message: Box<str>,
+    /// The object's generation when this was observed; 0 where unknown.
+    pub generation: i64,
+    /// How the object is.
+    pub health: Health,
+    /// The raw JSON of its `.status`.
+    pub status: Bytes,
+}
+
+impl Said {
+    /// The report about `key` that says so.
+    pub fn of(&self, key: &ItemKey) -> ItemReport {
+        ItemReport {
+            key: key.clone(),
+            stamp: self.stamp,
+            state: self.state,
+            reason: self.reason.clone().into_owned(),
+            message: self.message.clone().into(),
+            generation: self.generation,
+            health: self.health,
+            status: self.status.clone(),
+        }
+    }
+}
+
+/// What to say of an item. `live` is what is on the member where that is ours.
+pub fn report(item: Option<&Item>, live: Option<&Live>, outcome: &Outcome) -> Said {
     let mut outcome = outcome.clone();
     if let Some(item) = item {
         overlay(item, &mut outcome);
@@ -60,12 +97,11 @@ pub fn report(
         Some(live) if outcome.message.is_empty() => live.why.clone(),
         Some(_) | None => outcome.message,
     };
-    ItemReport {
-        key: key.clone(),
+    Said {
         stamp: stamp.unwrap_or_default(),
         state: outcome.state,
         reason: outcome.reason,
-        message: cut(message, MESSAGE_BYTES_MAX),
+        message: cut(message, MESSAGE_BYTES_MAX).into(),
         generation: live.map(|l| l.generation).unwrap_or_default(),
         health: live.map_or(Health::Unknown, |l| l.health),
         status: live.map(|l| l.status.clone()).unwrap_or_default(),
@@ -136,12 +172,6 @@ mod tests {
             epoch: Epoch(epoch),
             revision: Revision(revision),
         };
-        let key = ItemKey {
-            group: String::new(),
-            kind: "Secret".into(),
-            namespace: "a".into(),
-            name: "b".into(),
-        };
         let offer = Offer {
             stamp: stamp(2, 9),
             digest: None,
@@ -155,9 +185,9 @@ mod tests {
             held: Some(offer),
         };
         let applied = Outcome::new(ItemState::Applied, "Applied", "");
-        let said = report(&key, Some(&item), None, &applied);
+        let said = report(Some(&item), None, &applied);
         assert_eq!(
-            (said.state, said.reason.as_str(), said.stamp),
+            (said.state, said.reason.as_ref(), said.stamp),
             (ItemState::Held, "OtherHistory", stamp(1, 5))
         );
         let unlisted = Item {
@@ -166,7 +196,7 @@ mod tests {
             ..item
         };
         assert_eq!(
-            report(&key, Some(&unlisted), None, &applied).state,
+            report(Some(&unlisted), None, &applied).state,
             ItemState::Unclaimed
         );
     }

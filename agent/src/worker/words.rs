@@ -117,5 +117,5 @@ pub(super) fn failed(tombstone: bool, error: &Error) -> Outcome {
         | Class::Unreachable
         | Class::Answer => ItemState::Failed,
     };
-    Outcome::new(state, &error.reason, error.message.clone())
+    Outcome::new(state, error.reason.clone(), error.message.clone())
 }
