@@ -1,6 +1,6 @@
 //! What happens on the member, by its own users and by its own ways.
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use http::Method;
 use roadstead_protocol::wire::report::ItemState;
 use roadstead_tests::api::text;
@@ -52,6 +52,85 @@ pub(crate) async fn deleted_and_made_anew_by_a_user(stage: &mut Stage) -> Result
     ensure!(theirs.first() == Some(&uid), "it was made anew");
     stage.member.expect_map("b", Some("theirs")).await?;
     stage.expect_deleted(&[]).await
+}
+
+/// A user copies an object of ours under another name, label and all: it is nobody's. It is shown and
+/// left alone, also when what it was copied from goes, until a user lets go of it.
+pub(crate) async fn copied_with_our_label(stage: &mut Stage) -> Result<()> {
+    stage.given(&[("a", "1")]).await?;
+    let object = stage.member.get(&map_path("a")).await?;
+    let mut copy = object.context("a is gone")?;
+    let labels = copy.pointer("/metadata/labels").cloned();
+    let annotations = copy.pointer("/metadata/annotations").cloned();
+    copy["metadata"] = json!({
+        "name": "copy", "namespace": "default", "labels": labels, "annotations": annotations,
+    });
+    let maps = "/api/v1/namespaces/default/configmaps";
+    stage.member.api.create(maps, &copy).await?.ok()?;
+    stage
+        .until_report(&map_key("copy"), ItemState::Unclaimed, "Unclaimed")
+        .await?;
+    stage.until_held(&["ConfigMap/default/copy"]).await?;
+    stage.hub.delete(&map_path("a")).await?;
+    stage.member.until_map("a", None).await?;
+    stage.quiet().await;
+    stage.member.expect_map("copy", Some("1")).await?;
+    stage
+        .reconcile("--release", "ConfigMap/default/copy")
+        .await?;
+    let path = map_path("copy");
+    let free = |o: Option<&Value>| {
+        o.is_some_and(|o| o.pointer("/metadata/labels/roadstead.dev~1owner").is_none())
+    };
+    stage.member.until(&path, "it is let go of", free).await?;
+    stage.until_nothing_held().await?;
+    stage.member.expect_map("copy", Some("1")).await?;
+    stage.expect_deleted(&[map_path("a")]).await
+}
+
+/// A user takes our label off an object of ours: it is the very object that was made for the hub, so
+/// the label comes back, and the object still goes when its template goes.
+pub(crate) async fn our_label_taken_off(stage: &mut Stage) -> Result<()> {
+    stage.given(&[("a", "1")]).await?;
+    let path = map_path("a");
+    let uid = stage.member.uid(&path).await?;
+    let off = json!({"metadata": {"labels": {"roadstead.dev/owner": null}}});
+    stage.member.api.merge(&path, &off).await?.ok()?;
+    let labelled = |o: Option<&Value>| {
+        o.is_some_and(|o| o.pointer("/metadata/labels/roadstead.dev~1owner").is_some())
+    };
+    stage
+        .member
+        .until(&path, "the label is back", labelled)
+        .await?;
+    ensure!(stage.member.uid(&path).await? == uid, "it was made anew");
+    stage.hub.delete(&path).await?;
+    stage.member.until_map("a", None).await?;
+    stage.expect_deleted(&[path]).await
+}
+
+/// Somebody's finalizer keeps an object that is to go: that is said, with the finalizer's name, until
+/// it goes.
+pub(crate) async fn a_deletion_that_hangs_on_a_finalizer(stage: &mut Stage) -> Result<()> {
+    stage.given(&[("a", "1")]).await?;
+    let path = map_path("a");
+    let hold = json!({"metadata": {"finalizers": ["example.com/wait"]}});
+    stage.member.api.merge(&path, &hold).await?.ok()?;
+    stage.hub.delete(&path).await?;
+    stage
+        .until_report(&map_key("a"), ItemState::Pending, "DeletionPending")
+        .await?;
+    let said = stage.until_condition("Deleting", "True", "").await?;
+    ensure!(said.contains("example.com/wait"), "{said}");
+    let status = stage.hub.roadstead(&["status"]).await?;
+    ensure!(status.contains("example.com/wait"), "{status}");
+    // Others are not kept waiting.
+    stage.given(&[("b", "1")]).await?;
+    let free = json!({"metadata": {"finalizers": null}});
+    stage.member.api.merge(&path, &free).await?.ok()?;
+    stage.member.until_map("a", None).await?;
+    stage.until_condition("Deleting", "False", "").await?;
+    stage.expect_deleted(&[path]).await
 }
 
 /// A user deletes, on the member, a namespace that holds objects of ours: they come back, and so does

@@ -139,6 +139,34 @@ pub(crate) async fn restored_and_the_template_deleted(stage: &mut Stage) -> Resu
     stage.expect_deleted(&[map_path("a")]).await
 }
 
+/// Users of a restored hub write and delete before its agent has come and shown what is held: they
+/// did not know, so their word is held as all else, and is asked for once more.
+pub(crate) async fn written_before_the_hold_was_shown(stage: &mut Stage) -> Result<()> {
+    const B: &str = "ConfigMap/default/b";
+    stage.given(&[("a", "1"), ("b", "1")]).await?;
+    stage.hub.stop().await?;
+    stage.hub.copy_to(COPY)?;
+    stage.hub.start().await?;
+    stage.given(&[("a", "2"), ("b", "2")]).await?;
+    stage.agent.kill()?;
+    back(stage).await?;
+    stage.hub.put(&[map("a", "early")]).await?;
+    stage.hub.delete(&map_path("b")).await?;
+    stage.quiet().await;
+    stage.start_agent().await?;
+    stage.until_held(&[A, B]).await?;
+    stage.quiet().await;
+    stage.member.expect_map("a", Some("2")).await?;
+    stage.member.expect_map("b", Some("2")).await?;
+    stage.expect_deleted(&[]).await?;
+    stage.given(&[("a", "knowing")]).await?;
+    // The tombstone was acknowledged, and so is no longer among what the hub has to say.
+    stage.reconcile("--delete", B).await?;
+    stage.member.until_map("b", None).await?;
+    stage.until_nothing_held().await?;
+    stage.expect_deleted(&[map_path("b")]).await
+}
+
 /// The hub is as it was before deletions: what was deleted is not made anew; a user writes one of
 /// them, and deletes the other once more.
 pub(crate) async fn restored_to_before_a_tombstone(stage: &mut Stage) -> Result<()> {

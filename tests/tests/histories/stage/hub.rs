@@ -66,8 +66,8 @@ impl Hub {
     /// whatever a kubeconfig says.
     pub(crate) fn hosts(&mut self, member: &Member) {
         self.hosting = Some(Hosting {
-            disks: hosting(&self.hosted()).disks,
             members: Arc::new(Only(member.source())),
+            ..hosting(&self.hosted())
         });
     }
 
