@@ -10,7 +10,7 @@ use roadstead_protocol::host::driver::{self, Side};
 use roadstead_protocol::host::tls::{ENROL_ALPN, SESSION_ALPN};
 use roadstead_protocol::host::{endpoint, enrol, tls};
 use roadstead_protocol::session::{HubConfig, HubSession};
-use roadstead_store::Store;
+use roadstead_store::{Lineage, Store};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -42,6 +42,8 @@ pub(crate) struct Hub {
     pub(crate) directory: Arc<Directory>,
     pub(crate) sessions: Arc<Sessions>,
     pub(crate) metrics: Arc<Metrics>,
+    /// The store's, which stays as it is while the hub runs.
+    pub(crate) lineage: Arc<Lineage>,
     registrar: HubRegistrar,
     pub(crate) authority: Authority,
     advertise: Vec<String>,
@@ -77,6 +79,7 @@ pub(crate) async fn serve(
         connections: Arc::new(Semaphore::new(
             options.sessions_max.saturating_add(options.handshakes_max),
         )),
+        lineage: Arc::new(store.lineage()),
         env,
         store,
         volatile,
@@ -174,7 +177,11 @@ async fn end(hub: &Hub, endpoint: &quinn::Endpoint, mut tasks: JoinSet<()>) {
     tasks.shutdown().await;
 }
 
-async fn connection(hub: Arc<Hub>, incoming: quinn::Incoming, permit: OwnedSemaphorePermit) {
+pub(crate) async fn connection(
+    hub: Arc<Hub>,
+    incoming: quinn::Incoming,
+    permit: OwnedSemaphorePermit,
+) {
     let remote = incoming.remote_address();
     let connection = match handshake(incoming).await {
         Ok(connection) => connection,
@@ -238,7 +245,7 @@ async fn session(hub: Arc<Hub>, connection: quinn::Connection) {
         hub: hub.authority.hub_id().to_owned(),
         cluster: uid.clone(),
         epoch: hub.store.epoch(),
-        lineage: hub.store.lineage(),
+        lineage: Arc::clone(&hub.lineage),
         addresses: hub.advertise.clone(),
         authorities: hub.authority.agents_authorities_pem(),
         features: hub.options.features,

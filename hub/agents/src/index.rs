@@ -4,6 +4,7 @@
 //! come with the next event, so nothing is skipped.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use roadstead_protocol::session::{Change, What};
 use roadstead_store::records::{self, LedgerEntry, LedgerState};
@@ -12,7 +13,7 @@ use roadstead_store::{Entry, Event, Key, Lineage, Revision, Store, Watch, WatchE
 /// A ledger by revision.
 pub(crate) struct Index {
     watch: Watch,
-    lineage: Lineage,
+    lineage: Arc<Lineage>,
     entries: BTreeMap<Revision, Entry>,
     tombstones: BTreeSet<Revision>,
     upto: Revision,
@@ -27,7 +28,7 @@ pub(crate) struct Page {
 
 impl Index {
     /// Reads the ledger of a cluster.
-    pub(crate) fn open(store: &Store, uid: &str) -> Self {
+    pub(crate) fn open(store: &Store, lineage: &Arc<Lineage>, uid: &str) -> Self {
         let prefix = records::ledger_prefix(uid);
         #[cfg(planted)]
         let prefix = if roadstead_protocol::planted::is("others-ledger") {
@@ -43,7 +44,7 @@ impl Index {
             };
             let mut index = Self {
                 watch,
-                lineage: store.lineage(),
+                lineage: Arc::clone(lineage),
                 entries: BTreeMap::new(),
                 tombstones: BTreeSet::new(),
                 upto: snapshot.revision(),

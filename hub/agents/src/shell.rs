@@ -132,7 +132,7 @@ impl HubShell {
     fn decided(&mut self, now: Now, session: &mut HubSession, decision: Result<Revision, Refused>) {
         match decision.and_then(|floor| self.enter().map(|()| floor)) {
             Ok(floor) => {
-                self.index = Some(Index::open(&self.hub.store, &self.uid));
+                self.index = Some(Index::open(&self.hub.store, &self.hub.lineage, &self.uid));
                 self.note_liveness(true, self.hub.env.clock.now());
                 self.hub.metrics.admitted.add();
                 let (hub, uid) = (Arc::clone(&self.hub), self.uid.clone());
@@ -283,7 +283,9 @@ impl HubShell {
     ) -> ControlFlow<()> {
         match changed {
             Ok(()) => self.remove_tombstones(),
-            Err(WatchEnd::Expired) => self.index = Some(Index::open(&self.hub.store, &self.uid)),
+            Err(WatchEnd::Expired) => {
+                self.index = Some(Index::open(&self.hub.store, &self.hub.lineage, &self.uid))
+            }
             Err(WatchEnd::Closed) => return ControlFlow::Break(()),
         }
         session.changed(now);

@@ -1,5 +1,7 @@
 //! The ledger by revision, and its tombstones, over a store in memory.
 
+use std::sync::Arc;
+
 use roadstead_protocol::host::system;
 use roadstead_protocol::wire::frame::Hello;
 use roadstead_protocol::wire::{Digest, ItemKey};
@@ -97,7 +99,7 @@ async fn pages_follow_revisions_and_say_when_there_is_no_more() {
         .commit(Txn::new().put(key("other", "x"), put()))
         .await
         .unwrap();
-    let mut index = Index::open(&store, UID);
+    let mut index = Index::open(&store, &Arc::new(store.lineage()), UID);
     let all = |names: &[&str]| {
         names
             .iter()
@@ -123,7 +125,7 @@ async fn pages_follow_revisions_and_say_when_there_is_no_more() {
 async fn a_damaged_entry_is_passed_over() {
     let store = store().await;
     write(&store, &[("a", b"{}".to_vec()), ("b", put())]).await;
-    let index = Index::open(&store, UID);
+    let index = Index::open(&store, &Arc::new(store.lineage()), UID);
     assert_eq!(names(&index, Revision(0), 9), (vec!["b".to_owned()], true));
 }
 
@@ -135,7 +137,7 @@ async fn acknowledged_tombstones_go_and_what_is_newer_stays() {
     write(&store, &[("a", gone()), ("b", put())]).await;
     let acked = write(&store, &[("c", gone())]).await;
     write(&store, &[("d", gone())]).await;
-    let index = Index::open(&store, UID);
+    let index = Index::open(&store, &Arc::new(store.lineage()), UID);
     let batch = index.tombstones(acked, 9);
     assert_eq!(
         batch.iter().map(|(key, _)| key).collect::<Vec<_>>(),
@@ -166,7 +168,7 @@ async fn the_session_of_a_former_start_raises_no_floor() {
     let store = store().await;
     note(&store, &hello(1)).await;
     let acked = write(&store, &[("a", entry(LedgerState::Tombstone))]).await;
-    let batch = Index::open(&store, UID).tombstones(acked, 9);
+    let batch = Index::open(&store, &Arc::new(store.lineage()), UID).tombstones(acked, 9);
     // The agent was restored and came back, at a position before the tombstone.
     note(&store, &hello(2)).await;
     let removed = tombstones::remove(&store, UID, &hello(1), batch.clone()).await;
@@ -186,4 +188,15 @@ async fn a_floor_that_cannot_be_read_is_above_everything() {
         tombstones::floor(&store.snapshot(), UID),
         Revision(u64::MAX)
     );
+}
+
+/// The size of what an async function gives.
+fn size<A, B, C, F>(_: fn(A, B, C) -> F) -> usize {
+    size_of::<F>()
+}
+
+#[test]
+fn what_waits_for_an_idle_agent_is_small() {
+    let task = size(crate::accept::connection);
+    assert!(task <= 6 * 1024, "a connection's task has {task} bytes");
 }

@@ -20,9 +20,6 @@ use crate::wire::codec::{self, CodecError, Frame, PREFIX_BYTES};
 const LANE_BUFFER_BYTES: usize = 128 * 1024;
 /// How much is read from a stream at a time, in bytes.
 const READ_BYTES: usize = 16 * 1024;
-/// A buffer that is empty keeps room for this many bytes, not for the most it ever held: there are
-/// thousands of sessions, and most of them idle.
-const SPARE_BYTES: usize = 1024;
 /// The lanes, the most urgent first.
 const LANES: [Lane; 4] = [Lane::Control, Lane::Desired, Lane::Reports, Lane::Content];
 
@@ -240,10 +237,9 @@ pub(super) struct Inbox {
     expected: &'static [Lane],
 }
 
-/// Empties a buffer.
+/// Empties a buffer, and keeps no room: there are thousands of sessions, and most of them idle.
 fn clear(buffer: &mut Vec<u8>) {
-    buffer.clear();
-    buffer.shrink_to(SPARE_BYTES);
+    *buffer = Vec::new();
 }
 
 struct In {

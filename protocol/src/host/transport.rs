@@ -16,7 +16,7 @@ pub const KEEP_ALIVE: Duration = Duration::from_secs(22);
 /// be sent again a few times.
 pub const IDLE_TIMEOUT: Duration = Duration::from_secs(29);
 /// Streams that a peer may have open to us at a time, of each sort.
-const STREAMS_MAX: u32 = 16;
+const STREAMS_MAX: u32 = 4;
 /// Bytes of one stream that may be on their way to us.
 const STREAM_WINDOW: u32 = 1024 * 1024;
 /// Bytes of one connection that may be on their way to us.
@@ -35,5 +35,7 @@ pub(super) fn config() -> TransportConfig {
     config.receive_window(VarInt::from_u32(RECEIVE_WINDOW));
     config.send_window(SEND_WINDOW);
     config.datagram_receive_buffer_size(None);
+    // With it every connection keeps room for as many datagrams as it ever sent at once.
+    config.enable_segmentation_offload(false);
     config
 }

@@ -6,7 +6,6 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-
 use crate::wire::codec::Frame;
 use crate::wire::frame::{
     Ack, Fetch, Freeze, Hello, Mode, Restarting, Summary, Synced, Want, WantOver, Welcome, features,

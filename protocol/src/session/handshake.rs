@@ -2,6 +2,8 @@
 //!
 //! Who may come in at all (identity, boot counters, detached clusters) is the hub's shell's matter.
 
+use std::sync::Arc;
+
 use crate::wire::frame::{Hello, Mode, Welcome};
 use crate::wire::limits::{ADDRESSES_MAX, AUTHORITIES_MAX, LINEAGE_MAX};
 use crate::wire::{Lineage, Revision};
@@ -12,7 +14,9 @@ use super::hub::HubConfig;
 /// Cuts what a hub says to its bounds: of epochs the newest stay, of lists the first.
 pub(super) fn bounded(mut config: HubConfig) -> HubConfig {
     let surplus = config.lineage.0.len().saturating_sub(LINEAGE_MAX);
-    config.lineage.0.drain(..surplus);
+    if surplus > 0 {
+        Arc::make_mut(&mut config.lineage).0.drain(..surplus);
+    }
     config.addresses.truncate(ADDRESSES_MAX);
     config.authorities.truncate(AUTHORITIES_MAX);
     config
@@ -35,18 +39,18 @@ pub(super) fn start(mode: Mode, hello: &Hello) -> Revision {
     }
 }
 
-/// The hub's answer.
-pub(super) fn welcome(config: &HubConfig, hello: &Hello, mode: Mode) -> Welcome {
+/// The hub's answer. What only it needs is moved into it: a session may last for months.
+pub(super) fn welcome(config: &mut HubConfig, hello: &Hello, mode: Mode) -> Welcome {
     Welcome {
         features: config.features & hello.features,
-        release: config.release.clone(),
-        hub: config.hub.clone(),
-        cluster: config.cluster.clone(),
+        release: std::mem::take(&mut config.release),
+        hub: std::mem::take(&mut config.hub),
+        cluster: std::mem::take(&mut config.cluster),
         epoch: config.epoch,
-        lineage: config.lineage.clone(),
+        lineage: Lineage::clone(&config.lineage),
         mode,
-        addresses: config.addresses.clone(),
-        authorities: config.authorities.clone(),
+        addresses: std::mem::take(&mut config.addresses),
+        authorities: std::mem::take(&mut config.authorities),
     }
 }
 
@@ -107,7 +111,7 @@ mod tests {
             last: Some(Revision(n)),
         };
         let mut config = hub_config();
-        config.lineage = Lineage((0..5_000).map(range).collect());
+        config.lineage = Arc::new(Lineage((0..5_000).map(range).collect()));
         let kept = bounded(config).lineage;
         assert_eq!(kept.0.len(), LINEAGE_MAX);
         assert_eq!(kept.0.last().map(|range| range.epoch), Some(Epoch(4_999)));

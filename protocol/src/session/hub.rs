@@ -5,7 +5,6 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-
 use crate::wire::codec::Frame;
 use crate::wire::frame::{Ack, Facts, Hello, RefusalCode, Refused, Restarting, Summary, Want};
 use crate::wire::limits::MESSAGE_BYTES_MAX;
@@ -88,7 +87,7 @@ impl HubSession {
             Admission::Refuse(refused) => return self.refuse(now, refused),
         };
         let mode = handshake::mode(&self.config.lineage, floor, hello);
-        let welcome = handshake::welcome(&self.config, hello, mode);
+        let welcome = handshake::welcome(&mut self.config, hello, mode);
         let features = welcome.features;
         let sender = Sender::new(mode, handshake::start(mode, hello));
         let welcome = Some(HubFrame::Welcome(welcome));
@@ -347,6 +346,8 @@ impl Session for HubSession {
         if let Some(event) = self.events.pop_front() {
             return Some(event);
         }
+        // Nothing is kept that an idle session does not need: there are thousands.
+        self.events = VecDeque::new();
         let Phase::On(on) = &mut self.phase else {
             return None;
         };

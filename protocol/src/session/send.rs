@@ -178,7 +178,12 @@ impl Sender {
 
     /// The next frame for the desired lane.
     pub(super) fn poll_transmit(&mut self) -> Option<HubFrame> {
-        match self.outgoing.pop_front()? {
+        let Some(next) = self.outgoing.pop_front() else {
+            // An idle session keeps no room for what it once had to say.
+            self.outgoing = VecDeque::new();
+            return None;
+        };
+        match next {
             Outgoing::Change(change) => {
                 self.sent = change.revision();
                 // Until the end of a comparison is queued or sent, entries are parts of it.

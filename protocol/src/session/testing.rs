@@ -92,7 +92,7 @@ pub(super) fn hub_config() -> HubConfig {
         hub: "h1".to_owned(),
         cluster: "c1".to_owned(),
         epoch: EPOCH,
-        lineage: lineage(),
+        lineage: std::sync::Arc::new(lineage()),
         addresses: vec!["hub.example:7443".to_owned()],
         authorities: Vec::new(),
         features: features::ALL,

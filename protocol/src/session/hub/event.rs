@@ -2,6 +2,8 @@
 //!
 //! Shapes only.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 
 use crate::session::Ending;
@@ -21,7 +23,7 @@ pub struct HubConfig {
     /// The life that the hub is in.
     pub epoch: Epoch,
     /// The lives that its history has had; the last one is `epoch`'s.
-    pub lineage: Lineage,
+    pub lineage: Arc<Lineage>,
     /// Addresses at which the hub is to be found, as `host:port`.
     pub addresses: Vec<String>,
     /// PEM of the authorities that sign hubs and agents.

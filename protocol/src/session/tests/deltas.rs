@@ -69,7 +69,10 @@ impl Talk {
             }
             while let Some(event) = self.agent.poll_event() {
                 match event {
-                    AgentEvent::NeedBase { content, base: name } => {
+                    AgentEvent::NeedBase {
+                        content,
+                        base: name,
+                    } => {
                         assert_eq!(name, Digest::of(&self::content("old")));
                         self.agent.base(T0, &content, base);
                     }
@@ -157,7 +160,7 @@ fn where_one_end_cannot_or_has_no_base_the_whole_travels() {
     ] {
         let mut talk = Talk::new(hub, agent);
         talk.talk(&ledger, false, Some(&old));
-        assert_eq!(talk.committed(), [new.clone()]);
+        assert_eq!(talk.committed(), std::slice::from_ref(&new));
         assert_eq!(talk.count("want over"), over);
         assert_eq!((talk.count("delta"), talk.count("content")), (0, 1));
     }

@@ -120,7 +120,7 @@ impl Hub {
 
     pub(super) fn session(&mut self, now: Now) -> HubSession {
         self.waiting.clear();
-        let (epoch, lineage) = (self.epoch(), self.lineage.clone());
+        let (epoch, lineage) = (self.epoch(), std::sync::Arc::new(self.lineage.clone()));
         HubSession::new(
             HubConfig {
                 epoch,
