@@ -176,7 +176,13 @@ fn key_files_are_read_and_their_faults_named() {
     assert!(Keyring::parse(&two).unwrap().find(key(9).id()).is_some());
     assert_eq!(parse("# nothing\n"), Err(TextError::Empty));
     let slip = line(7).replace("0707", "0708");
-    for bad in [&slip, "hunter2", "rsk1.", "rsk1.é", line(7).get(..40).unwrap()] {
+    for bad in [
+        &slip,
+        "hunter2",
+        "rsk1.",
+        "rsk1.é",
+        line(7).get(..40).unwrap(),
+    ] {
         assert_eq!(parse(bad), Err(TextError::Line { line: 1 }), "{bad}");
     }
     let id = key(7).id();

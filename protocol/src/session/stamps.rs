@@ -3,8 +3,10 @@
 //! One pure function, decided key by key, so that a restored hub, an empty one in its place, or two
 //! hubs from one copy overwrite and remove nothing. It knows no disk and no member.
 
+use std::collections::BTreeSet;
+
 use crate::wire::limits::LINEAGE_KNOWN_MAX;
-use crate::wire::stamp::EpochRange;
+use crate::wire::stamp::Epoch, EpochRange;
 use crate::wire::{Digest, Lineage, Meta, Stamp};
 
 use super::change::Change;
@@ -72,19 +74,23 @@ pub fn verdict(lineage: &Lineage, offer: &Change, held: Option<&Held>) -> Verdic
 /// The history that `offered`, a hub's lineage, stands for, as far as an agent can know that has
 /// `recorded` an earlier one of it.
 ///
-/// A hub names its newest epochs only. Where the oldest of them is also recorded, with the same
-/// beginning, both are one history up to there, and what is recorded before it belongs to `offered`
-/// too. Else the two may be strangers, and nothing is added. From the first common epoch on, the
-/// hub's word counts: a copy may have ended an epoch elsewhere. At most `LINEAGE_KNOWN_MAX` epochs
-/// are kept, the newest.
+/// A hub names no more than so many epochs, and leaves out old ones in which it has nothing any more.
+/// The newest of them that is also recorded, with the same beginning, is where both are one history:
+/// a life begins once, and has one past. What either knows before it belongs to both. Where there is
+/// none the two may be strangers, and nothing is added. From the common epoch on, the hub's word
+/// counts: a copy may have ended an epoch elsewhere. At most `LINEAGE_KNOWN_MAX` epochs are kept, the
+/// newest.
 pub fn extend(recorded: &Lineage, offered: &Lineage) -> Lineage {
-    let common = offered.0.first().and_then(|oldest| {
-        let same = |range: &EpochRange| (range.epoch, range.first) == (oldest.epoch, oldest.first);
-        let at = recorded.0.iter().position(same)?;
-        recorded.0.get(..at)
+    let common = offered.0.iter().enumerate().rev().find_map(|(at, range)| {
+        let same = |other: &EpochRange| (other.epoch, other.first) == (range.epoch, range.first);
+        let known = recorded.0.iter().position(same)?;
+        Some((recorded.0.get(..known)?, offered.0.get(..at)?))
     });
-    let mut epochs: Vec<EpochRange> = common.unwrap_or_default().to_vec();
-    epochs.extend_from_slice(&offered.0);
+    let (known, said) = common.unwrap_or_default();
+    let mut epochs = offered.0.clone();
+    let told: BTreeSet<Epoch> = said.iter().map(|range| range.epoch).collect();
+    epochs.extend(known.iter().filter(|range| !told.contains(&range.epoch)));
+    epochs.sort_by_key(|range| range.first);
     let surplus = epochs.len().saturating_sub(LINEAGE_KNOWN_MAX);
     epochs.drain(..surplus);
     let whole = Lineage(epochs);

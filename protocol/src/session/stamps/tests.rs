@@ -188,6 +188,39 @@ fn what_a_hub_no_longer_names_is_still_its_history_where_both_share_an_epoch() {
 }
 
 #[test]
+fn a_hub_that_leaves_epochs_out_in_the_middle_is_of_the_same_history() {
+    let recorded = epochs(&[
+        (2, 20, Some(29)),
+        (3, 30, Some(39)),
+        (4, 40, Some(49)),
+        (5, 50, None),
+    ]);
+    // It has something of epoch 1 still, and nothing of 3 any more.
+    let later = epochs(&[
+        (1, 10, Some(19)),
+        (2, 20, Some(29)),
+        (4, 40, Some(49)),
+        (5, 50, Some(55)),
+        (6, 60, None),
+    ]);
+    let whole = extend(&recorded, &later);
+    let expected = epochs(&[
+        (1, 10, Some(19)),
+        (2, 20, Some(29)),
+        (3, 30, Some(39)),
+        (4, 40, Some(49)),
+        (5, 50, Some(55)),
+        (6, 60, None),
+    ]);
+    assert_eq!(whole, expected);
+    // A copy of epoch 4's time knows 3 as well, and nothing of 5.
+    let fork = epochs(&[(2, 20, Some(29)), (4, 40, Some(45)), (9, 70, None)]);
+    let whole = extend(&recorded, &fork);
+    assert!(whole.contains(at(Epoch(3), 35)) && whole.contains(at(Epoch(4), 45)));
+    assert!(!whole.contains(at(Epoch(4), 46)) && !whole.contains(at(Epoch(5), 51)));
+}
+
+#[test]
 fn a_stranger_and_a_fork_inherit_nothing_that_is_not_theirs() {
     let recorded = epochs(&[(1, 10, Some(19)), (2, 20, Some(29)), (3, 30, None)]);
     let stranger = epochs(&[(7, 20, Some(29)), (8, 40, None)]);
