@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use crate::wire::limits::LINEAGE_KNOWN_MAX;
-use crate::wire::stamp::Epoch, EpochRange;
+use crate::wire::stamp::{Epoch, EpochRange};
 use crate::wire::{Digest, Lineage, Meta, Stamp};
 
 use super::change::Change;
