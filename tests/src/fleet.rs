@@ -13,7 +13,7 @@ use crate::assets::Assets;
 use crate::cluster::{Cluster, Clusters};
 use crate::hub::{Hub, binary};
 use crate::kubectl::Kubectl;
-use crate::process::{Process, eventually, within};
+use crate::process::{Process, Surroundings, eventually, within};
 
 /// The kubectl that speaks to the hub.
 const KUBECTL: &str = "1.36";
@@ -62,6 +62,8 @@ pub struct Agent {
     kubeconfig: PathBuf,
     further: Vec<OsString>,
     process: Option<Process>,
+    /// What its next start is in.
+    pub surroundings: Surroundings,
 }
 
 impl Fleet {
@@ -291,6 +293,7 @@ impl Agent {
             kubeconfig: kubeconfig.to_owned(),
             further: Vec::new(),
             process: None,
+            surroundings: Surroundings::default(),
         }
     }
 
@@ -312,7 +315,7 @@ impl Agent {
     /// # Errors
     /// When the program cannot be built.
     pub fn command(&self) -> Result<Command> {
-        let mut command = Command::new(binary("roadstead-agent")?);
+        let mut command = self.surroundings.command(&binary("roadstead-agent")?);
         command.arg("--data-dir").arg(self.data());
         command.arg("--kubeconfig").arg(&self.kubeconfig);
         command.args(&self.further);

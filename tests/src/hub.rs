@@ -11,7 +11,7 @@ use tokio::process::Command;
 
 use crate::api::Api;
 use crate::cache;
-use crate::process::{Process, eventually, free_port, free_udp};
+use crate::process::{Process, Surroundings, eventually, free_port, free_udp};
 
 /// How long a hub has to end when it is asked to.
 const STOP_WITHIN: Duration = Duration::from_secs(20);
@@ -64,6 +64,8 @@ pub struct Hub {
     agents: SocketAddr,
     further: Vec<OsString>,
     process: Option<Process>,
+    /// What its next start is in.
+    pub surroundings: Surroundings,
 }
 
 impl Hub {
@@ -72,16 +74,29 @@ impl Hub {
     /// # Errors
     /// When it cannot be started or does not become ready.
     pub async fn start(folder: &Path) -> Result<Self> {
-        let listen = SocketAddr::from(([127, 0, 0, 1], free_port()?));
-        let mut hub = Self {
+        let mut hub = Self::new(folder)?;
+        hub.begin().await?;
+        Ok(hub)
+    }
+
+    /// A hub with its state in `folder/hub`; not started yet.
+    ///
+    /// # Errors
+    /// When there are no free ports.
+    pub fn new(folder: &Path) -> Result<Self> {
+        Ok(Self {
             folder: folder.to_owned(),
-            listen,
+            listen: SocketAddr::from(([127, 0, 0, 1], free_port()?)),
             agents: free_udp()?,
             further: Vec::new(),
             process: None,
-        };
-        hub.begin().await?;
-        Ok(hub)
+            surroundings: Surroundings::default(),
+        })
+    }
+
+    /// Where agents are listened to.
+    pub fn agents(&self) -> SocketAddr {
+        self.agents
     }
 
     /// Starts it again where it had been stopped or killed.
@@ -105,7 +120,7 @@ impl Hub {
     /// # Errors
     /// When the program cannot be built.
     pub fn command(&self) -> Result<Command> {
-        let mut command = Command::new(binary("roadstead")?);
+        let mut command = self.surroundings.command(&binary("roadstead")?);
         command
             .args(["hub", "--data-dir"])
             .arg(self.data())

@@ -12,7 +12,9 @@ pub mod fleet;
 pub mod hub;
 pub mod kubectl;
 pub mod member;
+pub mod netns;
 pub mod process;
+pub mod relay;
 pub mod wire;
 
 /// Says that a test was skipped, and fails it where `CI=true`.

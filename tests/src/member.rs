@@ -3,11 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use tokio::process::Command;
 
 use crate::api::Api;
 use crate::hub::binary;
-use crate::process::{Process, eventually};
+use crate::process::{Process, Surroundings, eventually};
 
 /// A simulated member. Dropped: killed.
 pub struct Member {
@@ -21,10 +20,19 @@ impl Member {
     /// # Errors
     /// When it cannot be started or does not become ready.
     pub async fn start(folder: &Path) -> Result<Self> {
+        Self::start_in(folder, &Surroundings::default(), "127.0.0.1").await
+    }
+
+    /// As [`start`](Self::start), in other surroundings and at an address of theirs.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub async fn start_in(folder: &Path, around: &Surroundings, address: &str) -> Result<Self> {
         let data = folder.join("member");
-        let mut command = Command::new(binary("roadstead")?);
+        let mut command = around.command(&binary("roadstead")?);
         command
-            .args(["simulated-member", "--listen", "127.0.0.1:0", "--data-dir"])
+            .args(["simulated-member", "--listen", &format!("{address}:0")])
+            .arg("--data-dir")
             .arg(&data);
         let process = Process::start("member", folder, &mut command)?;
         let kubeconfig = data.join("admin.kubeconfig");

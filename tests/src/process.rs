@@ -13,6 +13,31 @@ pub const READY_WITHIN: Duration = Duration::from_secs(60);
 /// How often readiness is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 
+/// What a program is started in: commands before it, variables of its own.
+#[derive(Clone, Debug, Default)]
+pub struct Surroundings {
+    /// A command that runs the program, as `ip netns exec NAME`; empty for none.
+    pub prefix: Vec<String>,
+    /// Environment variables.
+    pub variables: Vec<(String, String)>,
+}
+
+impl Surroundings {
+    /// The command that starts `program` there.
+    pub fn command(&self, program: &Path) -> Command {
+        let mut command = match self.prefix.split_first() {
+            None => Command::new(program),
+            Some((first, rest)) => {
+                let mut command = Command::new(first);
+                command.args(rest).arg(program);
+                command
+            }
+        };
+        command.envs(self.variables.iter().map(|(k, v)| (k, v)));
+        command
+    }
+}
+
 /// A running program; killed when dropped.
 pub struct Process {
     child: Child,

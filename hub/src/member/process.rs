@@ -47,7 +47,7 @@ pub async fn run(args: SimulatedMember) -> Result<()> {
     let server = format!("https://{}", listener.local_addr()?);
     let kubeconfig = data_dir.join(KUBECONFIG_FILE);
     write_secret(&kubeconfig, &authority.admin_kubeconfig(&server)?)?;
-    let tls = Arc::new(authority.rest_server(&crypto, &[])?);
+    let tls = Arc::new(authority.rest_server(&crypto, &[listen.ip().to_string()])?);
     let (stop, stopping) = watch::channel(false);
     let serving = tokio::spawn(https::serve(
         listener,
