@@ -64,3 +64,6 @@ async fn give(backup: Backup, to: mpsc::Sender<bytes::Bytes>, _room: SemaphorePe
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -197,8 +197,14 @@ impl Store {
             watches: inner.subscribers.len(),
             transactions: inner.transactions,
             syncs: inner.syncs,
-            outage: inner.outage.clone(),
+            outage: inner.outage.clone().or_else(|| self.ended(&inner)),
         }
+    }
+
+    /// The writer is gone, and nobody has closed the store.
+    fn ended(&self, inner: &Inner) -> Option<String> {
+        let unasked = self.queue.is_closed() && !inner.closed;
+        unasked.then(|| "the task that writes has ended; restart the hub".to_owned())
     }
 
     /// Ends the store: what waits is still committed, then the file is closed and watches end.
