@@ -6,7 +6,7 @@ use roadstead_protocol::api::cluster::{AttachedCluster, Status};
 use roadstead_protocol::api::names::{ATTACHED_CLUSTERS, CLUSTER_GROUP};
 use roadstead_protocol::api::{Condition, ConditionStatus, Facts, condition, meta};
 use roadstead_store::records::{Liveness, decode, facts_key, liveness_key, object_key};
-use roadstead_store::{Snapshot, Txn};
+use roadstead_store::{CommitError, Snapshot, Txn};
 
 use crate::copies::Copy;
 use crate::error::Error;
@@ -15,6 +15,7 @@ use crate::holds::Seen;
 use crate::hosting::Hosting;
 use crate::objects;
 use crate::reconciler::Reconciler;
+use crate::shown;
 use crate::work::Name;
 
 /// Most group versions that a cluster's status lists.
@@ -24,15 +25,28 @@ pub(crate) async fn reconcile(
     context: &Reconciler,
     name: &Name,
 ) -> Result<Option<Duration>, Error> {
-    context
-        .commit(|snapshot| attempt(context, snapshot, name))
-        .await
+    let mut unsaid = Txn::new();
+    let again = context
+        .commit(|snapshot| {
+            unsaid = Txn::new();
+            attempt(context, snapshot, name, &mut unsaid)
+        })
+        .await?;
+    if !unsaid.ops.is_empty() {
+        // Where the agent says something meanwhile, that wakes this again.
+        match context.parts.volatile.commit(unsaid).await {
+            Ok(_) | Err(CommitError::Conflict { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(again)
 }
 
 fn attempt(
     context: &Reconciler,
     snapshot: &Snapshot,
     name: &Name,
+    unsaid: &mut Txn,
 ) -> Result<(Option<Txn>, Option<Duration>), Error> {
     let key = object_key(
         CLUSTER_GROUP,
@@ -98,7 +112,27 @@ fn attempt(
         let told = events::of_turns(&turned);
         events::add(context, snapshot, &objects::object(entry)?, told, txn)?;
     }
+    remember((snapshot, &volatile), &seen, &mut txn, unsaid)?;
     Ok((txn, again))
+}
+
+/// Remembers what waits, in `txn`, and finds what is to be forgotten.
+fn remember(
+    (durable, volatile): (&Snapshot, &Snapshot),
+    seen: &Seen<'_>,
+    txn: &mut Option<Txn>,
+    unsaid: &mut Txn,
+) -> Result<(), Error> {
+    let uid = &seen.cluster.metadata.uid;
+    if let Some((check, op)) = shown::remember(durable, uid, seen.holds())? {
+        let txn = txn.get_or_insert_default();
+        txn.checks.push(check);
+        txn.ops.push(op);
+    }
+    if seen.is_complete() {
+        *unsaid = shown::unsaid(volatile, uid, seen.holds().map(|(item, _)| item))?;
+    }
+    Ok(())
 }
 
 /// Condition Ready, and after which time it may turn without anything else changing.

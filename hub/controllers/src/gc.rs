@@ -10,8 +10,8 @@ use roadstead_protocol::api::meta::parse_timestamp;
 use roadstead_protocol::wire::Digest;
 use roadstead_store::records::{
     ANSWERS_PREFIX, APPROVALS_PREFIX, CONTENT_PREFIX, DELETIONS_PREFIX, DeletionRecord,
-    FREEZE_PREFIX, LEDGER_PREFIX, LedgerEntry, LedgerState, SeenRecord, decode, ledger_key,
-    objects_prefix, parse_answer_key, parse_content_key, parse_ledger_key, seen_key,
+    FREEZE_PREFIX, LEDGER_PREFIX, LedgerEntry, LedgerState, SHOWN_PREFIX, SeenRecord, decode,
+    ledger_key, objects_prefix, parse_answer_key, parse_content_key, parse_ledger_key, seen_key,
 };
 use roadstead_store::{Check, Entry, Snapshot, Txn};
 
@@ -129,11 +129,13 @@ fn said<'s>(
             needed.uids.insert(cluster);
         }
     }
-    for entry in snapshot.range(FREEZE_PREFIX) {
-        let uid = entry.key.as_str().strip_prefix(FREEZE_PREFIX);
-        if let Some(uid) = uid.filter(|uid| gone(uid)) {
-            stale.push(entry);
-            needed.uids.insert(uid.to_owned());
+    for prefix in [FREEZE_PREFIX, SHOWN_PREFIX] {
+        for entry in snapshot.range(prefix) {
+            let uid = entry.key.as_str().strip_prefix(prefix);
+            if let Some(uid) = uid.filter(|uid| gone(uid)) {
+                stale.push(entry);
+                needed.uids.insert(uid.to_owned());
+            }
         }
     }
     if snapshot.range(APPROVALS_PREFIX).next().is_some() {

@@ -72,12 +72,25 @@ impl<'a> Seen<'a> {
         })
     }
 
+    /// What waits.
+    pub(crate) fn holds(&self) -> impl Iterator<Item = (&ItemKey, &HoldRecord)> {
+        self.holds.iter()
+    }
+
+    /// Whether what the agent has not said since it came has ended.
+    pub(crate) fn is_complete(&self) -> bool {
+        matches!(self.wait(), Wait::No)
+    }
+
     /// The conditions that there are, and after which time they may turn without anything else
     /// changing.
     pub(crate) fn conditions(&self) -> (Vec<Condition>, Option<Duration>) {
         let wait = self.wait();
         let mut conditions = Vec::new();
-        let mut again = None;
+        let mut again = match wait {
+            Wait::For(time) if !self.holds.is_empty() => Some(time),
+            Wait::For(_) | Wait::Away | Wait::No => None,
+        };
         for (kind, now, over) in [
             (FROZEN, self.frozen(), "nothing keeps changes from it"),
             (HELD, self.held(), "nothing is held or unclaimed"),

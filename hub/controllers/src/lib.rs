@@ -28,6 +28,7 @@ mod placement;
 mod policy;
 mod queue;
 mod reconciler;
+mod shown;
 mod status;
 mod tally;
 mod wake;
@@ -125,7 +126,12 @@ pub fn spawn(parts: Parts) -> Handle {
     let (stop, stopped) = watch::channel(false);
     let wake = Wake::new(&parts);
     let options = parts.options.clone();
+    let (store, volatile) = (parts.store.clone(), parts.volatile.clone());
     let reconciler = Arc::new(Reconciler::new(parts));
-    let task = tokio::spawn(Driver::new(reconciler, wake, options.concurrency).run(stopped));
+    let driver = Driver::new(reconciler, wake, options.concurrency);
+    let task = tokio::spawn(async move {
+        shown::recall(&store, &volatile).await;
+        driver.run(stopped).await;
+    });
     Handle { stop, task }
 }

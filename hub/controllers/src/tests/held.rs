@@ -20,17 +20,26 @@ pub(super) fn foreign(revision: u64) -> Stamp {
 impl Hub {
     async fn held(&self, cluster: &str, key: &ItemKey, record: Option<(ItemState, &str, Stamp)>) {
         let at = hold_key(&format!("attachedcluster-{cluster}"), key).unwrap();
+        let said = report_key(&format!("attachedcluster-{cluster}"), key).unwrap();
         let txn = match record {
             Some((state, reason, stamp)) => {
-                let record = HoldRecord {
+                let report = ItemReport {
+                    key: key.clone(),
+                    stamp,
                     state,
                     reason: reason.to_owned(),
                     message: "as the agent says".to_owned(),
-                    stamp,
+                    generation: 0,
+                    health: Health::Unknown,
+                    status: Vec::new().into(),
                 };
-                Txn::new().put(at, encode(&record).unwrap())
+                let record = encode(&HoldRecord::of(&report).unwrap()).unwrap();
+                let report = ReportRecord::new(report, self.env.clock.now());
+                Txn::new()
+                    .put(at, record)
+                    .put(said, encode(&report).unwrap())
             }
-            None => Txn::new().delete(at),
+            None => Txn::new().delete(at).delete(said),
         };
         self.volatile.commit(txn).await.unwrap();
     }
@@ -187,12 +196,18 @@ async fn no_news_ends_no_hold() {
     hub.start();
     tokio::time::sleep(Duration::from_secs(600)).await;
     assert_eq!(hub.said("prod", "Held"), "True NotInHub");
+    // It is what users can answer, though nobody said it to this start of the hub.
+    let key = hold_key("attachedcluster-prod", &web()).unwrap();
+    let hold: HoldRecord = decode(hub.volatile.snapshot().get(key.as_str()).unwrap()).unwrap();
+    assert_eq!(hold.stamp, foreign(7));
     // It comes back, and says it again, or does not.
     hub.connect("prod").await;
     hub.settle().await;
     assert_eq!(hub.said("prod", "Held"), "True NotInHub");
     tokio::time::sleep(Duration::from_secs(10)).await;
     assert_eq!(hub.said("prod", "Held"), "False NotHeld");
+    assert!(hub.volatile.snapshot().get(key.as_str()).is_none());
+    assert_eq!(hub.store.snapshot().range("/shown/").count(), 0);
 }
 
 #[tokio::test(start_paused = true)]

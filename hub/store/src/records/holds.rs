@@ -2,6 +2,9 @@
 //! all to find the few that matter. Kept in memory, beside the reports and by the same transactions.
 //!
 //! - `/holds/<cluster-uid>/<group|core>/<kind>/<namespace|_>/<name>`: a [`HoldRecord`].
+//!
+//! And durable, so that a hub that starts knows what it showed, whoever is away:
+//! - `/shown/<cluster-uid>`: a [`ShownRecord`].
 
 use roadstead_protocol::wire::frame::Freeze;
 use roadstead_protocol::wire::report::{ItemReport, ItemState};
@@ -10,10 +13,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::{InvalidKey, Key};
 
-use super::{item_key, parse_item_key};
+use super::{item_key, join, parse_item_key};
 
 /// What all holds' keys begin with.
 pub const HOLDS_PREFIX: &str = "/holds/";
+/// What all keys of what was shown begin with.
+pub const SHOWN_PREFIX: &str = "/shown/";
+/// Most holds of one cluster that are remembered over a start of the hub.
+pub const SHOWN_MAX: usize = 1000;
 /// Reason of a report of a delete that was acknowledged and hangs: finalizers, or the member refuses.
 pub const DELETION_PENDING: &str = "DeletionPending";
 /// Reason of a report about an item that the hub does not name.
@@ -54,6 +61,19 @@ impl HoldRecord {
     pub fn is_hold(&self) -> bool {
         matches!(self.state, ItemState::Held | ItemState::Unclaimed)
     }
+}
+
+/// What was shown of a cluster last.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ShownRecord {
+    /// What waits, in the order of the keys; at most [`SHOWN_MAX`].
+    pub holds: Vec<(ItemKey, HoldRecord)>,
+}
+
+/// The key of what was shown of a cluster.
+pub fn shown_key(cluster_uid: &str) -> Result<Key, InvalidKey> {
+    join(SHOWN_PREFIX, &[cluster_uid])
 }
 
 /// The key of the hold on `item` on a cluster.

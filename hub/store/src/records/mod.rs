@@ -33,7 +33,8 @@ pub use fleet::{
     report_key, reports_prefix, turned_away_key,
 };
 pub use holds::{
-    DELETION_PENDING, HOLDS_PREFIX, HoldRecord, NOT_IN_HUB, hold_key, holds_prefix, parse_hold_key,
+    DELETION_PENDING, HOLDS_PREFIX, HoldRecord, NOT_IN_HUB, SHOWN_MAX, SHOWN_PREFIX, ShownRecord,
+    hold_key, holds_prefix, parse_hold_key, shown_key,
 };
 pub use hosted::{AGENT_JOINED, HOSTED_PREFIX, HostedProblem, HostedRecord, hosted_key};
 pub use ledger::{
