@@ -8,7 +8,7 @@ use clap::{Parser, Subcommand};
 
 use crate::planted;
 use crate::run::{Options, Outcome, run as run_one};
-use crate::shrink::{self, RUNS_MAX};
+use crate::shrink::{self, Kept, RUNS_MAX};
 use crate::swarm::{Progress, bug_base, meta, swarm};
 
 /// Longest list of failed seeds that is printed.
@@ -39,9 +39,10 @@ enum Command {
         /// Print the logs of hub and agents
         #[arg(long, value_name = "FILTER")]
         log: Option<String>,
-        /// Only these faults of the seed's plan, by their numbers; an empty list for none
+        /// Only these faults of the seed's plan, by their numbers; an empty list for none. `3/2` is the
+        /// fault 3, halved twice in its length
         #[arg(long, value_name = "NUMBERS", value_parser = numbers)]
-        keep: Option<Kept>,
+        keep: Option<Numbers>,
         /// Wake a planted bug (in a build that has them)
         #[arg(long, value_name = "NAME")]
         planted: Option<String>,
@@ -90,11 +91,14 @@ enum Command {
 
 /// Numbers of faults.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Kept(Vec<usize>);
+struct Numbers(Vec<Kept>);
 
-fn numbers(text: &str) -> Result<Kept, std::num::ParseIntError> {
+fn numbers(text: &str) -> Result<Numbers, std::num::ParseIntError> {
     let numbers = text.split(',').map(str::trim).filter(|n| !n.is_empty());
-    numbers.map(str::parse).collect::<Result<_, _>>().map(Kept)
+    numbers
+        .map(str::parse)
+        .collect::<Result<_, _>>()
+        .map(Numbers)
 }
 
 /// Carries out a command line.
@@ -225,7 +229,7 @@ fn many(first: u64, seeds: u64, jobs: usize) -> Result<()> {
 /// Prints the smallest plan found with which a seed still fails, and how to repeat that.
 fn smaller(seed: u64, runs: usize) -> Result<()> {
     let plan = shrink::plan(seed);
-    let all: Vec<usize> = (0..plan.len()).collect();
+    let all: Vec<Kept> = (0..plan.len()).map(Kept::from).collect();
     let Some(checker) = shrink::fails(seed, &all) else {
         bail!("seed {seed} does not fail, so there is nothing to shrink")
     };
@@ -235,8 +239,8 @@ fn smaller(seed: u64, runs: usize) -> Result<()> {
         kept.len(),
         plan.len()
     ))?;
-    for (i, fault) in kept.iter().filter_map(|i| Some((i, plan.get(*i)?))) {
-        say(&format!("  {i}: {fault}"))?;
+    for (one, fault) in kept.iter().zip(shrink::keep(seed, &kept)) {
+        say(&format!("  {one}: {fault}"))?;
     }
     let list: Vec<String> = kept.iter().map(ToString::to_string).collect();
     say(&format!(

@@ -150,6 +150,8 @@ impl Run<'_> {
         self.for_a_while(HEARS_WITHIN)?;
         let now = self.sim.elapsed();
         lock(&self.world.checks.frozen).detached.insert(name, now);
+        // What was under way has ended then.
+        self.for_a_while(Duration::from_secs(2))?;
         for how in [0, 2, 8, 10] {
             let what = What::Drift;
             lock(&self.world.checks.drifts).push(Meddling {
