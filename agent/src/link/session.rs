@@ -32,8 +32,10 @@ use crate::intake::{freeze, intake};
 use crate::store::record::Position;
 use crate::store::{Disk, DiskError, Write};
 
+/// How many reports may wait in the session before the others wait at the desk.
+const REPORTS_WAITING: usize = 5 * REPORTS_MAX;
 /// How long to wait before offering reports again that the session had no room for.
-const ROOM_AFTER: Duration = Duration::from_millis(200);
+const ROOM_AFTER: Duration = Duration::from_millis(100);
 
 /// How a session ended.
 pub(super) enum Ended {
@@ -145,12 +147,13 @@ impl Conversation {
             (Some(ended), _) => ended,
             (None, Ok(())) => Ended::Lost("the session is over".to_owned()),
             (None, Err(error)) => {
-                let ours = error.lost().and_then(endpoint::doubt) == Some(Doubt::Ours);
-                if ours && !self.welcomed() {
-                    let why = error.lost().map(endpoint::explain);
-                    return Ended::Distrusted(why.unwrap_or_default());
+                let lost = error.lost();
+                match lost.filter(|lost| endpoint::doubt(lost) == Some(Doubt::Ours)) {
+                    Some(reason) if !self.welcomed() => {
+                        Ended::Distrusted(endpoint::explain(reason))
+                    }
+                    Some(_) | None => Ended::Lost(chain(&error)),
                 }
-                Ended::Lost(chain(&error))
             }
         }
     }
@@ -266,6 +269,11 @@ impl Conversation {
             tracing::warn!("the facts of this cluster exceed their bound");
         }
         loop {
+            // What waits at the desk costs less than what waits in the session.
+            self.crowded = session.reports_waiting() >= REPORTS_WAITING;
+            if self.crowded {
+                return;
+            }
             let reports = self.desk.take_reports(REPORTS_MAX);
             if reports.is_empty() {
                 return;
