@@ -299,10 +299,13 @@ fn params(
         Profile::Hub | Profile::Rest { .. } => vec![ExtendedKeyUsagePurpose::ServerAuth],
         Profile::User { .. } | Profile::Agent { .. } => vec![ExtendedKeyUsagePurpose::ClientAuth],
     };
+    if !matches!(profile, Profile::Agent { .. }) {
+        // A peer's clock may be months behind, or the hub's was ahead when this was made: that must
+        // keep nobody from the hub.
+        params.not_before = rcgen::date_time_ymd(1970, 1, 1) + since_epoch(not_before(root)?)?;
+    }
     match profile {
         Profile::Hub => {
-            // An agent's clock may be months behind, and must not keep it from its hub.
-            params.not_before = rcgen::date_time_ymd(1970, 1, 1) + since_epoch(not_before(root)?)?;
             params.distinguished_name = subject(HUB_NAME, None);
             params.subject_alt_names = vec![name(HUB_NAME)?];
         }
