@@ -14,6 +14,7 @@ mod intake;
 pub mod link;
 pub mod member;
 pub mod plan;
+pub mod process;
 pub mod store;
 pub mod worker;
 
