@@ -141,3 +141,28 @@ async fn a_hub_that_was_put_back_to_before_the_change_knows_its_agents() {
     assert_eq!(signer(&third), signer(&first));
     assert_eq!(third.former.authorities, [signer(&second)]);
 }
+
+#[tokio::test]
+async fn an_administrator_sees_and_changes_the_authority_through_the_api() {
+    let stage = Stage::start().await;
+    let path = "/roadstead.dev/authority";
+    let nothing = serde_json::json!({});
+    let shown = stage.api().get(path).await.unwrap();
+    assert_eq!(shown["generation"], 1);
+    assert!(shown["successorSignsFrom"].is_null(), "{shown}");
+    let rotate = format!("{path}/rotate");
+    let announced = stage.api().post(&rotate, &nothing).await.unwrap();
+    assert_eq!(announced["generation"], 1);
+    assert!(announced["successorSignsFrom"].is_string(), "{announced}");
+    let now = format!("{path}/rotate-now");
+    let signing = stage.api().post(&now, &nothing).await.unwrap();
+    assert_eq!(
+        (&signing["generation"], &signing["former"]),
+        (&2.into(), &1.into())
+    );
+    assert!(
+        stage.api().get(&rotate).await.is_err(),
+        "reading changes nothing"
+    );
+    assert_eq!(stage.api().get(path).await.unwrap(), signing);
+}
