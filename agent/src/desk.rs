@@ -31,7 +31,7 @@ use crate::store::record::{Inventory, Item, Position};
 /// A group and a kind.
 pub type Kind = (String, String);
 /// A key as it is kept: once, whatever is kept under it.
-pub(crate) type Key = Arc<ItemKey>;
+pub type Key = Arc<ItemKey>;
 
 /// What is known about one key.
 #[derive(Clone, Debug)]
@@ -289,14 +289,14 @@ impl Desk {
     }
 
     /// Takes the keys that have to be looked at, each with whether it is to go away.
-    pub fn take_dirty(&self) -> Vec<(ItemKey, bool)> {
+    pub fn take_dirty(&self) -> Vec<(Key, bool)> {
         let mut known = self.lock();
         let dirty = std::mem::take(&mut known.dirty);
         dirty
             .into_iter()
             .map(|key| {
                 let tombstone = known.items.get(&key).is_some_and(Item::is_tombstone);
-                (key.as_ref().clone(), tombstone)
+                (key, tombstone)
             })
             .collect()
     }

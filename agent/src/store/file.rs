@@ -26,7 +26,7 @@ const UNFINISHED: &str = "agent.redb.new";
 const LOCK: &str = "agent.lock";
 /// What redb may keep in memory of the file, in bytes. All but contents is in memory anyway, and a
 /// content is read when it is applied.
-const CACHE_BYTES: usize = 1024 * 1024;
+const CACHE_BYTES: usize = 256 * 1024;
 
 /// A folder that this process has for itself, for as long as the value lives.
 #[derive(Debug)]

@@ -17,11 +17,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use roadstead_protocol::wire::ItemKey;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use crate::desk::Desk;
+use crate::desk::{Desk, Key};
 use crate::member::Member;
 use crate::plan::order;
 use crate::store::Disk;
@@ -58,8 +57,8 @@ const STRETCH: usize = 8;
 /// What is worked on.
 #[derive(Default)]
 struct Running {
-    tasks: JoinSet<(ItemKey, Next)>,
-    since: BTreeMap<ItemKey, Instant>,
+    tasks: JoinSet<(Key, Next)>,
+    since: BTreeMap<Key, Instant>,
 }
 
 impl Running {

@@ -9,6 +9,7 @@ use std::time::Duration;
 use roadstead_protocol::session::{Backoff, Now};
 use roadstead_protocol::wire::ItemKey;
 
+use crate::desk::Key;
 use crate::plan::order::{self, Phase};
 
 /// The first wait after a failure.
@@ -56,11 +57,11 @@ enum State {
 #[derive(Debug)]
 pub struct Queue {
     seed: u64,
-    entries: BTreeMap<ItemKey, Entry>,
-    ready: BTreeSet<(Phase, ItemKey)>,
-    waiting: BTreeSet<(Now, ItemKey)>,
+    entries: BTreeMap<Key, Entry>,
+    ready: BTreeSet<(Phase, Key)>,
+    waiting: BTreeSet<(Now, Key)>,
     /// Keys tried for the first time.
-    running: BTreeMap<ItemKey, (Phase, bool)>,
+    running: BTreeMap<Key, (Phase, bool)>,
 }
 
 impl Queue {
@@ -76,7 +77,7 @@ impl Queue {
     }
 
     /// Something happened to `key`.
-    pub fn wake(&mut self, key: ItemKey, phase: Phase) {
+    pub fn wake(&mut self, key: Key, phase: Phase) {
         let entry = self.entries.entry(key.clone()).or_insert(Entry {
             phase,
             backoff: None,
@@ -107,7 +108,7 @@ impl Queue {
     }
 
     /// The next key to work on at `now`, if there is one.
-    pub fn pop(&mut self, now: Now) -> Option<ItemKey> {
+    pub fn pop(&mut self, now: Now) -> Option<Key> {
         while let Some((until, key)) = self
             .waiting
             .first()
@@ -135,7 +136,7 @@ impl Queue {
     }
 
     /// `key` was worked on until `now`.
-    pub fn done(&mut self, key: &ItemKey, now: Now, next: Next) {
+    pub fn done(&mut self, key: &Key, now: Now, next: Next) {
         self.running.remove(key);
         let Some(entry) = self.entries.get_mut(key) else {
             return;

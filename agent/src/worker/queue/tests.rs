@@ -2,17 +2,17 @@
 
 use super::*;
 
-fn key(kind: &str, name: &str) -> ItemKey {
+fn key(kind: &str, name: &str) -> Key {
     let namespace = if kind == "Namespace" { "" } else { "web" };
-    ItemKey {
+    Key::new(ItemKey {
         group: String::new(),
         kind: kind.into(),
         namespace: namespace.into(),
         name: name.into(),
-    }
+    })
 }
 
-fn wake(queue: &mut Queue, key: &ItemKey) {
+fn wake(queue: &mut Queue, key: &Key) {
     queue.wake(key.clone(), order::phase(key, false));
 }
 
@@ -84,9 +84,9 @@ proptest::proptest! {
     #[test]
     fn no_key_is_lost_or_doubled(steps in proptest::collection::vec((0..4u8, 0..6usize), 1..200)) {
         let mut queue = Queue::new(3);
-        let keys: Vec<ItemKey> = (0..5).map(|i| key("ConfigMap", &format!("k{i}"))).chain([key("Namespace", "web")]).collect();
-        let mut running: Vec<ItemKey> = Vec::new();
-        let mut owed: BTreeSet<ItemKey> = BTreeSet::new();
+        let keys: Vec<Key> = (0..5).map(|i| key("ConfigMap", &format!("k{i}"))).chain([key("Namespace", "web")]).collect();
+        let mut running: Vec<Key> = Vec::new();
+        let mut owed: BTreeSet<Key> = BTreeSet::new();
         let mut now = START;
         for (step, which) in steps {
             match step {
