@@ -29,8 +29,6 @@ const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 const CLOSE_UNIDENTIFIED: u32 = 2;
 /// QUIC's code for a hub that has no room for another connection.
 const CLOSE_BUSY: u32 = 3;
-/// How long the last frames have to leave when the hub goes down.
-const DRAIN: Duration = Duration::from_millis(200);
 /// How long closed connections and ending sessions have.
 const END_TIMEOUT: Duration = Duration::from_secs(3);
 
@@ -163,8 +161,15 @@ async fn end(hub: &Hub, endpoint: &quinn::Endpoint, mut tasks: JoinSet<()>) {
     hub.ending.store(true, Ordering::Relaxed);
     hub.sessions
         .restart(|index, count| restart::wait(index, count, u32::from_be_bytes(hub.env.random())));
-    if hub.sessions.len() > 0 {
-        tokio::time::sleep(DRAIN).await;
+    // An agent that has heard it goes by itself; a connection that is closed before comes back at once.
+    let heard = tokio::time::timeout(restart::patience(hub.sessions.len()), async {
+        while hub.sessions.len() > 0 && tasks.join_next().await.is_some() {}
+    });
+    if heard.await.is_err() {
+        tracing::debug!(
+            left = hub.sessions.len(),
+            "some agents may not have heard when to come back"
+        );
     }
     endpoint.close(driver::CLOSE_DONE.into(), b"the hub is going down");
     let ended = tokio::time::timeout(END_TIMEOUT, async {

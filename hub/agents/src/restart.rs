@@ -7,6 +7,19 @@ use std::time::Duration;
 
 use roadstead_protocol::wire::limits::{RESTART_AFTER, RESTART_SPREAD_EACH, RESTART_SPREAD_MAX};
 
+/// How long the last frames have to leave, at the least.
+const PATIENCE_MIN: Duration = Duration::from_millis(200);
+/// How much longer for each agent.
+const PATIENCE_EACH: Duration = Duration::from_millis(1);
+/// How long at the most.
+const PATIENCE_MAX: Duration = Duration::from_secs(3);
+
+/// How long to wait until `count` agents have heard.
+pub(crate) fn patience(count: usize) -> Duration {
+    let count = u32::try_from(count).unwrap_or(u32::MAX);
+    (PATIENCE_MIN + PATIENCE_EACH.saturating_mul(count)).min(PATIENCE_MAX)
+}
+
 /// Over how long a time `count` agents come back.
 pub(crate) fn spread(count: usize) -> Duration {
     let count = u32::try_from(count).unwrap_or(u32::MAX);
@@ -80,5 +93,6 @@ mod tests {
         assert!(longest <= CEILING * 3 / 2, "{longest:?}");
         assert_eq!(spread(50_000), RESTART_SPREAD_MAX);
         assert!(wait(7, 0, u32::MAX) >= RESTART_AFTER);
+        assert_eq!(patience(50_000), PATIENCE_MAX);
     }
 }

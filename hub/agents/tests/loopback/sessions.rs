@@ -314,6 +314,36 @@ async fn a_hub_that_goes_down_says_when_to_come_back() {
 }
 
 #[tokio::test]
+async fn every_agent_hears_when_to_come_back_and_not_all_at_once() {
+    let mut world = World::start(27).await;
+    let mut agents = Vec::new();
+    for n in 0..40 {
+        let (name, uid) = (format!("c{n}"), format!("22222222-2222-4222-8222-{n:012}"));
+        world.attach(&name, &uid).await;
+        let joined = world.join(&name, &uid).await;
+        let mut agent = world.agent(&joined, hello(1, 1)).await;
+        assert!(matches!(agent.event().await, AgentEvent::Welcomed(_)));
+        agents.push(agent);
+    }
+    drop(world.stop.take());
+    let mut waits = Vec::new();
+    for agent in &mut agents {
+        let wait = loop {
+            if let AgentEvent::Restarting(retry_in) = agent.event().await {
+                break retry_in;
+            }
+        };
+        agent.reports.send(Say::Leave).await.unwrap();
+        waits.push(wait);
+    }
+    waits.sort();
+    waits.dedup();
+    assert!(waits.len() > 30, "{waits:?}");
+    let served = tokio::time::timeout(SOON, world.served.take().unwrap());
+    served.await.unwrap().unwrap();
+}
+
+#[tokio::test]
 async fn an_agent_that_reads_nothing_delays_no_other() {
     let world = World::start(9).await;
     let other_uid = "33333333-3333-4333-8333-333333333333";
