@@ -116,6 +116,12 @@ fn unreadable_status(problem: &str, others: &[&str]) -> (PolicyStatus, Vec<Condi
     (PolicyStatus::default(), conditions.collect())
 }
 
+/// Of a template only its labels, which is much less to read.
+#[derive(Deserialize)]
+struct Labelled {
+    metadata: ObjectMeta,
+}
+
 /// A look at everything from one policy's side.
 struct Looked<'a> {
     context: &'a Reconciler,
@@ -150,9 +156,8 @@ impl Looked<'_> {
                 let Some(item) = item else {
                     continue;
                 };
-                let object = objects::object(entry)?;
-                let metadata = object.get("metadata").unwrap_or(&Value::Null);
-                let labels = ObjectMeta::deserialize(metadata).unwrap_or_default().labels;
+                let labels = objects::typed::<Labelled>(entry).map(|o| o.metadata.labels);
+                let labels = labels.unwrap_or_default();
                 if is_template(&item, &labels)
                     && selected(identity, selectors, &item, &labels).is_some()
                 {

@@ -31,6 +31,10 @@ use crate::world;
 /// How soon it is looked at whether all that was confirmed has been carried out.
 const APPROVAL_LOOK: Duration = Duration::from_secs(5);
 
+/// A policy's conditions are made from all of its templates and decisions: they are gathered for so
+/// many times as long as those of one template.
+const POLICY_SETTLES: u32 = 4;
+
 impl Wake {
     /// What a change of the durable store wakes.
     pub(super) fn durable(&mut self, event: &Event, out: &mut Vec<Woken<Work>>) {
@@ -109,7 +113,8 @@ impl Wake {
             }
             out.extend(woken([Work::Status(item)], self.settle, "decision"));
             let by = decision.spec.policy.iter().chain(&decision.spec.overrides);
-            out.extend(woken(by.filter_map(policy), self.settle, "decision"));
+            let policies = by.filter_map(policy);
+            out.extend(woken(policies, self.settle * POLICY_SETTLES, "decision"));
         }
     }
 
@@ -183,7 +188,7 @@ impl Wake {
         ] {
             let entries = snapshot.range(&objects_prefix(POLICY_GROUP, plural));
             let work = entries.filter_map(|e| own(&parse_object_key(e.key.as_str())?));
-            out.extend(woken(work, self.settle, reason));
+            out.extend(woken(work, self.settle * POLICY_SETTLES, reason));
         }
     }
 
