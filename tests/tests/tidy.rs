@@ -42,6 +42,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     (
         "sim",
         &[
+            "agents",
             "controllers",
             "protocol",
             "machinery",
