@@ -1,4 +1,5 @@
-//! The command line of `roadstead`; every flag is an environment variable too.
+//! The command line of `roadstead`. What says where or how is an environment variable too; what makes a
+//! command do more than it would (all of them, without a seal, with contents) has to be typed.
 
 mod waiting;
 
@@ -127,7 +128,7 @@ pub struct Hub {
     pub config: Option<PathBuf>,
     /// Forget the latest time that this hub has known: for a machine whose clock was far ahead once.
     /// Otherwise a clock that is behind that time is not believed
-    #[arg(long, env = "ROADSTEAD_FORGET_CLOCK")]
+    #[arg(long)]
     pub forget_clock: bool,
     /// Seals what is on the disk: a file that `roadstead keygen` made. What was written before is
     /// sealed at the first start with it; from then on the hub does not start without it
@@ -145,7 +146,7 @@ pub struct Backup {
     pub seal: Seal,
     /// Do not seal it. The private keys of the hub's authorities are in it: whoever reads it can pass
     /// himself off as the hub and as any agent
-    #[arg(long, env = "ROADSTEAD_PLAIN", conflicts_with_all = ["key_file", "passphrase_file"])]
+    #[arg(long, conflicts_with_all = ["key_file", "passphrase_file"])]
     pub plain: bool,
     /// Which hub.
     #[command(flatten)]
@@ -191,7 +192,7 @@ pub struct Keygen {
     /// The key file; only its owner may read it
     pub file: PathBuf,
     /// Put a new key before those in the file, which then only open what they sealed
-    #[arg(long, env = "ROADSTEAD_ADD")]
+    #[arg(long)]
     pub add: bool,
 }
 
@@ -280,11 +281,11 @@ pub struct Detach {
 #[derive(Debug, Args)]
 pub struct RotateAuthority {
     /// Only show how the authority stands
-    #[arg(long, conflicts_with = "now", env = "ROADSTEAD_SHOW")]
+    #[arg(long, conflicts_with = "now")]
     pub show: bool,
     /// Let the successor sign at once. Agents that have not heard of it yet renew by the authority
     /// before, which is kept for that alone; that costs each of them one more connection
-    #[arg(long, env = "ROADSTEAD_NOW")]
+    #[arg(long)]
     pub now: bool,
     /// Which hub.
     #[command(flatten)]

@@ -15,12 +15,7 @@ pub struct Reconcile {
     #[arg(value_name = "ITEM", requires = "action")]
     pub items: Vec<String>,
     /// All for which it can be done; the others are named
-    #[arg(
-        long,
-        requires = "action",
-        conflicts_with = "items",
-        env = "ROADSTEAD_ALL"
-    )]
+    #[arg(long, requires = "action", conflicts_with = "items")]
     pub all: bool,
     /// Let the hub's word go: what the hub has is applied, what it removed is removed
     #[arg(long)]
@@ -35,15 +30,10 @@ pub struct Reconcile {
     #[arg(long)]
     pub delete: bool,
     /// With --delete: namespaces and definitions of kinds go with everything inside
-    #[arg(long, requires = "delete", env = "ROADSTEAD_DELETE_CONTENTS")]
+    #[arg(long, requires = "delete")]
     pub delete_contents: bool,
     /// With --delete: the token that a refusal named
-    #[arg(
-        long,
-        requires = "delete",
-        env = "ROADSTEAD_CONFIRM",
-        value_name = "TOKEN"
-    )]
+    #[arg(long, requires = "delete", value_name = "TOKEN")]
     pub confirm: Option<String>,
     /// The namespace of the AttachedCluster; where nothing is said, the kubeconfig's
     #[arg(short, long, env = "ROADSTEAD_NAMESPACE", value_name = "NAMESPACE")]
@@ -78,7 +68,7 @@ pub struct Clusters {
     #[arg(value_name = "NAME", required_unless_present = "all")]
     pub names: Vec<String>,
     /// All clusters of all namespaces
-    #[arg(long, conflicts_with = "names", env = "ROADSTEAD_ALL")]
+    #[arg(long, conflicts_with = "names")]
     pub all: bool,
     /// The namespace of the AttachedClusters; where nothing is said, the kubeconfig's
     #[arg(short, long, env = "ROADSTEAD_NAMESPACE", value_name = "NAMESPACE")]
