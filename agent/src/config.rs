@@ -71,7 +71,7 @@ pub struct Config {
     pub heartbeat: Option<PathBuf>,
 
     /// How many objects are worked on at once.
-    #[arg(long, value_name = "N", env = "ROADSTEAD_AGENT_WORKERS", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=256))]
+    #[arg(long, value_name = "N", env = "ROADSTEAD_AGENT_WORKERS", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=256))]
     pub workers: u16,
 
     /// What is logged, for instance `info` or `roadstead_agent=debug,warn`.
