@@ -11,6 +11,7 @@ use crate::check::frozen;
 use crate::check::history::{self, Applied};
 use crate::gate::Asked;
 use crate::model::{KINDS, Kind, Name};
+use crate::user::Acts;
 use crate::world::{Site, World, lock};
 
 /// A write that is under way.
@@ -92,10 +93,11 @@ pub fn watch(world: &World, site: &Site, asked: &Asked) -> Option<Seen> {
         .as_ref()
         .and_then(Value::as_str)
         .and_then(history::parse)?;
-    let content = ["/data", "/spec"].map(|part| object.pointer(part).cloned());
+    let part = |name: &str| object.get(name).cloned().unwrap_or_default();
+    let content = serde_json::json!({"data": part("data"), "spec": part("spec")});
     let applied = Applied {
         stamp,
-        content: content.into_iter().flatten().collect(),
+        content: vec![content],
     };
     // What lands after its sender is gone was right when it was sent; nobody can call it back.
     let orphan = *life != site.lives.load(std::sync::atomic::Ordering::Relaxed);
@@ -117,11 +119,14 @@ fn order(world: &World, site: &Site, seen: &Seen) {
     let Some(before) = all.get(&at) else {
         return;
     };
-    // Two hubs may both have taken it away; then the word of either stands for it.
+    // Two hubs may both have taken it away, or both have given the same: the word of either stands
+    // for it then.
     let gone = !of(site).contains_key(&seen.name);
-    if gone && lock(&world.user).acts.taken.contains_key(&at) {
+    let user = lock(&world.user);
+    if (gone && user.acts.taken.contains_key(&at)) || gave(&user.acts, &seen.name, before) {
         return;
     }
+    drop(user);
     if let Some(fault) = lock(&world.checks.histories).fault(before, &seen.applied) {
         let what = format!("{} on {}: {fault}", seen.name.1, site.name);
         world.checks.violation("never backwards", &what);
@@ -145,20 +150,30 @@ pub fn applied(world: &World, site: &Site, seen: Seen) {
 
 /// Whether some user, of a hub that knew what is there, took it away.
 fn may_delete(world: &World, site: &Site, name: &Name) -> bool {
-    let stamp = stamp(world, site, name);
+    let there = there(world, site, name);
     let at = (site.name.clone(), name.clone());
     let user = lock(&world.user);
     user.histories().any(|acts| {
-        let knows = stamp.is_none_or(|stamp| acts.knows(stamp));
+        let knows = knows(acts, name, there.as_ref());
         acts.answered.contains(&at) || (knows && acts.taken.contains_key(&at))
     })
 }
 
-/// The stamp of what was applied there last.
-fn stamp(world: &World, site: &Site, name: &Name) -> Option<roadstead_protocol::wire::Stamp> {
-    let applied = lock(&world.checks.applied);
+/// What was applied there last.
+fn there(world: &World, site: &Site, name: &Name) -> Option<Applied> {
     let at = (site.name.clone(), name.clone());
-    applied.get(&at).map(|a| a.stamp)
+    lock(&world.checks.applied).get(&at).cloned()
+}
+
+/// Whether a hub knows what is there: by its stamp, or because it gave the same.
+fn knows(acts: &Acts, name: &Name, there: Option<&Applied>) -> bool {
+    there.is_none_or(|there| acts.knows(there.stamp) || gave(acts, name, there))
+}
+
+/// Whether users wrote to a hub what is there: the agent then takes the one's word for the other's.
+fn gave(acts: &Acts, name: &Name, there: &Applied) -> bool {
+    let version = there.content.first().and_then(|c| version(name.0, c));
+    version.is_some_and(|v| acts.written.contains(&(name.clone(), v)))
 }
 
 /// Notes that an agent's deletion succeeded: each taking away allows for one.
@@ -166,11 +181,11 @@ pub fn deleted(world: &World, site: &Site, uri: &Uri) {
     let Some(name) = named(uri.path()) else {
         return;
     };
-    let stamp = stamp(world, site, &name);
+    let there = there(world, site, &name);
     let at = (site.name.clone(), name.clone());
     let mut user = lock(&world.user);
     for acts in user.histories_mut() {
-        let knows = stamp.is_none_or(|stamp| acts.knows(stamp));
+        let knows = knows(acts, &name, there.as_ref());
         if acts.answered.contains(&at) {
             return;
         }
