@@ -194,12 +194,8 @@ pub async fn run(mut parts: Parts, shutdown: impl Future<Output = ()>) -> Result
 /// Runs an agent as one cluster, until `shutdown` resolves.
 async fn live(parts: Parts, mut shutdown: Pin<&mut impl Future<Output = ()>>) -> Result<(), Error> {
     let (env, options) = (parts.env.clone(), parts.options.clone());
-    let (disk, mut loaded, writer) = Disk::open_sealed(
-        env.clone(),
-        parts.database.clone(),
-        options.keyring.clone(),
-    )
-    .await?;
+    let (disk, mut loaded, writer) =
+        Disk::open_sealed(env.clone(), parts.database.clone(), options.keyring.clone()).await?;
     let member = Member::new(parts.member.clone());
     let secret = options.identity_secret.clone();
     let keeper = secret.map(|name| Keeper::new(member.clone(), name));

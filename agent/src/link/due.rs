@@ -79,7 +79,10 @@ mod tests {
         // A clock that is behind waits no longer than one that is right.
         check(-400, Standing::Good(due), LOOK_EVERY);
         let close = due.checked_sub(jiff::SignedDuration::from_secs(5)).unwrap();
-        assert_eq!(wait(Standing::Good(due), close, LOOK_EVERY), Duration::from_secs(5));
+        assert_eq!(
+            wait(Standing::Good(due), close, LOOK_EVERY),
+            Duration::from_secs(5)
+        );
     }
 
     #[test]

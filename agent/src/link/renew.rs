@@ -103,9 +103,7 @@ impl Renewing {
         let mut backoff = Backoff::new(seed, RENEW_FLOOR, RENEW_CEILING);
         loop {
             let standing = self.standing();
-            let wait = standing.map_or(self.every, |s| {
-                due::wait(s, self.clock.now(), self.every)
-            });
+            let wait = standing.map_or(self.every, |s| due::wait(s, self.clock.now(), self.every));
             if !wait.is_zero() {
                 backoff.reset();
                 tokio::time::sleep(wait).await;
