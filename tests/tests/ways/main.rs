@@ -12,16 +12,19 @@ use roadstead_tests::skipped;
 use stage::Stage;
 
 /// Plays a script on two real clusters and a hub; keeps the logs of one that failed.
-async fn play(name: &str, script: impl AsyncFnOnce(&mut Stage) -> Result<()>) {
+async fn play(name: &str, script: impl AsyncFnOnce(&mut Stage) -> Result<()>) -> Result<()> {
     let assets = match Assets::find() {
         Ok(assets) => assets,
-        Err(e) => return skipped(name, &format!("{e:#}")),
+        Err(e) => {
+            skipped(name, &format!("{e:#}"));
+            return Ok(());
+        }
     };
-    let folder = tempfile::tempdir().unwrap();
-    let mut stage = Stage::start(assets, folder.path()).await.unwrap();
-    if let Err(error) = script(&mut stage).await {
-        let kept = folder.keep();
-        panic!("{error:#}\nlogs are in {}", kept.display());
+    let folder = tempfile::tempdir()?;
+    let mut stage = Stage::start(assets, folder.path()).await?;
+    match script(&mut stage).await {
+        Ok(()) => Ok(()),
+        Err(error) => Err(error.context(format!("logs are in {}", folder.keep().display()))),
     }
 }
 
@@ -31,9 +34,11 @@ async fn an_agent_by_manifest() {
         manifest::applied(stage).await?;
         manifest::rescheduled(stage).await?;
         manifest::copied(stage).await?;
-        manifest::detached(stage).await
+        manifest::detached(stage).await?;
+        manifest::joined_again(stage).await
     })
-    .await;
+    .await
+    .unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -46,5 +51,6 @@ async fn a_cluster_by_kubeconfig() {
         hosted::one_at_a_time(stage).await?;
         hosted::detached(stage).await
     })
-    .await;
+    .await
+    .unwrap();
 }

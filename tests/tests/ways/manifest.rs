@@ -132,7 +132,7 @@ pub(crate) async fn detached(stage: &mut Stage) -> Result<()> {
     ensure!(said.contains("stays as it is"), "{said}");
     let gone = stage.hub.roadstead(&["detach", "edge"]);
     ensure!(gone.is_err_and(|e| format!("{e:#}").contains("there is no AttachedCluster")));
-    let mut pod = Pod::start(&stage.one, &stage.path("pod")).await?;
+    let pod = Pod::start(&stage.one, &stage.path("pod")).await?;
     within(TURNS_WITHIN, "the agent hears of it", || async {
         Ok(pod.log()?.contains("detached"))
     })
@@ -140,5 +140,30 @@ pub(crate) async fn detached(stage: &mut Stage) -> Result<()> {
     tokio::time::sleep(Duration::from_secs(2)).await;
     let after = stage.one.until("first", "c").await?;
     ensure!(after == before, "{before}\n{after}");
-    pod.kill().await
+    pod.evict().await
+}
+
+/// A manifest of a new join brings a detached cluster back, as a new one, although the Secret holds
+/// who it was.
+pub(crate) async fn joined_again(stage: &mut Stage) -> Result<()> {
+    let kept = async |stage: &Stage| {
+        let secret = stage.one.api.get(SECRET).await?.ok()?;
+        anyhow::Ok(text(&secret, "/data/cluster").to_owned())
+    };
+    let before = kept(stage).await?;
+    let manifest = stage
+        .hub
+        .roadstead(&["join", "edge", "--output", "manifest"])?;
+    stage.one.kubectl.with_input("apply -f -", &manifest)?;
+    let pod = Pod::start(&stage.one, &stage.path("pod")).await?;
+    stage
+        .until("edge", "Ready", ("True", "AgentConnected"))
+        .await?;
+    within(TURNS_WITHIN, "the new identity is kept", || async {
+        Ok(kept(stage).await? != before)
+    })
+    .await?;
+    stage.distribute("again", "a", &["edge"])?;
+    stage.one.until("again", "a").await?;
+    pod.evict().await
 }
