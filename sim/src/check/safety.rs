@@ -45,7 +45,6 @@ pub fn watch(world: &World, site: &Site, asked: &Asked) -> Option<Seen> {
         asked.sent,
         &format!("{} {}", head.method, name.1),
     );
-    let at = (site.name.clone(), name.clone());
     if head.method == Method::DELETE {
         if !may_delete(world, site, &name) {
             let what = format!(
@@ -62,29 +61,8 @@ pub fn watch(world: &World, site: &Site, asked: &Asked) -> Option<Seen> {
     if owner.is_none_or(Value::is_null) {
         return None;
     }
-    let user = lock(&world.user);
-    if !user.histories().any(|acts| acts.ever.contains(&at)) {
-        let what = format!(
-            "{} was applied on {}, which was never to have it",
-            name.1, site.name
-        );
-        world
-            .checks
-            .violation("an agent sees only its own cluster", &what);
-    }
     let found = version(name.0, &object);
-    let written = |v: u64| {
-        user.histories()
-            .any(|a| a.written.contains(&(name.clone(), v)))
-    };
-    if !found.is_some_and(written) {
-        let what = format!("{} on {}: {found:?}", name.1, site.name);
-        world
-            .checks
-            .violation("members get what a user wrote", &what);
-    }
-    let answered = user.histories().any(|acts| acts.answered.contains(&at));
-    drop(user);
+    let answered = wanted(world, site, &name, found);
     let annotations = object.pointer_mut("/metadata/annotations");
     let stamp = annotations
         .and_then(Value::as_object_mut)
@@ -111,6 +89,32 @@ pub fn watch(world: &World, site: &Site, asked: &Asked) -> Option<Seen> {
         order(world, site, &seen);
     }
     Some(seen)
+}
+
+/// Looks at whether a user wanted this there, with this content; whether one answered about it.
+fn wanted(world: &World, site: &Site, name: &Name, found: Option<u64>) -> bool {
+    let at = (site.name.clone(), name.clone());
+    let user = lock(&world.user);
+    if !user.histories().any(|acts| acts.ever.contains(&at)) {
+        let what = format!(
+            "{} was applied on {}, which was never to have it",
+            name.1, site.name
+        );
+        world
+            .checks
+            .violation("an agent sees only its own cluster", &what);
+    }
+    let written = |v: u64| {
+        user.histories()
+            .any(|a| a.written.contains(&(name.clone(), v)))
+    };
+    if !found.is_some_and(written) {
+        let what = format!("{} on {}: {found:?}", name.1, site.name);
+        world
+            .checks
+            .violation("members get what a user wrote", &what);
+    }
+    user.histories().any(|acts| acts.answered.contains(&at))
 }
 
 fn order(world: &World, site: &Site, seen: &Seen) {
