@@ -7,8 +7,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use roadstead_protocol::session::{Change, What};
+use roadstead_protocol::wire::Digest;
 use roadstead_store::records::{self, LedgerEntry, LedgerState};
 use roadstead_store::{Entry, Event, Key, Lineage, Revision, Store, Watch, WatchEnd};
+
+use crate::bases::Bases;
 
 /// A ledger by revision.
 pub(crate) struct Index {
@@ -17,6 +20,7 @@ pub(crate) struct Index {
     entries: BTreeMap<Revision, Entry>,
     tombstones: BTreeSet<Revision>,
     upto: Revision,
+    bases: Bases,
 }
 
 /// What an index has above a revision.
@@ -48,6 +52,7 @@ impl Index {
                 entries: BTreeMap::new(),
                 tombstones: BTreeSet::new(),
                 upto: snapshot.revision(),
+                bases: Bases::default(),
             };
             for entry in snapshot.range(&prefix) {
                 index.insert(entry);
@@ -96,7 +101,18 @@ impl Index {
             .collect()
     }
 
+    /// The agent has all changes up to `revision`.
+    pub(crate) fn acked(&mut self, revision: Revision) {
+        self.bases.acked(revision);
+    }
+
+    /// Whether `content` may travel as a difference from `base`: this ledger named both for one item.
+    pub(crate) fn is_base(&self, content: &Digest, base: &Digest) -> bool {
+        self.bases.know(content, base)
+    }
+
     fn apply(&mut self, event: &Event) {
+        self.bases.changed(event);
         if let Some(previous) = &event.previous {
             self.entries.remove(&previous.revision);
             self.tombstones.remove(&previous.revision);

@@ -6,6 +6,7 @@
 
 mod accept;
 mod admission;
+mod bases;
 mod directory;
 mod farewell;
 mod index;

@@ -201,12 +201,19 @@ impl HubShell {
     }
 
     /// Only contents that an entry of this cluster's own ledger names are asked for by the session.
+    /// A base is whatever digest the agent names: it counts only where that ledger named it for the
+    /// same item before, or how much travels would tell what other clusters have.
     fn content(&self, now: Now, session: &mut HubSession, digest: Digest, base: Option<Digest>) {
         let snapshot = self.hub.store.snapshot();
         let bytes = |digest: &Digest| {
             let key = records::content_key(digest).ok()?;
             snapshot.get(key.as_str()).map(|entry| entry.value.clone())
         };
+        let named = |base: &Digest| {
+            let index = self.index.as_ref();
+            index.is_some_and(|index| index.is_base(&digest, base))
+        };
+        let base = base.filter(named);
         match bytes(&digest) {
             Some(whole) => {
                 self.hub.metrics.contents.add();
@@ -232,6 +239,9 @@ impl HubShell {
 
     fn acknowledged(&mut self, revision: Revision) {
         self.acked = self.acked.max(revision);
+        if let Some(index) = &mut self.index {
+            index.acked(self.acked);
+        }
         self.outbox.acked(self.acked);
         self.remove_tombstones();
     }

@@ -42,8 +42,12 @@ fn entry(state: LedgerState) -> Vec<u8> {
 }
 
 fn put() -> Vec<u8> {
+    put_of(1)
+}
+
+fn put_of(content: u8) -> Vec<u8> {
     entry(LedgerState::Put {
-        digest: Digest([1; 32]),
+        digest: Digest([content; 32]),
         size: 2,
     })
 }
@@ -161,6 +165,63 @@ async fn acknowledged_tombstones_go_and_what_is_newer_stays() {
         Ok(0)
     );
     assert_eq!(store.revision(), revision);
+}
+
+#[tokio::test]
+async fn a_base_is_what_this_ledger_named_for_the_item_and_nothing_else() {
+    let store = store().await;
+    write(&store, &[("a", put_of(1)), ("b", put_of(11))]).await;
+    let mut index = Index::open(&store, &Arc::new(store.lineage()), UID);
+    let bases = |index: &Index, content: u8| -> Vec<u8> {
+        let is = |base: &u8| index.is_base(&Digest([content; 32]), &Digest([*base; 32]));
+        (0..=40).filter(is).collect()
+    };
+    let none: [u8; 0] = [];
+    assert_eq!(bases(&index, 1), none);
+    write(&store, &[("a", put_of(2)), ("b", put_of(12))]).await;
+    let other = Txn::new().put(key("other", "a"), put_of(30));
+    store.commit(other).await.unwrap();
+    let other = Txn::new().put(key("other", "a"), put_of(31));
+    store.commit(other).await.unwrap();
+    index.changed().await.unwrap();
+    assert_eq!(bases(&index, 2), [1]);
+    assert_eq!(bases(&index, 12), [11]);
+    assert_eq!(bases(&index, 31), none);
+    // What comes before the agent has that is carried over, also over a deletion.
+    let acked = write(&store, &[("a", entry(LedgerState::Tombstone))]).await;
+    write(&store, &[("a", put_of(3))]).await;
+    index.changed().await.unwrap();
+    assert_eq!(bases(&index, 3), [1, 2]);
+    for content in 4..9 {
+        write(&store, &[("a", put_of(content))]).await;
+    }
+    index.changed().await.unwrap();
+    assert_eq!(bases(&index, 8), [1, 5, 6, 7]);
+    // Once it has it, it is forgotten.
+    index.acked(acked);
+    assert_eq!(bases(&index, 12), none);
+    assert_eq!(bases(&index, 8), [1, 5, 6, 7]);
+    index.acked(store.revision());
+    assert_eq!(bases(&index, 8), none);
+}
+
+#[tokio::test]
+async fn former_contents_are_bounded() {
+    let store = store().await;
+    let all = |first: u8| {
+        let names = (0..1025).map(|n| format!("n{n:04}"));
+        names.fold(Txn::new(), |txn, name| {
+            txn.put(key(UID, &name), put_of(first))
+        })
+    };
+    store.commit(all(1)).await.unwrap();
+    let mut index = Index::open(&store, &Arc::new(store.lineage()), UID);
+    store.commit(all(2)).await.unwrap();
+    write(&store, &[("n0000", put_of(3)), ("n1024", put_of(4))]).await;
+    index.changed().await.unwrap();
+    let is = |content: u8, base: u8| index.is_base(&Digest([content; 32]), &Digest([base; 32]));
+    assert!(is(3, 1), "it was remembered, and is");
+    assert!(!is(4, 1), "there was no room for it");
 }
 
 #[tokio::test]

@@ -98,9 +98,24 @@ impl Shell for TestShell {
 
 impl Agent {
     pub(crate) fn start(connection: quinn::Connection, hello: Hello) -> Self {
+        Self::claiming(connection, hello, Vec::new())
+    }
+
+    /// One that says to have these already.
+    pub(crate) fn claiming(
+        connection: quinn::Connection,
+        hello: Hello,
+        claims: Vec<(ItemKey, Bytes)>,
+    ) -> Self {
         let (events, heard) = mpsc::channel(4096);
         let (reports, say) = mpsc::channel(64);
-        let held: Arc<Mutex<Held>> = Arc::default();
+        let mut first = Held::default();
+        for (item, content) in claims {
+            let digest = Digest::of(&content);
+            first.items.insert(item, digest);
+            first.contents.insert(digest, content);
+        }
+        let held = Arc::new(Mutex::new(first));
         let (holds, items) = (held.clone(), held.clone());
         let config = AgentConfig {
             hello,

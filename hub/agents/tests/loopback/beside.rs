@@ -215,6 +215,26 @@ async fn one_field_of_a_large_object_travels_in_less_than_2_kb() {
 }
 
 #[tokio::test]
+async fn no_difference_from_another_clusters_content_is_sent() {
+    let world = World::start(27).await;
+    let joined = world.join("prod", UID).await;
+    // Another cluster has it, and this one's agent guesses so.
+    let other = "22222222-2222-4222-8222-222222222222";
+    world.put(other, "secret", large("guessed")).await;
+    let connection = world
+        .connect(&joined.identity, &world.authority)
+        .await
+        .unwrap();
+    let claims = vec![(item("a"), large("guessed"))];
+    let mut agent = Agent::claiming(connection.clone(), knowing(), claims);
+    world.put(UID, "a", large("own")).await;
+    let changes = agent.changes(1).await;
+    assert_eq!(changes[0].content, Some(large("own")));
+    let heard = connection.stats().udp_rx.bytes;
+    assert!(heard > 50_000, "{heard} bytes tell that the hub has it");
+}
+
+#[tokio::test]
 async fn an_agent_that_cannot_show_objects_is_not_asked() {
     let world = World::start(25).await;
     let joined = world.join("prod", UID).await;
