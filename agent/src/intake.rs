@@ -197,7 +197,7 @@ impl Intake<'_> {
         let position = Position {
             stamp: stamp.or(before.stamp),
             lineage: self.lineage.clone(),
-            detached: false,
+            detached: before.detached,
         };
         if position != *before {
             self.writes.push(Write::Position(position.clone()));

@@ -308,3 +308,20 @@ proptest::proptest! {
         }
     }
 }
+
+#[test]
+fn no_batch_ends_a_detachment() {
+    let desk = Desk::new(&Loaded {
+        position: Position {
+            detached: true,
+            ..Position::default()
+        },
+        ..Loaded::default()
+    });
+    let upto = Some(stamp(1, 101));
+    take(&desk, &lineage(&[1]), &batch(vec![], upto));
+    assert_eq!(
+        (desk.position().stamp, desk.position().detached),
+        (upto, true)
+    );
+}

@@ -13,8 +13,9 @@ use super::road::{Road, Worth};
 use super::{RETRY_CEILING, RETRY_FLOOR, chain};
 use crate::Error;
 use crate::anchor::Start;
+use crate::desk::Entered;
 use crate::plan::Owner;
-use crate::store::record::{Former, Identity, Joining};
+use crate::store::record::{Former, Identity, Joining, Position};
 use crate::store::{Disk, DiskError, Write};
 
 /// Why the hub was not joined.
@@ -29,7 +30,8 @@ pub(super) enum Failed {
 pub(super) enum Joined {
     /// The first cluster of this agent's life, or the same one again.
     Here,
-    /// Another one than before: everything that the hub said of that one is forgotten.
+    /// Another one than before: everything that the hub said of that one is forgotten, and, where the
+    /// hub is another one, also what was put on the member for the one before.
     Elsewhere,
 }
 
@@ -57,7 +59,9 @@ impl Road {
         .await
         .map_err(sort)?;
         let before = self.keep.as_ref().map(|keep| keep.kept());
-        let (kept, writes, joined) = settled(before.as_ref(), granted, &key);
+        let (kept, mut writes, joined) = settled(before.as_ref(), granted, &key);
+        let attached = attached(self.link.desk.position(), &joined);
+        writes.extend(attached.clone().map(Write::Position));
         let clock = keep::noted(&self.link.clock, &kept.identity.certificates);
         let writes = writes
             .into_iter()
@@ -76,6 +80,12 @@ impl Road {
             self.link.desk.joined(owner);
         }
         let clock = Arc::clone(&self.link.clock);
+        if attached.is_some() {
+            self.link.desk.enter(Entered {
+                position: attached,
+                ..Entered::default()
+            });
+        }
         self.keep = Some(Arc::new(Keep::new(disk, clock, kept)));
         self.worth = Worth::Good;
         self.link.join = None;
@@ -99,6 +109,7 @@ fn settled(before: Option<&Kept>, granted: Granted, key: &SecretKey) -> (Kept, V
         ];
         return (kept, writes, Joined::Here);
     }
+    let another_hub = before.is_some_and(|kept| kept.identity.hub != granted.hub);
     let kept = Kept {
         identity: Identity {
             key: key.as_bytes().to_vec(),
@@ -114,13 +125,28 @@ fn settled(before: Option<&Kept>, granted: Granted, key: &SecretKey) -> (Kept, V
     if before.is_none() {
         return (kept, vec![identity, Write::DropJoining], Joined::Here);
     }
-    let writes = vec![
+    let mut writes = vec![
         Write::Forget,
         identity,
         Write::Former(Former::default()),
         Write::DropJoining,
     ];
+    // To another hub that is somebody else's: it finds it there and says so.
+    writes.extend(another_hub.then_some(Write::ForgetInventory));
     (kept, writes, Joined::Elsewhere)
+}
+
+/// Where the agent is in the history of a hub that it `joined` as who it was: a join string is what ends
+/// a detachment, and nothing else does. `None` where nothing changes.
+fn attached(position: Position, joined: &Joined) -> Option<Position> {
+    match joined {
+        Joined::Here if position.detached => Some(Position {
+            detached: false,
+            ..position
+        }),
+        // Elsewhere there is no position yet.
+        Joined::Here | Joined::Elsewhere => None,
+    }
 }
 
 /// The key to redeem the token `id` for: on the disk before anybody hears of it, and the same in
@@ -170,8 +196,87 @@ fn sort(error: EnrolError) -> Failed {
 
 #[cfg(test)]
 mod tests {
+    use roadstead_protocol::wire::item::{Digest, ItemKey};
+    use roadstead_protocol::wire::{Epoch, Lineage, Revision, Stamp};
+
     use super::*;
+    use crate::link::testing::{UID, agent_for, authority};
+    use crate::plan::Mark;
+    use crate::store::Loaded;
+    use crate::store::record::Inventory;
     use crate::store::tests::{CountedEntropy, MemoryDisk, env};
+
+    const STAMP: Stamp = Stamp {
+        epoch: Epoch(1),
+        revision: Revision(7),
+    };
+
+    /// What is on the disk after an agent of the cluster `UID` of `hub`, detached and with an object on
+    /// its member, was granted this.
+    async fn rejoined(hub: &str, cluster: &str) -> Loaded {
+        let signer = authority(0, "agents");
+        let key = SecretKey::generate(&crate::link::testing::env(0));
+        let certificates: Vec<Vec<u8>> = agent_for(0, &signer, &key)
+            .chain
+            .iter()
+            .map(|c| c.to_vec())
+            .collect();
+        let granted = |hub: &str, cluster: &str| Granted {
+            hub: hub.to_owned(),
+            cluster: cluster.to_owned(),
+            chain: certificates.clone(),
+            authorities: vec![],
+            addresses: vec![],
+        };
+        let (before, mut writes, _) = settled(None, granted("hub", UID), &key);
+        let position = Position {
+            stamp: Some(STAMP),
+            lineage: Lineage(vec![]),
+            detached: true,
+        };
+        let inventory = Inventory {
+            uid: "u".to_owned(),
+            stamp: STAMP,
+            digest: Digest::of(b"{}"),
+            mark: Mark::default(),
+            fields: Mark::default(),
+        };
+        let item = ItemKey {
+            group: String::new(),
+            kind: "ConfigMap".into(),
+            namespace: "a".into(),
+            name: "b".into(),
+        };
+        writes.push(Write::Position(position.clone()));
+        writes.push(Write::Inventory(item, inventory));
+        let medium = MemoryDisk::default();
+        let (disk, _, writer) = Disk::open(env(), medium.opener()).await.unwrap();
+        disk.commit(writes).await.unwrap();
+        let (_, mut writes, joined) = settled(Some(&before), granted(hub, cluster), &key);
+        writes.extend(attached(position, &joined).map(Write::Position));
+        disk.commit(writes).await.unwrap();
+        drop(disk);
+        writer.await.unwrap();
+        Disk::open(env(), medium.opener()).await.unwrap().1
+    }
+
+    #[tokio::test]
+    async fn a_join_string_ends_a_detachment() {
+        let same = rejoined("hub", UID).await;
+        assert!(!same.position.detached);
+        assert_eq!(same.position.stamp, Some(STAMP), "it goes on from there");
+        assert_eq!(same.inventory.len(), 1);
+        let another = rejoined("hub", "another").await;
+        assert_eq!(another.position, Position::default());
+    }
+
+    #[tokio::test]
+    async fn what_was_made_for_one_hub_is_none_of_anothers() {
+        let here = rejoined("hub", "another").await;
+        assert_eq!(here.inventory.len(), 1, "one hub: still its own");
+        let elsewhere = rejoined("another", UID).await;
+        assert_eq!(elsewhere.inventory.len(), 0);
+    }
 
     #[tokio::test]
     async fn every_attempt_with_a_token_has_the_same_key_also_after_a_restart() {

@@ -5,6 +5,7 @@
 
 mod bases;
 mod due;
+mod freezing;
 mod join;
 mod keep;
 mod kept;

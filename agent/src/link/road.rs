@@ -270,6 +270,13 @@ impl Road {
                 Ok(backoff.next_wait())
             }
             Ended::Refused(refused) => self.refused(refused, backoff).await,
+            Ended::Detached => {
+                tracing::warn!(
+                    "this cluster was detached by its hub; it stays as it is until it is joined anew: \
+                     `roadstead join NAME`, then start the agent with --join"
+                );
+                Ok(DETACHED_WAIT)
+            }
         }
     }
 

@@ -23,13 +23,13 @@ use tokio::time::Instant;
 
 use super::bases::Bases;
 use super::chain;
+use super::freezing::Freezing;
 use super::keep::Keep;
 use super::persist::persist;
 use crate::Options;
 use crate::anchor::Start;
-use crate::desk::{Desk, Entered};
+use crate::desk::Desk;
 use crate::intake::{freeze, intake};
-use crate::store::record::Position;
 use crate::store::{Disk, DiskError, Write};
 
 /// How many reports may wait in the session before the others wait at the desk.
@@ -45,6 +45,9 @@ pub(super) enum Ended {
     Restarting(Duration),
     /// The hub turned the agent away.
     Refused(Refused),
+    /// The hub let in a cluster that it had detached before, as one does that was restored from a copy
+    /// of that time.
+    Detached,
     /// The connection, the peer or the disk failed.
     Lost(String),
     /// The hub did not accept the agent's certificate.
@@ -82,8 +85,8 @@ pub(super) struct Conversation {
     writing: Option<Writing>,
     /// The session has ended: what cannot be written is not to be tried again.
     over: watch::Sender<bool>,
-    /// A freeze that is being written.
-    freezing: Option<oneshot::Receiver<Result<(), DiskError>>>,
+    /// Freezes that are being written.
+    freezing: Freezing,
     bases: Bases,
     crowded: bool,
     ended: Option<Ended>,
@@ -106,7 +109,7 @@ impl Conversation {
             named: BTreeSet::new(),
             writing: None,
             over: watch::Sender::new(false),
-            freezing: None,
+            freezing: Freezing::default(),
             bases: Bases::default(),
             crowded: false,
             ended: None,
@@ -143,6 +146,7 @@ impl Conversation {
             self.over.send_replace(true);
             drop(written.await);
         }
+        self.freezing.over().await;
         match (self.ended.take(), driven) {
             (Some(ended), _) => ended,
             (None, Ok(())) => Ended::Lost("the session is over".to_owned()),
@@ -173,20 +177,14 @@ impl Conversation {
             self.ended = Some(Ended::Lost(why));
             return ControlFlow::Break(());
         }
-        tracing::info!(release = %welcome.release, epoch = %welcome.epoch, mode = ?welcome.mode, "the hub let this agent in");
-        self.keep.take_over(&welcome, &self.met);
         let position = self.desk.position();
         if position.detached {
-            // It was detached and is attached again; the next batch writes that down.
-            let position = Position {
-                detached: false,
-                ..position.clone()
-            };
-            self.desk.enter(Entered {
-                position: Some(position),
-                ..Entered::default()
-            });
+            // People may have changed anything here since: only they say that it is over, by joining.
+            self.ended = Some(Ended::Detached);
+            return ControlFlow::Break(());
         }
+        tracing::info!(release = %welcome.release, epoch = %welcome.epoch, mode = ?welcome.mode, "the hub let this agent in");
+        self.keep.take_over(&welcome, &self.met);
         let lineage = extend(&position.lineage, &welcome.lineage);
         self.desk.judge_freeze(&lineage);
         self.lineage = Some(lineage);
@@ -245,17 +243,14 @@ impl Conversation {
         if !same {
             self.desk.enter_freeze(freeze.clone());
         }
-        let (done, written) = oneshot::channel();
         let (desk, disk) = (self.desk.clone(), self.disk.clone());
-        tokio::spawn(async move {
+        self.freezing.then(async move {
             let result = disk.commit(vec![Write::Freeze(freeze.clone())]).await;
             if result.is_ok() {
                 desk.freeze_written(&freeze);
             }
-            // The session may be over; what is written stands.
-            drop(done.send(result));
+            result
         });
-        self.freezing = Some(written);
     }
 
     fn talk(&mut self, now: Now, session: &mut AgentSession) {
@@ -310,10 +305,7 @@ impl Shell for Conversation {
         let welcomed = self.welcomed();
         tokio::select! {
             biased;
-            result = frozen(&mut self.freezing) => {
-                self.freezing = None;
-                Input::Frozen(result)
-            }
+            result = self.freezing.next() => Input::Frozen(result),
             (upto, result) = written(&mut self.writing) => {
                 self.writing = None;
                 Input::Written(upto, result)
@@ -392,16 +384,6 @@ impl Shell for Conversation {
     }
 }
 
-/// What became of the freeze that is being written; pends while there is none.
-async fn frozen(
-    freezing: &mut Option<oneshot::Receiver<Result<(), DiskError>>>,
-) -> Result<(), DiskError> {
-    match freezing {
-        Some(answer) => answer.await.unwrap_or(Err(DiskError::Closed)),
-        None => std::future::pending().await,
-    }
-}
-
 /// What became of the write under way; pends while there is none.
 async fn written(writing: &mut Option<Writing>) -> (Option<Stamp>, Result<(), DiskError>) {
     match writing {
@@ -412,3 +394,6 @@ async fn written(writing: &mut Option<Writing>) -> (Option<Stamp>, Result<(), Di
         None => std::future::pending().await,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -67,6 +67,8 @@ pub enum Write {
     /// It belongs to another cluster now: what the hub said of the one before is gone, what was put on
     /// the member stays known.
     Forget,
+    /// It belongs to another hub now: what was put on the member for the one before is none of its.
+    ForgetInventory,
     /// A start.
     Boot(Boot),
     /// Where it is in the hub's history.
@@ -332,6 +334,10 @@ fn write_one(
             transaction.delete_table(CONTENTS).map_err(redb)?;
             drop_key(META, FREEZE)?;
             drop_key(META, POSITION)
+        }
+        Write::ForgetInventory => {
+            transaction.delete_table(INVENTORY).map_err(redb)?;
+            Ok(())
         }
         Write::Boot(boot) => put(META, BOOT, encode(boot)),
         Write::Position(position) => put(META, POSITION, encode(position)),

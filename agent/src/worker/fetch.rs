@@ -2,6 +2,7 @@
 //! agent has to do with.
 
 use roadstead_protocol::wire::item::ItemKey;
+use roadstead_protocol::wire::limits::CONTENT_BYTES_MAX;
 use serde_json::Value;
 
 use super::Workshop;
@@ -33,13 +34,42 @@ async fn look(shop: &Workshop, key: &ItemKey) -> Result<bytes::Bytes, String> {
     let words = |error: Error| error.message;
     let resource = shop.member.resource(&key.group, &key.kind, None).await;
     let found = shop.member.get(&resource.map_err(words)?, key).await;
-    let mut object = found
+    let object = found
         .map_err(words)?
         .ok_or_else(|| format!("{key} is not on the member"))?;
-    // Who owns which field says nothing elsewhere, and is often longer than the object.
+    shown(object)
+}
+
+/// The object as JSON, with who wrote which field: without that nobody could tell what people wrote
+/// from what the member added. Where it is too long to travel so, it goes without.
+fn shown(mut object: Value) -> Result<bytes::Bytes, String> {
+    let json = |object: &Value| serde_json::to_vec(object).map_err(|e| e.to_string());
+    let whole = json(&object)?;
+    if whole.len() <= CONTENT_BYTES_MAX {
+        return Ok(whole.into());
+    }
     if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
         metadata.remove("managedFields");
     }
-    let json = serde_json::to_vec(&object).map_err(|e| e.to_string())?;
-    Ok(json.into())
+    Ok(json(&object)?.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn who_wrote_what_goes_along_where_there_is_room() {
+        for (length, along) in [(10, true), (CONTENT_BYTES_MAX, false)] {
+            let fields = json!([{"manager": "m".repeat(length)}]);
+            let object = json!({"metadata": {"name": "a", "managedFields": fields}, "data": {}});
+            let bytes = shown(object.clone()).unwrap();
+            assert!(bytes.len() <= CONTENT_BYTES_MAX);
+            let there: Value = serde_json::from_slice(&bytes).unwrap();
+            let bare = json!({"metadata": {"name": "a"}, "data": {}});
+            assert_eq!(there, if along { object } else { bare });
+        }
+    }
 }
