@@ -15,8 +15,8 @@ pub const BUILT: i64 = match option_env!("SOURCE_DATE_EPOCH") {
     Some(text) => later(parse(text.as_bytes()), BEGUN),
     None => BEGUN,
 };
-/// 2026-06-01T00:00:00Z.
-const BEGUN: i64 = 1_780_272_000;
+/// 2026-06-01T00:00:00Z: no clock that runs any release is believed to be earlier.
+pub(super) const BEGUN: i64 = 1_780_272_000;
 /// The latest floor that is taken, 2200-01-01: beyond it a time is damaged rather than late.
 const FLOOR_MAX: i64 = 7_258_118_400;
 

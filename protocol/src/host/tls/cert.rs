@@ -19,6 +19,7 @@ use x509_parser::prelude::{FromDer as _, GeneralName, X509Certificate};
 
 use super::{HUB_NAME, Identity, SecretKey, TlsError};
 use crate::env::Env;
+use crate::host::clock::BEGUN;
 
 /// How long an authority's own certificate is good.
 const AUTHORITY_LIFE: Duration = Duration::from_secs(3650 * 24 * 3600);
@@ -70,11 +71,15 @@ pub struct Issued {
     pub not_after: jiff::Timestamp,
 }
 
-/// Makes an authority: a key and a certificate that signs itself.
+/// Makes an authority: a key and a certificate that signs itself. It begins before any clock that is
+/// believed, whatever the clock says now: one that is ahead must lock nobody out once it is right.
 pub fn make_authority(env: &Env, common_name: &str) -> Result<Identity, TlsError> {
     let key = SecretKey::generate(env);
     let pair = key.pair()?;
     let mut params = dated(env, AUTHORITY_LIFE)?;
+    let begun = since_epoch(jiff::Timestamp::constant(BEGUN, 0))?;
+    let begun = rcgen::date_time_ymd(1970, 1, 1) + begun - CLOCK_SLACK;
+    params.not_before = params.not_before.min(begun);
     params.distinguished_name = subject(common_name, None);
     params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];

@@ -178,3 +178,22 @@ fn a_pin_is_the_sha256_of_the_certificate() {
         "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
     );
 }
+
+#[test]
+fn an_authority_that_was_made_while_the_clock_was_ahead_is_good_today() {
+    struct Ahead;
+    impl WallClock for Ahead {
+        fn now(&self) -> jiff::Timestamp {
+            "2035-01-01T00:00:00Z".parse().unwrap()
+        }
+    }
+    let ahead = Env {
+        clock: Arc::new(Ahead),
+        ..env()
+    };
+    let authority = make_authority(&ahead, "agents").unwrap();
+    let begun: jiff::Timestamp = "2026-05-31T23:00:00Z".parse().unwrap();
+    assert_eq!(not_before(&authority.chain[0]).unwrap(), begun);
+    let server = sign(&env(), &authority, &Profile::Hub).unwrap();
+    assert_eq!(not_before(&server.chain[0]).unwrap(), begun);
+}
