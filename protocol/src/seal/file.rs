@@ -77,6 +77,18 @@ pub enum FileError {
         /// Which.
         path: PathBuf,
     },
+    /// What a former attempt to add a key left may be what something is sealed with.
+    #[error(
+        "{} holds a key that is not in {}: something may be sealed with it. Put the one in the other's place (`mv`), or remove it if that key was never used",
+        beside.display(),
+        path.display()
+    )]
+    Unfinished {
+        /// The key file.
+        path: PathBuf,
+        /// What was to take its place.
+        beside: PathBuf,
+    },
     /// It has as many keys as it may.
     #[error("{} has no room for another key: take out those that nothing is sealed with any more", path.display())]
     Full {
@@ -136,7 +148,8 @@ pub fn create(path: &Path, entropy: &dyn Entropy) -> Result<Key, FileError> {
 /// file is replaced as a whole or not at all.
 ///
 /// # Errors
-/// Where it is no key file, has no room, or cannot be written.
+/// Where it is no key file, has no room, or cannot be written; or where a former attempt left a key
+/// beside it that is not in it.
 pub fn add(path: &Path, entropy: &dyn Entropy) -> Result<Key, FileError> {
     let former = keyring(path)?;
     let drawn = (0..DRAWS_MAX).find_map(|_| {
@@ -153,13 +166,25 @@ pub fn add(path: &Path, entropy: &dyn Entropy) -> Result<Key, FileError> {
         path: path.to_owned(),
         source,
     };
-    match std::fs::remove_file(&beside) {
-        Err(error) if error.kind() != ErrorKind::NotFound => return Err(failed(error)),
-        Ok(()) | Err(_) => {}
+    match text(&beside) {
+        Ok(left) if holds_another(&left, &former) => {
+            let path = path.to_owned();
+            return Err(FileError::Unfinished { path, beside });
+        }
+        Ok(_) => std::fs::remove_file(&beside).map_err(failed)?,
+        Err(FileError::Read { source, .. }) if source.kind() == ErrorKind::NotFound => {}
+        Err(error) => return Err(error),
     }
     write(&beside, &keys).map_err(failed)?;
     std::fs::rename(&beside, path).map_err(failed)?;
+    sync_folder(path).map_err(failed)?;
     Ok(key)
+}
+
+/// Whether a text, whole or not, holds a key that is not among `keys`.
+fn holds_another(text: &str, keys: &Keyring) -> bool {
+    let mut found = text.lines().filter_map(|line| Key::parse(line.trim()));
+    found.any(|key| keys.named(key.name()).is_none())
 }
 
 /// The text of a file that not everybody may read.
@@ -221,6 +246,11 @@ fn write(path: &Path, keys: &Keyring) -> Result<(), Error> {
     }
     file.write_all(text.as_bytes())?;
     file.sync_all()?;
+    sync_folder(path)
+}
+
+/// Has the disk remember the names in the folder of `path`.
+fn sync_folder(path: &Path) -> Result<(), Error> {
     let folder = match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         Some(_) | None => Path::new("."),

@@ -76,7 +76,7 @@ impl Key {
         format!("{PREFIX}{}{}", hex(secret), hex(&check(secret)))
     }
 
-    fn parse(line: &str) -> Option<Self> {
+    pub(super) fn parse(line: &str) -> Option<Self> {
         let digits = line.strip_prefix(PREFIX)?;
         let bytes = unhex(digits)?;
         let (secret, sum) = bytes.split_first_chunk::<KEY_BYTES>()?;

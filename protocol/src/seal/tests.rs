@@ -339,6 +339,36 @@ fn a_key_file_is_not_overwritten_and_grows_by_rotation() {
 }
 
 #[test]
+fn a_key_that_a_former_attempt_left_beside_the_file_is_not_lost() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, beside) = (folder.path().join("keys"), folder.path().join("keys.new"));
+    let source = entropy();
+    file::create(&path, &*source).unwrap();
+    // As after a rename that the disk forgot: something may be sealed with the key already.
+    let before = std::fs::read_to_string(&path).unwrap();
+    file::add(&path, &*source).unwrap();
+    std::fs::rename(&path, &beside).unwrap();
+    let left = std::fs::read_to_string(&beside).unwrap();
+    file::create(&path, &*entropy()).unwrap();
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), before);
+    let refused = file::add(&path, &*source).unwrap_err();
+    let words = refused.to_string();
+    assert!(
+        matches!(refused, file::FileError::Unfinished { .. }),
+        "{words}"
+    );
+    for file in [&path, &beside] {
+        assert!(words.contains(&file.display().to_string()), "{words}");
+    }
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), before);
+    assert_eq!(std::fs::read_to_string(&beside).unwrap(), left);
+    // What holds nothing else is in nobody's way.
+    std::fs::write(&beside, before).unwrap();
+    file::add(&path, &*source).unwrap();
+    assert!(!beside.exists());
+}
+
+#[test]
 fn passphrases_have_bounds() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("phrase");
