@@ -7,9 +7,12 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use roadstead_authority::Authority;
+use roadstead_protocol::env::Env;
 use roadstead_protocol::host::tls::Crypto;
 use roadstead_protocol::host::{SystemNetwork, system};
+use roadstead_protocol::seal::Keyring;
 use roadstead_rest::Identity;
+use roadstead_store::{Backend, Options, Store};
 use tokio::net::TcpListener;
 
 use crate::hooks::Limits;
@@ -51,7 +54,7 @@ pub(crate) async fn hub(args: config::Hub, settings: Settings) -> Result<()> {
         .context("failed to read the listening address")?;
     let env = system::env();
     let crypto = Crypto::ring(&env);
-    let backend = crate::vault::backend(&env, &data_dir.join(STORE_FILE), &keyring).await?;
+    let backend = backend(&env, &data_dir, &keyring, forget_clock).await?;
     let advertise = advertised(agent_advertise, agent_listen);
     let names = names(&advertise, listen);
     let mut hub = Hub::start(Parts {
@@ -66,9 +69,6 @@ pub(crate) async fn hub(args: config::Hub, settings: Settings) -> Result<()> {
     })
     .await?;
     hub.host(crate::hosted::system::sealed(&data_dir, keyring));
-    if forget_clock {
-        hub.authority.forget_time().await?;
-    }
     behind(&hub.authority);
     let kubeconfig = data_dir.join(KUBECONFIG_FILE);
     let server = format!("https://{}", reachable(listen));
@@ -95,6 +95,26 @@ pub(crate) async fn hub(args: config::Hub, settings: Settings) -> Result<()> {
     hub.stop().await;
     serving.await.context("the API ended badly")?;
     Ok(())
+}
+
+/// The store's file, made ready to be opened. With `forget_clock` it no longer knows the latest time
+/// that the hub has known: before anything is made or judged by it.
+async fn backend(
+    env: &Env,
+    data_dir: &Path,
+    keyring: &Keyring,
+    forget_clock: bool,
+) -> Result<Backend> {
+    let file = data_dir.join(STORE_FILE);
+    if forget_clock {
+        let backend = crate::vault::backend(env, &file, keyring).await?;
+        let store = Store::open(env.clone(), backend, Options::default()).await;
+        let store = store.context("failed to open the store")?;
+        let forgotten = Authority::forget_time(&store, env).await;
+        store.close().await;
+        forgotten.context("--forget-clock")?;
+    }
+    crate::vault::backend(env, &file, keyring).await
 }
 
 /// Says where the clock is behind a time that this hub has known.
@@ -263,6 +283,33 @@ mod tests {
         assert!(read("removal: {percent: 150}").is_err());
         assert!(read("remove: 1").is_err());
         assert_eq!(Settings::read(None).unwrap().limits, Limits::default());
+    }
+
+    #[tokio::test]
+    async fn a_time_is_forgotten_before_anything_is_made_by_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let (env, keys) = (system::env(), Keyring::default());
+        let open = async |forget| {
+            let backend = backend(&env, folder.path(), &keys, forget).await.unwrap();
+            let opened = Store::open(env.clone(), backend, Options::default()).await;
+            opened.unwrap()
+        };
+        let store = open(false).await;
+        Authority::load_or_create(&store, &env).await.unwrap();
+        // The clock was nine years ahead: soon the agents' authority would have to be replaced.
+        let ahead = env.clock.now().as_second() + 9 * 365 * 24 * 3600;
+        let note = serde_json::json!({"version": 1, "seconds": ahead});
+        let key = roadstead_store::records::authority_key("clock").unwrap();
+        let noted = roadstead_store::Txn::new().put(key, note.to_string());
+        store.commit(noted).await.unwrap();
+        store.close().await;
+        for (forget, behind) in [(true, false), (false, false)] {
+            let store = open(forget).await;
+            let authority = Authority::load_or_create(&store, &env).await.unwrap();
+            assert_eq!(authority.clock().behind() > 0, behind);
+            assert_eq!(authority.standing().successor, None);
+            store.close().await;
+        }
     }
 
     #[test]

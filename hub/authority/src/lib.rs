@@ -18,7 +18,7 @@ mod tokens;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use jiff::Timestamp;
-use roadstead_protocol::env::Env;
+use roadstead_protocol::env::{Env, WallClock as _};
 use roadstead_protocol::host::clock::Floored;
 use roadstead_protocol::host::tls::{self, Crypto, Profile, TlsError};
 use roadstead_protocol::host::{EndpointSecrets, Identity, Pin};
@@ -180,11 +180,15 @@ impl Authority {
         &self.clock
     }
 
-    /// Forgets the latest time that was noted: for a clock that was far ahead once.
-    pub async fn forget_time(&self) -> Result<(), AuthorityError> {
-        stored::forget_time(&self.store).await?;
-        self.clock.forget();
-        Ok(())
+    /// Forgets the latest time that was noted, and what is dated later than the clock says: for a
+    /// clock that was far ahead once. To be called before [`Self::load_or_create`], which believes
+    /// what is noted, and while nothing else writes.
+    ///
+    /// # Errors
+    /// Where the store cannot be written; doing it again is safe.
+    pub async fn forget_time(store: &Store, env: &Env) -> Result<(), AuthorityError> {
+        let now = Floored::new(Arc::clone(&env.clock), 0).now();
+        stored::forget_time(store, now).await
     }
 
     /// Notes the time, where the last note is a day old. That it could not be written is no reason

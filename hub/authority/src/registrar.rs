@@ -61,6 +61,17 @@ impl HubRegistrar {
             .map_err(|error| Refusal::new(RefusalCode::Malformed, error.to_string()))?;
         let again = record.used_at.is_some()
             && redeemed_for(snapshot, &request.token).as_ref() == Some(&key);
+        if let Some(used_at) = record.used_at
+            && let Some(since) = seen(snapshot, &record.cluster_uid).and_then(|seen| seen.since)
+            && again
+            && since > used_at
+        {
+            let message = format!(
+                "this join token was used already, at {used_at}, and the cluster was joined anew since, at {since}: \
+                 stop this agent; to run it in place of the other, make another token with `roadstead join` for {of}"
+            );
+            return Err(Refusal::new(RefusalCode::Used, message));
+        }
         if let Some(used_at) = record.used_at.filter(|_| !again) {
             let message = format!(
                 "this join token was used already, at {used_at}, and each is good for one agent; \

@@ -6,11 +6,12 @@ use jiff::Timestamp;
 use roadstead_protocol::env::Env;
 use roadstead_protocol::host::tls;
 use roadstead_protocol::host::{Identity, SecretKey};
-use roadstead_store::records::{self, AuthorityRecord};
+use roadstead_store::records::{self, AuthorityRecord, JoinTokenRecord, SeenRecord};
 use roadstead_store::{Check, CommitError, Key, Snapshot, Store, Txn};
 use serde::{Deserialize, Serialize};
 
 use crate::AuthorityError;
+use crate::tokens::redemption_key;
 
 /// How long after the last note of the time another is worth a write, in seconds.
 pub(crate) const NOTE_SECONDS: i64 = 24 * 3600;
@@ -99,17 +100,44 @@ pub(crate) fn note_time(
     Ok(())
 }
 
-/// Drops the note of the time, for a clock that was far ahead.
-pub(crate) async fn forget_time(store: &Store) -> Result<(), AuthorityError> {
-    let txn = Txn::new().delete(key_of(CLOCK)?);
-    if store.snapshot().get(key_of(CLOCK)?.as_str()).is_none() {
-        return Ok(());
+/// Drops the note of the time, for a clock that was far ahead. What was joined later than `now` counts
+/// as joined now, or else no certificate of today would be good; and what was redeemed later is not
+/// answered again, since it can no longer be told whether anybody joined after it.
+pub(crate) async fn forget_time(store: &Store, now: Timestamp) -> Result<(), AuthorityError> {
+    // Certificates are dated in whole seconds.
+    let now = Timestamp::from_second(now.as_second()).unwrap_or(now);
+    let snapshot = store.snapshot();
+    let mut changes = Vec::new();
+    for entry in snapshot.range(records::SEEN_PREFIX) {
+        let Ok(mut seen) = records::decode::<SeenRecord>(entry) else {
+            continue;
+        };
+        if seen.since.is_some_and(|since| since > now) {
+            seen.since = Some(now);
+            let value = records::encode(&seen);
+            let value = value.map_err(|e| AuthorityError::Record(e.to_string()))?;
+            let unchanged = Check::At(entry.key.clone(), entry.revision);
+            changes.push(Txn::new().check(unchanged).put(entry.key.clone(), value));
+        }
     }
-    store
-        .commit(txn)
-        .await
-        .map(drop)
-        .map_err(AuthorityError::Write)
+    for entry in snapshot.range(records::TOKENS_PREFIX) {
+        let token = records::decode::<JoinTokenRecord>(entry);
+        let ahead = token.is_ok_and(|token| token.used_at.is_some_and(|at| at > now));
+        let key = redemption_key(entry.key.as_str());
+        let key = key.map_err(|e| AuthorityError::Record(e.to_string()))?;
+        if ahead && snapshot.get(key.as_str()).is_some() {
+            changes.push(Txn::new().delete(key));
+        }
+    }
+    if snapshot.get(key_of(CLOCK)?.as_str()).is_some() {
+        changes.push(Txn::new().delete(key_of(CLOCK)?));
+    }
+    // One by one, for a fleet's may be too much for one transaction; the note goes last.
+    for change in changes {
+        let done = store.commit(change).await;
+        done.map_err(AuthorityError::Write)?;
+    }
+    Ok(())
 }
 
 /// An identity as a record: PEM, the chain leaf first.

@@ -11,6 +11,7 @@ use rustls_pki_types::ServerName;
 
 use super::*;
 
+mod ahead;
 mod years;
 
 async fn store(env: &Env) -> Store {

@@ -2,7 +2,7 @@
 
 use roadstead_protocol::env::WallClock as _;
 
-use crate::stage::{DAY, Stage};
+use crate::stage::{DAY, HUB, Stage};
 
 /// Some fifty-six years in days: to about 1970.
 const AGES: i64 = 20_700;
@@ -92,10 +92,30 @@ async fn a_hub_whose_clock_was_far_ahead_once_is_helped_by_forgetting_it() {
         .never("it was let in", |s| s.is_connected(&cluster.uid))
         .await;
     cluster.stop().await;
-    stage.running().authority.forget_time().await.unwrap();
-    stage.restart().await;
+    stage.close().await;
+    stage.forget_time().await;
+    stage.open(&[HUB]).await;
     assert_eq!(stage.running().authority.clock().behind(), 0);
     cluster.start(&stage, None);
     stage.connected(&cluster).await;
     cluster.stop().await;
+}
+
+#[tokio::test]
+async fn a_cluster_that_joined_while_the_hubs_clock_was_ahead_comes_back_once_it_is_forgotten() {
+    let mut stage = Stage::start().await;
+    stage.hub_clock.set(300);
+    stage.restart().await;
+    let mut cluster = stage.joined("prod").await;
+    cluster.stop().await;
+    stage.hub_clock.set(0);
+    stage.close().await;
+    stage.forget_time().await;
+    stage.open(&[HUB]).await;
+    // Its certificate is not good yet, and the one that it gets for it is made before it joined.
+    cluster.start(&stage, None);
+    stage.connected(&cluster).await;
+    cluster.stop().await;
+    let made = cluster.issued().await;
+    assert!(made <= stage.hub_clock.now(), "{made}");
 }

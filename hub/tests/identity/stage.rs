@@ -136,6 +136,19 @@ impl Stage {
         self.hub.take().unwrap().stop().await;
     }
 
+    /// What `--forget-clock` does before a hub starts.
+    pub(crate) async fn forget_time(&self) {
+        let backend = Backend::Redb(roadstead_store::file(self.hub_file()));
+        let env = self.hub_clock.env();
+        let store =
+            roadstead_store::Store::open(env.clone(), backend, roadstead_store::Options::default());
+        let store = store.await.unwrap();
+        roadstead_authority::Authority::forget_time(&store, &env)
+            .await
+            .unwrap();
+        store.close().await;
+    }
+
     pub(crate) async fn restart(&mut self) {
         self.close().await;
         self.open(&[HUB]).await;

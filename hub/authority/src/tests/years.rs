@@ -3,13 +3,13 @@
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use roadstead_protocol::env::WallClock;
-use roadstead_protocol::host::SecretKey;
 use roadstead_protocol::host::enrol::{EnrolRequest, RefusalCode, Registrar as _, RenewRequest};
+use roadstead_protocol::host::{JoinToken, SecretKey};
 use roadstead_store::records;
 
 use super::*;
 
-const DAY: i64 = 24 * 3600;
+pub(super) const DAY: i64 = 24 * 3600;
 /// 2026-12-01.
 const BEGIN: i64 = 1_796_083_200;
 const UID: &str = "a1";
@@ -23,14 +23,14 @@ impl WallClock for Put {
 }
 
 /// A hub's store, and a clock that is set.
-struct World {
+pub(super) struct World {
     clock: Arc<Put>,
-    env: Env,
-    store: Store,
+    pub(super) env: Env,
+    pub(super) store: Store,
 }
 
 impl World {
-    async fn new() -> Self {
+    pub(super) async fn new() -> Self {
         let clock = Arc::new(Put(BEGIN.into()));
         let env = Env {
             clock: clock.clone(),
@@ -44,11 +44,15 @@ impl World {
         Self { clock, env, store }
     }
 
-    fn day(&self, day: i64) {
-        self.clock.0.store(BEGIN + day * DAY, Ordering::Relaxed);
+    pub(super) fn day(&self, day: i64) {
+        self.seconds(day * DAY);
     }
 
-    async fn load(&self) -> Authority {
+    pub(super) fn seconds(&self, after: i64) {
+        self.clock.0.store(BEGIN + after, Ordering::Relaxed);
+    }
+
+    pub(super) async fn load(&self) -> Authority {
         Authority::load_or_create(&self.store, &self.env)
             .await
             .unwrap()
@@ -71,12 +75,12 @@ impl World {
     }
 }
 
-fn registrar(authority: &Authority) -> HubRegistrar {
+pub(super) fn registrar(authority: &Authority) -> HubRegistrar {
     authority.registrar(vec!["127.0.0.1:7443".to_owned()])
 }
 
 /// An agent's certificate, made now.
-fn agent(authority: &Authority) -> Identity {
+pub(super) fn agent(authority: &Authority) -> Identity {
     let profile = Profile::Agent {
         cluster_uid: UID.to_owned(),
     };
@@ -93,7 +97,7 @@ fn renewal(world: &World, old: &Identity) -> RenewRequest {
 }
 
 /// Whether a hub renews the certificate: why not, for programs and people.
-async fn refusal(
+pub(super) async fn refusal(
     world: &World,
     authority: &Authority,
     old: &Identity,
@@ -102,6 +106,35 @@ async fn refusal(
     let registrar = registrar(authority);
     let answer = registrar.renew(request, b"this connection").await;
     answer.err().map(|r| (r.code, r.message))
+}
+
+pub(super) async fn token(authority: &Authority) -> JoinToken {
+    let issue = Issue {
+        cluster_uid: UID.to_owned(),
+        namespace: "default".to_owned(),
+        name: "prod".to_owned(),
+        addresses: vec!["127.0.0.1:7443".to_owned()],
+        life: TOKEN_LIFE_DEFAULT,
+    };
+    authority.issue_token(issue).await.unwrap()
+}
+
+pub(super) fn enrolment(token: &JoinToken, key: &SecretKey) -> EnrolRequest {
+    EnrolRequest {
+        release: "test".to_owned(),
+        token: token.id.clone(),
+        secret: token.secret,
+        request: tls::make_request(key).unwrap(),
+        member_uid: "m".to_owned(),
+    }
+}
+
+/// An agent that redeems a token.
+pub(super) async fn joined(world: &World, authority: &Authority, token: &JoinToken) -> Identity {
+    let key = SecretKey::generate(&world.env);
+    let granted = registrar(authority).enrol(enrolment(token, &key)).await;
+    let chain = granted.unwrap().chain.into_iter().map(Into::into).collect();
+    Identity { chain, key }
 }
 
 #[tokio::test]
@@ -201,25 +234,7 @@ async fn who_is_joined_anew_makes_certificates_from_before_worthless() {
     let old = agent(&authority);
     assert_eq!(refusal(&world, &authority, &old).await, None);
     world.day(30);
-    let issue = Issue {
-        cluster_uid: UID.to_owned(),
-        namespace: "default".to_owned(),
-        name: "prod".to_owned(),
-        addresses: vec!["127.0.0.1:7443".to_owned()],
-        life: TOKEN_LIFE_DEFAULT,
-    };
-    let token = authority.issue_token(issue).await.unwrap();
-    let key = SecretKey::generate(&world.env);
-    let request = EnrolRequest {
-        release: "test".to_owned(),
-        token: token.id.clone(),
-        secret: token.secret,
-        request: tls::make_request(&key).unwrap(),
-        member_uid: "m".to_owned(),
-    };
-    let granted = registrar(&authority).enrol(request).await.unwrap();
-    let chain = granted.chain.into_iter().map(Into::into).collect();
-    let new = Identity { chain, key };
+    let new = joined(&world, &authority, &token(&authority).await).await;
     let (code, message) = refusal(&world, &authority, &old).await.unwrap();
     assert_eq!(code, RefusalCode::Unknown);
     assert!(message.contains("joined anew at"), "{message}");
@@ -245,8 +260,9 @@ async fn a_clock_that_went_back_is_not_believed_and_one_that_was_ahead_is_forgot
     let again = agent(&authority);
     let from = |one: &Identity| tls::not_before(&one.chain[0]).unwrap();
     assert!(from(&again) >= from(&made));
-    authority.forget_time().await.unwrap();
-    assert_eq!(authority.clock().behind(), 0);
+    Authority::forget_time(&world.store, &world.env)
+        .await
+        .unwrap();
     let authority = world.load().await;
     assert_eq!(authority.clock().behind(), 0);
     // What was made with a date ahead is good once its holder has had it renewed.
@@ -259,7 +275,7 @@ async fn nothing_is_written_while_nothing_is_due() {
     let authority = world.load().await;
     let written = world.store.revision();
     for hour in 0..24 {
-        world.clock.0.store(BEGIN + hour * 3600, Ordering::Relaxed);
+        world.seconds(hour * 3600);
         authority.tend().await.unwrap();
     }
     assert_eq!(world.store.revision(), written);
