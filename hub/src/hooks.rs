@@ -69,8 +69,8 @@ impl Hooks for HubHooks {
     }
 
     fn unchanged(&self, write: &Write<'_>) -> Result<Vec<Op>, Status> {
-        let mut ops = self.answers(write)?;
         let (reported, lineage) = (self.volatile.snapshot(), self.store.lineage());
+        let mut ops = answers::again(write, &reported)?;
         let known = freeze::Known {
             reported: &reported,
             lineage: &lineage,

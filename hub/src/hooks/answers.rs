@@ -1,6 +1,9 @@
 //! What a user's write answers: whoever writes an object, or a policy that distributes or changes it,
 //! after it was shown as held means that the hub's word goes.
 //!
+//! A write that changes nothing says less: pipelines apply what they have over and over, and nobody
+//! looked at the hold. It stands by an object that the hub wants there, and removes nothing.
+//!
 //! Looks at the holds that agents report, which are none in a healthy fleet. Writes answers; what
 //! becomes of them is the controllers' business.
 
@@ -17,8 +20,8 @@ use roadstead_protocol::wire::frame::Freeze;
 use roadstead_protocol::wire::{ItemKey, Stamp};
 use roadstead_rest::{Verb, Write};
 use roadstead_store::records::{
-    Answer, HOLDS_PREFIX, HoldRecord, LedgerEntry, answer_key, decode, encode, hold_key,
-    holds_prefix, ledger_key, object_key, parse_hold_key,
+    Answer, HOLDS_PREFIX, HoldRecord, LedgerEntry, LedgerState, answer_key, decode, encode,
+    hold_key, holds_prefix, ledger_key, object_key, parse_hold_key,
 };
 use roadstead_store::{Op, Snapshot};
 use serde::Deserialize;
@@ -45,11 +48,35 @@ pub(super) fn of(
     } else {
         Vec::new()
     };
-    let snapshot = write.snapshot;
+    kept(write.snapshot, held)
+}
+
+/// The answers that go with a write that changes nothing: none about a policy, and none by which
+/// something would be removed.
+pub(super) fn again(write: &Write<'_>, reported: &Snapshot) -> Result<Vec<Op>, Status> {
+    let by_user = matches!(write.subresource, None | Some("scale"));
+    if !by_user || write.dry_run || !write.resource.template {
+        return Ok(Vec::new());
+    }
+    let mut held = of_template(write, reported);
+    held.retain(|(cluster, item, _)| !goes(write.snapshot, cluster, item));
+    kept(write.snapshot, held)
+}
+
+fn kept(snapshot: &Snapshot, held: Vec<Held>) -> Result<Vec<Op>, Status> {
     held.into_iter()
         .take(ANSWERED_MAX)
         .map(|(cluster, item, stamp)| answer(snapshot, &cluster, &item, stamp))
         .collect()
+}
+
+/// Whether the hub's word about an item is that it goes; one that cannot be read may be that.
+fn goes(snapshot: &Snapshot, cluster: &str, item: &ItemKey) -> bool {
+    let Ok(key) = ledger_key(cluster, item) else {
+        return true;
+    };
+    let record = snapshot.get(key.as_str()).map(decode::<LedgerEntry>);
+    record.is_some_and(|record| record.map_or(true, |r| r.state == LedgerState::Tombstone))
 }
 
 /// The operation by which a user's answer is kept.

@@ -164,6 +164,52 @@ async fn whoever_writes_its_policy_answers_what_it_sends() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_write_that_changes_nothing_removes_nothing() {
+    let hub = Hub::new().await;
+    // The ledgers of cluster-0 and cluster-1 want it.
+    hub.runs("web", 2).await;
+    let web = format!("{MAPS}/web");
+    let policies = "/apis/policy.kurator.dev/v1alpha1/namespaces/n/distributionpolicies";
+    let policy = json!({
+        "apiVersion": "policy.kurator.dev/v1alpha1", "kind": "DistributionPolicy",
+        "metadata": {"name": "p"},
+        "spec": {"resourceSelectors": [
+            {"apiVersion": "v1", "kind": "ConfigMap", "name": "web"},
+        ]},
+    });
+    assert_eq!(hub.call("POST", policies, &policy).await.0, 201);
+    // By now that of cluster-1 says that it goes.
+    let key = ledger_key("cluster-1", &map("web")).unwrap();
+    let entry = hub.store.snapshot().get(key.as_str()).cloned().unwrap();
+    let gone = LedgerEntry {
+        state: LedgerState::Tombstone,
+        ..decode(&entry).unwrap()
+    };
+    let txn = Txn::new().put(key, encode(&gone).unwrap());
+    hub.store.commit(txn).await.unwrap();
+    for (cluster, revision) in [("cluster-0", 5), ("cluster-1", 6)] {
+        hub.hold(cluster, &map("web"), ItemState::Held, foreign(revision))
+            .await;
+    }
+    let answered = || {
+        ["cluster-0", "cluster-1"]
+            .map(|cluster| hub.answered(cluster, &map("web")))
+            .concat()
+    };
+    // A pipeline applies the policy as it is.
+    let one = format!("{policies}/p");
+    assert_eq!(hub.call("PATCH", &one, &policy).await.0, 200);
+    assert!(answered().is_empty());
+    // And the object: where the hub wants it, that is a word.
+    assert_eq!(hub.call("PATCH", &web, &json!({})).await.0, 200);
+    assert_eq!(answered(), [5]);
+    // An edit is one everywhere.
+    let edit = json!({"data": {"a": "1"}});
+    assert_eq!(hub.call("PATCH", &web, &edit).await.0, 200);
+    assert_eq!(answered(), [5, 6]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_annotation_freezes_in_the_transaction_that_writes_it() {
     let hub = Hub::new().await;
     let uid = hub.join("edge").await;
