@@ -32,6 +32,9 @@ pub enum Error {
     /// The hub does not know such an object.
     #[error("{0}")]
     NotFound(String),
+    /// A part was done, and is named line by line; then came an error.
+    #[error("not everything was done; this was:\n{0}\nThen a request failed")]
+    Partly(String, #[source] Box<Self>),
 }
 
 /// An API, and the namespace that commands use where none is given.

@@ -29,7 +29,8 @@ pub async fn detach(args: &Detach) -> Result<String, Error> {
         | Error::Connect(_)
         | Error::Request(..)
         | Error::Flag(_)
-        | Error::NotFound(_) => error,
+        | Error::NotFound(_)
+        | Error::Partly(..) => error,
     };
     let cluster = hub.get(&path).await.map_err(missing)?;
     let left = hub.delete(&path).await.map_err(missing)?;

@@ -22,7 +22,12 @@ use crate::config::{Output, Reconcile};
 pub async fn reconcile(args: &Reconcile) -> Result<String, Error> {
     fits(args)?;
     let hub = Api::connect(&args.target).await?;
-    let namespace = args.namespace.as_ref().unwrap_or(&hub.namespace);
+    let namespace = args.namespace.clone();
+    let namespace = namespace.unwrap_or_else(|| hub.namespace.clone());
+    at(&hub, &namespace, args).await
+}
+
+async fn at(hub: &Api, namespace: &str, args: &Reconcile) -> Result<String, Error> {
     let path = format!(
         "/apis/cluster.kurator.dev/v1alpha1/namespaces/{namespace}/attachedclusters/{}/reconcile",
         args.cluster
@@ -31,20 +36,57 @@ pub async fn reconcile(args: &Reconcile) -> Result<String, Error> {
     let Some(action) = args.action() else {
         return Ok(match args.output {
             Output::Json => format!("{:#}", json!(waits)),
-            Output::Text => listed(&args.cluster, &waits),
+            Output::Text => listed(namespace, &args.cluster, &waits),
         });
     };
     let (items, skipped) = chosen(args, action, &waits)?;
+    let more = if args.all { waits.more } else { 0 };
     if items.is_empty() {
         return Ok(format!(
             "There is nothing on {} to be done with {}.{}",
             args.cluster,
             action.flag(),
-            left(&skipped)
+            left(&skipped, more)
         ));
     }
+    at_once(action, items.len(), more)?;
     let mut done = Vec::new();
-    // What is confirmed is confirmed as a whole; the rest may come in parts.
+    let all = act(hub, &path, args, (action, &items), &mut done).await;
+    match (all, args.output) {
+        (Ok(()), Output::Json) => Ok(format!(
+            "{:#}",
+            json!({"done": done, "skipped": skipped, "more": more})
+        )),
+        (Ok(()), Output::Text) => Ok(format!("{}{}", done.join("\n"), left(&skipped, more))),
+        (Err(error), _) if done.is_empty() => Err(error),
+        (Err(error), _) => Err(Error::Partly(done.join("\n"), Box::new(error))),
+    }
+}
+
+/// A deletion is judged, and confirmed, as a whole: it does not come in parts.
+fn at_once(action: Action, count: usize, more: usize) -> Result<(), Error> {
+    if action != Action::Delete || (count <= ITEMS_MAX && more == 0) {
+        return Ok(());
+    }
+    let unlisted = match more {
+        0 => String::new(),
+        more => format!(", and {more} more wait that were not listed"),
+    };
+    Err(Error::Flag(format!(
+        "--delete deletes at most {ITEMS_MAX} objects at a time, which are confirmed as a whole; \
+         these are {count}{unlisted}. Nothing was deleted: name the objects instead of --all, \
+         at most {ITEMS_MAX} in one step"
+    )))
+}
+
+/// Acts, in parts, and says what was done also where it ends with an error.
+async fn act(
+    hub: &Api,
+    path: &str,
+    args: &Reconcile,
+    (action, items): (Action, &[Item]),
+    done: &mut Vec<String>,
+) -> Result<(), Error> {
     for part in items.chunks(ITEMS_MAX) {
         let spec = Spec {
             action: Some(action),
@@ -55,18 +97,15 @@ pub async fn reconcile(args: &Reconcile) -> Result<String, Error> {
         let request = json!({
             "apiVersion": "roadstead.dev/v1alpha1", "kind": "Reconciliation", "spec": spec,
         });
-        let answer = status(hub.post(&path, &request).await?)?;
+        let answer = status(hub.post(path, &request).await?)?;
         for entry in answer.items {
             done.push(match action {
-                Action::Adopt => write(&hub, &entry).await?,
+                Action::Adopt => write(hub, &entry).await?,
                 Action::TakeHub | Action::Release | Action::Delete => said(action, &entry),
             });
         }
     }
-    Ok(match args.output {
-        Output::Json => format!("{:#}", json!({"done": done, "skipped": skipped})),
-        Output::Text => format!("{}{}", done.join("\n"), left(&skipped)),
-    })
+    Ok(())
 }
 
 /// Whether what is only for `--delete` stands beside it.
@@ -213,14 +252,20 @@ fn collection(resource: &Resource, namespace: &str) -> String {
 }
 
 /// What `--all` left.
-fn left(skipped: &[String]) -> String {
-    if skipped.is_empty() {
-        return String::new();
+fn left(skipped: &[String], more: usize) -> String {
+    let mut text = String::new();
+    if !skipped.is_empty() {
+        text.push_str(&format!("\nNot to be done with: {}", skipped.join(", ")));
     }
-    format!("\nNot to be done with: {}", skipped.join(", "))
+    if more > 0 {
+        text.push_str(&format!(
+            "\n… and {more} more wait that were not listed: say it again for them"
+        ));
+    }
+    text
 }
 
-fn listed(cluster: &str, waits: &Status) -> String {
+fn listed(namespace: &str, cluster: &str, waits: &Status) -> String {
     if waits.items.is_empty() {
         return format!("Nothing is held or unclaimed on {cluster}.");
     }
@@ -246,89 +291,10 @@ fn listed(cluster: &str, waits: &Status) -> String {
         n => format!("\n… and {n} more"),
     };
     format!(
-        "{}{more}\n\nEnd it: roadstead reconcile {cluster} --take-hub|--adopt|--release|--delete ITEM… or --all",
+        "{}{more}\n\nEnd it: roadstead reconcile -n {namespace} {cluster} --take-hub|--adopt|--release|--delete ITEM… or --all",
         trimmed(&table)
     )
 }
 
 #[cfg(test)]
-mod tests {
-    use clap::Parser as _;
-
-    use super::*;
-    use crate::config::{Cli, Command};
-
-    fn args(line: &str) -> Result<Reconcile, String> {
-        let cli = Cli::try_parse_from(line.split(' ')).map_err(|e| e.to_string())?;
-        let Command::Reconcile(args) = cli.command else {
-            return Err("another command".to_owned());
-        };
-        Ok(args)
-    }
-
-    fn waits() -> Status {
-        let entry = |group: &str, kind: &str, actions: &[Action]| Entry {
-            item: Item {
-                group: group.to_owned(),
-                kind: kind.to_owned(),
-                namespace: "shop".to_owned(),
-                name: "web".to_owned(),
-                stamp: "1/2".to_owned(),
-            },
-            actions: actions.to_vec(),
-            ..Entry::default()
-        };
-        Status {
-            items: vec![
-                entry("apps", "Deployment", &[Action::TakeHub]),
-                entry("", "ConfigMap", &[Action::Delete]),
-                entry("a.example", "Thing", &[Action::Delete]),
-                entry("b.example", "Thing", &[Action::Delete]),
-            ],
-            more: 0,
-        }
-    }
-
-    #[test]
-    fn one_action_and_objects_or_all() {
-        for wrong in [
-            "roadstead reconcile edge --all",
-            "roadstead reconcile edge Deployment/shop/web",
-            "roadstead reconcile edge --adopt --delete --all",
-            "roadstead reconcile edge --adopt --all Deployment/shop/web",
-        ] {
-            assert!(args(wrong).is_err(), "{wrong}");
-        }
-        assert_eq!(args("roadstead reconcile edge").unwrap().action(), None);
-        let stray = args("roadstead reconcile edge --adopt --confirm x --all").unwrap();
-        assert!(fits(&stray).is_err());
-        let bare = args("roadstead reconcile edge --release").unwrap();
-        let error = chosen(&bare, Action::Release, &waits()).unwrap_err();
-        assert!(error.to_string().contains("--all"), "{error}");
-    }
-
-    #[test]
-    fn objects_are_found_by_what_was_shown() {
-        let check = |items: &str, expected: &[(&str, &str)]| {
-            let args = args(&format!("roadstead reconcile edge --delete {items}")).unwrap();
-            let (found, _) = chosen(&args, Action::Delete, &waits()).unwrap();
-            let found: Vec<(&str, &str)> = found
-                .iter()
-                .map(|item| (item.group.as_str(), item.stamp.as_str()))
-                .collect();
-            assert_eq!(found, expected, "{items}");
-        };
-        check("Deployment/shop/web", &[("apps", "1/2")]);
-        check("Thing.b.example/shop/web", &[("b.example", "1/2")]);
-        check("Secret/shop/web", &[("", "")]);
-        check(
-            "--all",
-            &[("", "1/2"), ("a.example", "1/2"), ("b.example", "1/2")],
-        );
-        let twice = args("roadstead reconcile edge --delete Thing/shop/web").unwrap();
-        let error = chosen(&twice, Action::Delete, &waits())
-            .unwrap_err()
-            .to_string();
-        assert!(error.contains("name the group"), "{error}");
-    }
-}
+mod tests;
