@@ -84,6 +84,7 @@ histories! {
     restores::restored_and_the_template_deleted,
     restores::written_before_the_hold_was_shown,
     restores::restored_to_before_an_authority_rollover,
+    restores::restored_to_before_a_detachment,
     restores::frozen_and_thawed_while_away,
     handover::a_release_that_renders_other_bytes,
     disks::rewound_before_the_member_knew,

@@ -6,7 +6,7 @@ use roadstead_protocol::wire::report::ItemState;
 use serde_json::json;
 
 use crate::stage::Stage;
-use crate::stage::objects::{map, map_key, map_path, policy_path};
+use crate::stage::objects::{CLUSTER, CLUSTERS, map, map_key, map_path, policy_path};
 
 const COPY: &str = "copy.redb";
 const A: &str = "ConfigMap/default/a";
@@ -303,5 +303,35 @@ async fn thawed(stage: &Stage) -> Result<()> {
     stage.member.until_map("b", Some("1")).await?;
     stage.until_applied("a").await?;
     stage.until_nothing_held().await?;
+    stage.expect_deleted(&[]).await
+}
+
+/// The hub goes back to before it detached the cluster, and lets its agent in: what people changed
+/// there since stays as it is, until one of them joins the cluster anew.
+pub(crate) async fn restored_to_before_a_detachment(stage: &mut Stage) -> Result<()> {
+    stage.given(&[("a", "1")]).await?;
+    stage.hub.stop().await?;
+    stage.hub.copy_to(COPY)?;
+    stage.hub.start().await?;
+    stage.until_ready().await?;
+    stage.hub.delete(&format!("{CLUSTERS}/{CLUSTER}")).await?;
+    stage.agent.until_said("detached").await?;
+    let theirs = json!({"data": {"key": "theirs now"}});
+    let path = map_path("a");
+    stage.member.api.merge(&path, &theirs).await?.ok()?;
+    back(stage).await?;
+    stage.restart_agent().await?;
+    stage.agent.until_said("until it is joined anew").await?;
+    stage.quiet().await;
+    stage.member.expect_map("a", Some("theirs now")).await?;
+
+    let token = stage.hub.token().await?;
+    stage.agent.kill()?;
+    stage.agent.start(&stage.member, Some(&token)).await?;
+    stage.until_ready().await?;
+    stage.member.until_map("a", Some("1")).await?;
+    stage.given(&[("a", "2")]).await?;
+    stage.restart_agent().await?;
+    stage.given(&[("a", "3")]).await?;
     stage.expect_deleted(&[]).await
 }
