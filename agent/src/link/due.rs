@@ -24,10 +24,6 @@ pub(super) enum Standing {
 /// How `leaf` stands at `now`.
 pub(super) fn standing(leaf: &CertificateDer<'_>, now: Timestamp) -> Result<Standing, TlsError> {
     let (due, end) = (tls::renewal_due(leaf)?, tls::not_after(leaf)?);
-    #[cfg(planted)]
-    if roadstead_protocol::planted::is("never-renewed") {
-        return Ok(Standing::Good(end));
-    }
     Ok(if now > end {
         Standing::Ended(end)
     } else if now >= due {
