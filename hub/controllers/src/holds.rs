@@ -162,6 +162,14 @@ impl<'a> Seen<'a> {
             return new(ConditionStatus::Unknown, &said.reason, message);
         }
         match wanted {
+            // Between an earlier freeze and this one there was a thaw, which the agent may hear first.
+            Some((revision, record)) if said.stamp.revision != *revision => {
+                let message = format!(
+                    "it is to be frozen{}, and its agent has confirmed an earlier freeze only",
+                    because(record)
+                );
+                new(ConditionStatus::Unknown, "NotConfirmed", message)
+            }
             Some((_, record)) => {
                 let message = format!(
                     "nothing is applied, deleted or repaired there{}; {way_out} ends it",

@@ -254,6 +254,16 @@ async fn frozen_is_what_the_agent_confirms() {
     freeze(false).await;
     hub.settle().await;
     assert_eq!(hub.said("prod", "Frozen"), "Unknown NotConfirmed");
+    // The agent may hear of the thaw before it hears of this.
+    let again = freeze(true).await;
+    hub.settle().await;
+    assert_eq!(hub.said("prod", "Frozen"), "Unknown NotConfirmed");
+    hub.held("prod", &key, Some((applied, "Frozen", again)))
+        .await;
+    hub.settle().await;
+    assert_eq!(hub.said("prod", "Frozen"), "True Frozen");
+    freeze(false).await;
+    hub.settle().await;
     hub.held("prod", &key, None).await;
     tokio::time::sleep(Duration::from_secs(15)).await;
     assert_eq!(hub.said("prod", "Frozen"), "False NotFrozen");
