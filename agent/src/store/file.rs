@@ -109,10 +109,12 @@ impl Folder {
         let path = self.path.join(FILE);
         let opened = AtomicBool::new(false);
         let opener: Opener = Arc::new(move || {
+            // As a whole: a closure that names the path alone would let go of the lock.
+            let folder = &self;
             let database = if opened.load(Ordering::Acquire) {
-                reopen(&self.path)
+                reopen(&folder.path)
             } else {
-                open(&self.path)
+                open(&folder.path)
             };
             opened.fetch_or(database.is_ok(), Ordering::AcqRel);
             database
@@ -233,6 +235,7 @@ mod tests {
         let folder = Folder::take(&path).unwrap();
         assert!(matches!(Folder::take(&path), Err(OpenError::InUse)));
         let opener = folder.opener();
+        assert!(matches!(Folder::take(&path), Err(OpenError::InUse)));
         let database = opener().unwrap();
         assert!(matches!(opener(), Err(DatabaseError::DatabaseAlreadyOpen)));
         drop(database);
