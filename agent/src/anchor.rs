@@ -14,8 +14,9 @@ use tokio::sync::watch;
 
 use crate::Error;
 use crate::desk::Desk;
+use crate::member::Member;
 use crate::member::anchor::{Anchor, Anchored};
-use crate::member::{Class, Error as MemberError, Member};
+use crate::member::own::Failed;
 use crate::store::record::Boot;
 use crate::store::{Disk, Write};
 
@@ -78,8 +79,8 @@ impl Watchman {
         let mut anchored = loop {
             match self.claim().await {
                 Ok(anchored) => break anchored,
-                Err(Claim::Fatal(error)) => return error,
-                Err(Claim::Later(error)) => {
+                Err(Failed::Fatal(error)) => return error,
+                Err(Failed::Later(error)) => {
                     tracing::info!(%error, "the member is not ready");
                     tokio::select! {
                         biased;
@@ -102,8 +103,8 @@ impl Watchman {
                         anchored = kept;
                         break;
                     }
-                    Err(Claim::Fatal(error)) => return error,
-                    Err(Claim::Later(error)) => {
+                    Err(Failed::Fatal(error)) => return error,
+                    Err(Failed::Later(error)) => {
                         tracing::debug!(%error, "the position could not be written to the member");
                         tokio::time::sleep(backoff.next_wait()).await;
                     }
@@ -127,10 +128,10 @@ impl Watchman {
     }
 
     /// Reads the member's position object, counts above it and writes this start into it.
-    async fn claim(&mut self) -> Result<Anchored, Claim> {
+    async fn claim(&mut self) -> Result<Anchored, Failed> {
         let uid = self.member.member_uid().await?;
         if !self.boot.member_uid.is_empty() && self.boot.member_uid != uid {
-            return Err(Claim::Fatal(Error::OtherMember {
+            return Err(Failed::Fatal(Error::OtherMember {
                 here: uid,
                 bound: self.boot.member_uid.clone(),
             }));
@@ -152,14 +153,14 @@ impl Watchman {
             self.disk
                 .commit(vec![Write::Boot(boot.clone())])
                 .await
-                .map_err(|e| Claim::Later(e.to_string()))?;
+                .map_err(|e| Failed::Later(e.to_string()))?;
             self.boot = boot;
         }
         if self.is_strange(&there) && !self.desk.is_admitted() {
             // Its own agent may be at work here, and would stop at the sight of another's nonce.
             self.tell(false);
             let why = "the position object on this member is of another identity; it is left alone until the hub says that this agent belongs here";
-            return Err(Claim::Later(why.to_owned()));
+            return Err(Failed::Later(why.to_owned()));
         }
         let anchor = self.anchor(there.position.filter(|_| !self.is_strange(&there)));
         let anchored = self.member.write_anchor(&anchor, found.as_ref()).await?;
@@ -212,12 +213,12 @@ impl Watchman {
     }
 
     /// Makes sure that the object is still this start's, and up to date.
-    async fn keep(&self, before: &Anchored) -> Result<Anchored, Claim> {
+    async fn keep(&self, before: &Anchored) -> Result<Anchored, Failed> {
         let found = self.member.read_anchor().await?;
         if let Some(found) = &found
             && found.anchor.nonce != self.boot.nonce
         {
-            return Err(Claim::Fatal(Error::Superseded {
+            return Err(Failed::Fatal(Error::Superseded {
                 boot: found.anchor.boot,
             }));
         }
@@ -230,31 +231,6 @@ impl Watchman {
             }
             Some(found) if found.anchor == anchor => Ok(found),
             found => Ok(self.member.write_anchor(&anchor, found.as_ref()).await?),
-        }
-    }
-}
-
-enum Claim {
-    Fatal(Error),
-    Later(String),
-}
-
-impl From<MemberError> for Claim {
-    fn from(error: MemberError) -> Self {
-        match error.class {
-            Class::Conflict | Class::AlreadyExists => {
-                Self::Later("another writer was there first".to_owned())
-            }
-            Class::NotFound
-            | Class::NamespaceMissing
-            | Class::Forbidden
-            | Class::Invalid
-            | Class::Expired
-            | Class::Busy
-            | Class::Internal
-            | Class::KindUnknown
-            | Class::Unreachable
-            | Class::Answer => Self::Later(error.message),
         }
     }
 }

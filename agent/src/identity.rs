@@ -18,7 +18,8 @@ use roadstead_protocol::session::Backoff;
 use tokio::sync::watch;
 
 use crate::Error;
-use crate::member::{Class, Error as MemberError, Member};
+use crate::member::Member;
+use crate::member::own::Failed;
 use crate::store::disk::Who;
 use crate::store::record::{Identity, Joining};
 use crate::store::{Disk, Loaded, Write};
@@ -37,14 +38,6 @@ const RETRY_CEILING: Duration = Duration::from_secs(30);
 pub struct Keeper {
     member: Member,
     name: String,
-}
-
-/// Why the Secret did not do.
-enum Failed {
-    /// Nothing that trying again could mend.
-    Fatal(Error),
-    /// Trying again may help.
-    Later(String),
 }
 
 impl Keeper {
@@ -225,24 +218,4 @@ fn is_later(there: &Identity, disk: &Identity) -> bool {
 fn until(identity: &Identity) -> Option<jiff::Timestamp> {
     let leaf = identity.certificates.first()?;
     tls::not_after(&leaf.as_slice().into()).ok()
-}
-
-impl From<MemberError> for Failed {
-    fn from(error: MemberError) -> Self {
-        match error.class {
-            Class::Conflict | Class::AlreadyExists => {
-                Self::Later("another writer was there first".to_owned())
-            }
-            Class::NotFound
-            | Class::NamespaceMissing
-            | Class::Forbidden
-            | Class::Invalid
-            | Class::Expired
-            | Class::Busy
-            | Class::Internal
-            | Class::KindUnknown
-            | Class::Unreachable
-            | Class::Answer => Self::Later(error.message),
-        }
-    }
 }

@@ -144,7 +144,7 @@ pub enum Error {
     /// The Secret with the identity was copied from another member.
     #[error(
         "the Secret {namespace}/{name} on this cluster holds the identity of another cluster (its kube-system namespace has uid {bound}, here it is {here}); delete it here and join this cluster with a join string of its own",
-        namespace = member::anchor::NAMESPACE
+        namespace = member::own::NAMESPACE
     )]
     CopiedSecret {
         /// The Secret's name.
@@ -319,7 +319,7 @@ fn ignored(identity: &store::record::Identity, token: &JoinToken, secret: Option
         return tracing::info!(
             cluster = %identity.cluster, hub = %identity.hub, token = %token.id,
             "this agent has joined already and goes on; to join as {}/{} instead, delete the Secret {}/{secret} and the agent's volume",
-            token.namespace, token.name, member::anchor::NAMESPACE
+            token.namespace, token.name, member::own::NAMESPACE
         );
     }
     tracing::warn!(

@@ -7,10 +7,10 @@ use base64::engine::general_purpose::STANDARD;
 use roadstead_protocol::wire::item::ItemKey;
 use serde_json::{Value, json};
 
-use super::{Failed, Keeper};
+use super::Keeper;
 use crate::Error;
-use crate::member::anchor::NAMESPACE;
-use crate::member::{Class, Resource};
+use crate::member::Resource;
+use crate::member::own::{Failed, NAMESPACE, core};
 use crate::store::record::{Former, Identity, Joining, decode, encode};
 
 /// The Secret's type: nobody else's.
@@ -75,18 +75,7 @@ impl Keeper {
             "metadata": {"name": self.name, "namespace": NAMESPACE},
             "data": data,
         });
-        match self.member.create(&secrets(), NAMESPACE, &object).await {
-            Err(error) if error.class == Class::NamespaceMissing => {}
-            answer => return answer.map(drop).map_err(Failed::from),
-        }
-        let namespace =
-            json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}});
-        match self.member.create(&namespaces(), "", &namespace).await {
-            Ok(_) => {}
-            Err(error) if error.class == Class::AlreadyExists => {}
-            Err(error) => return Err(error.into()),
-        }
-        self.member.create(&secrets(), NAMESPACE, &object).await?;
+        self.member.create_own(&secrets(), &object).await?;
         Ok(())
     }
 
@@ -158,19 +147,4 @@ fn parse(object: &Value) -> Result<Kept, String> {
 
 fn secrets() -> Resource {
     core("Secret", "secrets", true)
-}
-
-fn namespaces() -> Resource {
-    core("Namespace", "namespaces", false)
-}
-
-fn core(kind: &str, plural: &str, namespaced: bool) -> Resource {
-    Resource {
-        group: String::new(),
-        version: "v1".to_owned(),
-        kind: kind.to_owned(),
-        plural: plural.to_owned(),
-        namespaced,
-        verbs: Vec::new(),
-    }
 }

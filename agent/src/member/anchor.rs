@@ -9,10 +9,9 @@ use serde_json::{Value, json};
 use super::client::Member;
 use super::discovery::Resource;
 use super::error::{Class, Error};
+use super::own::{NAMESPACE, core};
 use crate::plan::content::parse_stamp;
 
-/// The namespace of the object.
-pub const NAMESPACE: &str = "roadstead-system";
 /// The name of the object.
 pub const NAME: &str = "roadstead-agent";
 
@@ -97,20 +96,7 @@ impl Member {
             "metadata": { "name": NAME, "namespace": NAMESPACE },
             "data": data,
         });
-        match self.create(&config_maps(), NAMESPACE, &object).await {
-            Err(error) if error.class == Class::NamespaceMissing => {}
-            answer => return Ok(read(&answer?)),
-        }
-        let namespace =
-            json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": NAMESPACE } });
-        match self.create(&namespaces(), "", &namespace).await {
-            Ok(_) => {}
-            Err(error) if error.class == Class::AlreadyExists => {}
-            Err(error) => return Err(error),
-        }
-        Ok(read(
-            &self.create(&config_maps(), NAMESPACE, &object).await?,
-        ))
+        Ok(read(&self.create_own(&config_maps(), &object).await?))
     }
 }
 
@@ -144,19 +130,4 @@ fn key() -> ItemKey {
 
 fn config_maps() -> Resource {
     core("ConfigMap", "configmaps", true)
-}
-
-fn namespaces() -> Resource {
-    core("Namespace", "namespaces", false)
-}
-
-fn core(kind: &str, plural: &str, namespaced: bool) -> Resource {
-    Resource {
-        group: String::new(),
-        version: "v1".to_owned(),
-        kind: kind.to_owned(),
-        plural: plural.to_owned(),
-        namespaced,
-        verbs: Vec::new(),
-    }
 }

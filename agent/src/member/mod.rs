@@ -10,6 +10,7 @@ pub mod discovery;
 pub mod error;
 pub mod facts;
 mod list;
+pub mod own;
 pub mod sweep;
 pub mod watch;
 
