@@ -1,16 +1,14 @@
 //! A network that can be cut: the system's, with a switch that makes every packet vanish.
 
-use std::fmt;
-use std::io::{self, IoSliceMut};
+use std::io;
 use std::net::SocketAddr;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Poll};
 
-use quinn::udp::{RecvMeta, Transmit};
-use quinn::{AsyncUdpSocket, UdpPoller};
+use quinn::AsyncUdpSocket;
+use quinn::udp::RecvMeta;
 use roadstead_protocol::env::BoxFuture;
+use roadstead_protocol::host::tap::{Tap, tapped};
 use roadstead_protocol::host::{Network, SystemNetwork};
 
 /// The system's network behind a switch.
@@ -33,11 +31,7 @@ impl Link {
 
 impl Network for Link {
     fn bind(&self, address: SocketAddr) -> io::Result<Arc<dyn AsyncUdpSocket>> {
-        let inner = SystemNetwork.bind(address)?;
-        Ok(Arc::new(Socket {
-            inner,
-            cut: Arc::clone(&self.cut),
-        }))
+        Ok(tapped(SystemNetwork.bind(address)?, self.clone()))
     }
 
     fn resolve(&self, address: &str) -> BoxFuture<io::Result<Vec<SocketAddr>>> {
@@ -45,57 +39,12 @@ impl Network for Link {
     }
 }
 
-struct Socket {
-    inner: Arc<dyn AsyncUdpSocket>,
-    cut: Arc<AtomicBool>,
-}
-
-impl fmt::Debug for Socket {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.inner.fmt(f)
-    }
-}
-
-impl AsyncUdpSocket for Socket {
-    fn create_io_poller(self: Arc<Self>) -> Pin<Box<dyn UdpPoller>> {
-        Arc::clone(&self.inner).create_io_poller()
+impl Tap for Link {
+    fn leaves(&self) -> bool {
+        !self.cut.load(Ordering::Relaxed)
     }
 
-    fn try_send(&self, transmit: &Transmit<'_>) -> io::Result<()> {
-        if self.cut.load(Ordering::Relaxed) {
-            return Ok(());
-        }
-        self.inner.try_send(transmit)
-    }
-
-    fn poll_recv(
-        &self,
-        cx: &mut Context<'_>,
-        bufs: &mut [IoSliceMut<'_>],
-        meta: &mut [RecvMeta],
-    ) -> Poll<io::Result<usize>> {
-        loop {
-            match self.inner.poll_recv(cx, bufs, meta) {
-                Poll::Ready(Ok(_)) if self.cut.load(Ordering::Relaxed) => {}
-                ready @ Poll::Ready(_) => return ready,
-                Poll::Pending => return Poll::Pending,
-            }
-        }
-    }
-
-    fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.inner.local_addr()
-    }
-
-    fn max_transmit_segments(&self) -> usize {
-        self.inner.max_transmit_segments()
-    }
-
-    fn max_receive_segments(&self) -> usize {
-        self.inner.max_receive_segments()
-    }
-
-    fn may_fragment(&self) -> bool {
-        self.inner.may_fragment()
+    fn hears(&self, _received: &[RecvMeta]) -> bool {
+        self.leaves()
     }
 }

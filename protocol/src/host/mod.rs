@@ -13,6 +13,7 @@ pub mod enrol;
 pub mod lanes;
 pub mod net;
 pub mod system;
+pub mod tap;
 pub mod tls;
 mod transport;
 

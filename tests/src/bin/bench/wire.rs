@@ -1,18 +1,16 @@
 //! Bytes on the wire between one agent and its hub, headers of IP and UDP included.
 
-use std::fmt;
-use std::io::{self, IoSliceMut};
+use std::io;
 use std::net::SocketAddr;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use anyhow::Result;
+use quinn::AsyncUdpSocket;
 use quinn::udp::{RecvMeta, Transmit};
-use quinn::{AsyncUdpSocket, UdpPoller};
 use roadstead_protocol::env::BoxFuture;
+use roadstead_protocol::host::tap::{Tap, tapped};
 use roadstead_protocol::host::{Network, SystemNetwork};
 use roadstead_tests::hub::Hub;
 use serde_json::{Value, json};
@@ -96,6 +94,13 @@ fn large(version: u64) -> Value {
 pub(crate) struct Counted(Arc<AtomicU64>);
 
 impl Counted {
+    /// Counts `bytes` that travel in datagrams of at most `stride`.
+    fn count(&self, bytes: usize, stride: usize) {
+        let datagrams = bytes.div_ceil(stride.max(1)) as u64;
+        let all = bytes as u64 + datagrams * HEADERS;
+        self.0.fetch_add(all, Ordering::Relaxed);
+    }
+
     fn bytes(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
     }
@@ -103,11 +108,7 @@ impl Counted {
 
 impl Network for Counted {
     fn bind(&self, address: SocketAddr) -> io::Result<Arc<dyn AsyncUdpSocket>> {
-        let inner = SystemNetwork.bind(address)?;
-        Ok(Arc::new(Socket {
-            inner,
-            counted: self.clone(),
-        }))
+        Ok(tapped(SystemNetwork.bind(address)?, self.clone()))
     }
 
     fn resolve(&self, address: &str) -> BoxFuture<io::Result<Vec<SocketAddr>>> {
@@ -115,66 +116,16 @@ impl Network for Counted {
     }
 }
 
-struct Socket {
-    inner: Arc<dyn AsyncUdpSocket>,
-    counted: Counted,
-}
-
-impl Socket {
-    /// Counts `bytes` that travel in datagrams of at most `stride`.
-    fn count(&self, bytes: usize, stride: usize) {
-        let datagrams = bytes.div_ceil(stride.max(1)) as u64;
-        let all = bytes as u64 + datagrams * HEADERS;
-        self.counted.0.fetch_add(all, Ordering::Relaxed);
-    }
-}
-
-impl fmt::Debug for Socket {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.inner.fmt(f)
-    }
-}
-
-impl AsyncUdpSocket for Socket {
-    fn create_io_poller(self: Arc<Self>) -> Pin<Box<dyn UdpPoller>> {
-        Arc::clone(&self.inner).create_io_poller()
-    }
-
-    fn try_send(&self, transmit: &Transmit<'_>) -> io::Result<()> {
-        self.inner.try_send(transmit)?;
+impl Tap for Counted {
+    fn sent(&self, transmit: &Transmit<'_>) {
         let bytes = transmit.contents.len();
         self.count(bytes, transmit.segment_size.unwrap_or(bytes));
-        Ok(())
     }
 
-    fn poll_recv(
-        &self,
-        cx: &mut Context<'_>,
-        bufs: &mut [IoSliceMut<'_>],
-        meta: &mut [RecvMeta],
-    ) -> Poll<io::Result<usize>> {
-        let ready = self.inner.poll_recv(cx, bufs, meta);
-        if let Poll::Ready(Ok(count)) = &ready {
-            for received in meta.iter().take(*count) {
-                self.count(received.len, received.stride);
-            }
+    fn hears(&self, received: &[RecvMeta]) -> bool {
+        for datagrams in received {
+            self.count(datagrams.len, datagrams.stride);
         }
-        ready
-    }
-
-    fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.inner.local_addr()
-    }
-
-    fn max_transmit_segments(&self) -> usize {
-        self.inner.max_transmit_segments()
-    }
-
-    fn max_receive_segments(&self) -> usize {
-        self.inner.max_receive_segments()
-    }
-
-    fn may_fragment(&self) -> bool {
-        self.inner.may_fragment()
+        true
     }
 }
