@@ -19,15 +19,23 @@ use crate::plan::report::cut;
 
 /// Nodes in one page of a list.
 const PAGE: usize = 50;
+/// How long after a look that failed there is another: one answer that never came is not to make a
+/// cluster unready for long. The wait doubles from failure to failure.
+const AGAIN_MIN: Duration = Duration::from_secs(2);
 
-/// Looks at the member `every` so often, until it is dropped.
+/// Looks at the member `every` so often, and sooner after a look that failed, until it is dropped.
 pub async fn run(member: Member, desk: Arc<Desk>, every: Duration) {
     let mut facts = Facts::default();
     let mut changes = 0;
+    let mut failures = 0_u32;
     loop {
         match look(&member).await {
-            Ok(found) => facts = found,
+            Ok(found) => {
+                facts = found;
+                failures = 0;
+            }
             Err(error) => {
+                failures = failures.saturating_add(1);
                 // What was seen last stays, with what keeps us from seeing more.
                 facts.problem = Some(Problem {
                     reason: error.reason,
@@ -40,7 +48,15 @@ pub async fn run(member: Member, desk: Arc<Desk>, every: Duration) {
         if std::mem::replace(&mut changes, member.catalogue().changes()) != changes {
             desk.kinds_changed();
         }
-        tokio::time::sleep(every).await;
+        tokio::time::sleep(pause(failures, every)).await;
+    }
+}
+
+/// How long to wait after so many looks in a row that failed.
+fn pause(failures: u32, every: Duration) -> Duration {
+    match failures.checked_sub(1) {
+        None => every,
+        Some(doubled) => AGAIN_MIN.saturating_mul(1 << doubled.min(16)).min(every),
     }
 }
 
@@ -196,6 +212,8 @@ fn text(sum: Sum) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::member::fake::{Fake, Fault};
+    use crate::store::Loaded;
 
     fn check(quantities: &[&str], expected: &str) {
         let mut sums = BTreeMap::new();
@@ -207,6 +225,37 @@ mod tests {
             Some(expected),
             "{quantities:?}"
         );
+    }
+
+    #[test]
+    fn looks_again_soon_after_a_failure_and_then_more_rarely() {
+        let every = Duration::from_secs(60);
+        let waits: Vec<u64> = (0..8).map(|n| pause(n, every).as_secs()).collect();
+        assert_eq!(waits, [60, 2, 4, 8, 16, 32, 60, 60]);
+        assert_eq!(pause(u32::MAX, every), every);
+        assert_eq!(pause(1, Duration::from_secs(1)), Duration::from_secs(1));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_answer_that_never_came_is_made_good_within_seconds() {
+        let fake = Fake::new();
+        fake.state().fault = Some(Box::new(|_, path| {
+            (path == "/version").then(|| Fault::Answer(503, "ServiceUnavailable", "not now"))
+        }));
+        let desk = Arc::new(Desk::new(&Loaded::default()));
+        let every = Duration::from_secs(60);
+        let looking = run(Member::new(fake.client()), Arc::clone(&desk), every);
+        let looking = tokio::spawn(looking);
+        let problem = || {
+            let said = desk.take_facts()?;
+            Some(serde_json::from_slice::<Facts>(&said).unwrap().problem)
+        };
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        assert!(problem().is_some_and(|problem| problem.is_some()));
+        fake.state().fault = None;
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        assert_eq!(problem(), Some(None));
+        looking.abort();
     }
 
     #[test]
