@@ -16,22 +16,11 @@ pub mod https;
 pub mod hub;
 pub mod member;
 mod metrics;
+mod preview;
 mod process;
 mod rotation;
 pub mod shell;
 mod vault;
 
 pub use hub::{Hub, Parts};
-
-/// An error and all its causes, as one line.
-pub fn chain(error: &(dyn std::error::Error + 'static)) -> String {
-    let causes = std::iter::successors(Some(error), |e| e.source());
-    let mut words: Vec<String> = Vec::new();
-    for cause in causes {
-        let text = cause.to_string();
-        if words.last().is_none_or(|last| !last.ends_with(&text)) {
-            words.push(text);
-        }
-    }
-    words.join(": ")
-}
+pub use roadstead_protocol::chain;

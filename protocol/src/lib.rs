@@ -6,6 +6,7 @@
 //! QUIC, so that another carrier fits under it.
 
 pub mod api;
+mod causes;
 pub mod env;
 #[cfg(feature = "host")]
 pub mod host;
@@ -15,3 +16,5 @@ pub mod planted;
 pub mod seal;
 pub mod session;
 pub mod wire;
+
+pub use causes::chain;

@@ -29,12 +29,13 @@ use tokio::sync::watch;
 use crate::anchor::Start;
 use crate::desk::Desk;
 use crate::store::Disk;
-use crate::store::record::{Former, Identity, Joining};
+use crate::store::record::{Former, Identity, Joining, Spent};
 use crate::{Error, Options};
 use road::Road;
 
 pub use due::LOOK_EVERY;
 pub use renew::{RENEW_CEILING, RENEW_FLOOR};
+pub(crate) use roadstead_protocol::chain;
 
 /// The first wait before connecting again.
 pub const RETRY_FLOOR: Duration = Duration::from_millis(500);
@@ -64,6 +65,8 @@ pub struct Link {
     pub join: Option<JoinToken>,
     /// The key of an attempt to join whose outcome is not known.
     pub joining: Option<Joining>,
+    /// The join strings that it has joined with.
+    pub spent: Spent,
     /// Who the agent is, once it has joined.
     pub identity: Option<Identity>,
     /// What it knew and had before.
@@ -130,16 +133,4 @@ impl Link {
             None,
         )
     }
-}
-
-/// An error with its causes, in one line.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }

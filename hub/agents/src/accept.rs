@@ -268,28 +268,23 @@ async fn session(hub: Arc<Hub>, connection: quinn::Connection) {
             hub.metrics.violations.add();
             tracing::warn!(
                 cluster = uid,
-                error = chain_of(error),
+                error = roadstead_protocol::chain(error),
                 "an agent broke the protocol"
             );
         } else if hub.ending.load(Ordering::Relaxed) {
             tracing::debug!(
                 cluster = uid,
-                error = chain_of(error),
+                error = roadstead_protocol::chain(error),
                 "a session ended with the hub"
             );
         } else {
-            tracing::info!(cluster = uid, error = chain_of(error), "a session was lost");
+            tracing::info!(
+                cluster = uid,
+                error = roadstead_protocol::chain(error),
+                "a session was lost"
+            );
         }
     }
     let silent = shell.silence(&ended);
     shell.finish(silent).await;
-}
-
-/// An error and its causes in one line.
-fn chain_of(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(Some(error), |error| error.source());
-    causes
-        .map(ToString::to_string)
-        .collect::<Vec<_>>()
-        .join(": ")
 }

@@ -10,6 +10,7 @@ use std::time::Duration;
 use roadstead_machinery::crd;
 use roadstead_machinery::resource::{Origin, Registry, Resource};
 use roadstead_machinery::status::{FieldError, FieldErrorKind, Status};
+use roadstead_protocol::chain;
 use roadstead_store::{Event, Snapshot, Store, WatchEnd};
 use serde_json::{Value, json};
 
@@ -109,16 +110,6 @@ pub(crate) fn faults(object: &Value) -> Vec<FieldError> {
             )]
         }
     }
-}
-
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text = format!("{text}: {cause}");
-        source = cause.source();
-    }
-    text
 }
 
 /// Follows the definitions until the API is gone.
