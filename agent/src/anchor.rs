@@ -18,7 +18,7 @@ use crate::member::Member;
 use crate::member::anchor::{Anchor, Anchored};
 use crate::member::own::Failed;
 use crate::store::record::Boot;
-use crate::store::{Disk, Write};
+use crate::store::{Disk, DiskError, Write};
 
 /// How often the member is asked whose nonce it holds.
 pub const CHECK_EVERY: Duration = Duration::from_secs(60);
@@ -38,6 +38,15 @@ pub struct Start {
     pub rewound: bool,
 }
 
+/// A start that was counted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Counted {
+    /// The counter and nonce.
+    pub boot: Boot,
+    /// Whether the disk took it. It is not told to anybody before the disk or the member has it.
+    pub written: bool,
+}
+
 /// What the watch over the member's position object is made of.
 pub struct Watchman {
     /// Where the boot counter is kept.
@@ -48,30 +57,38 @@ pub struct Watchman {
     pub member: Member,
     /// This start.
     pub boot: Boot,
+    /// Whether the disk has it.
+    pub written: bool,
     /// Whom to tell of it.
     pub start: watch::Sender<Option<Start>>,
 }
 
-/// Counts a start on the disk. It is not told to anybody before it is durable.
+/// Counts a start on the disk. One that takes no writes keeps no agent from keeping its member as it
+/// was: the start then counts once the member has it.
 ///
 /// # Errors
-/// Where the disk does not take it.
-pub async fn count(env: &Env, disk: &Disk, before: &Boot) -> Result<Boot, Error> {
+/// Where the disk is closed.
+pub async fn count(env: &Env, disk: &Disk, before: &Boot) -> Result<Counted, Error> {
     let boot = Boot {
         counter: before.counter.saturating_add(1),
         nonce: u64::from_be_bytes(env.random()),
         member_uid: before.member_uid.clone(),
     };
-    disk.commit(vec![Write::Boot(boot.clone())])
-        .await
-        .map_err(Error::Disk)?;
-    Ok(boot)
+    let written = match disk.commit(vec![Write::Boot(boot.clone())]).await {
+        Ok(()) => true,
+        Err(error @ DiskError::Unavailable(_)) => {
+            tracing::warn!(%error, "this start is not written down; what is on the disk is kept on the member, and nothing new is taken");
+            false
+        }
+        Err(error @ DiskError::Closed) => return Err(Error::Disk(error)),
+    };
+    Ok(Counted { boot, written })
 }
 
 impl Watchman {
     /// Watches until another agent takes over, or it turns out that this is another member.
     pub async fn run(mut self, seed: u64) -> Error {
-        if !self.boot.member_uid.is_empty() {
+        if !self.boot.member_uid.is_empty() && self.written {
             // The member may be away; the hub can be talked to meanwhile.
             self.tell(false);
         }
@@ -98,6 +115,11 @@ impl Watchman {
                 () = tokio::time::sleep(CHECK_EVERY) => {}
             }
             loop {
+                if !self.written
+                    && let Err(Failed::Later(error)) = self.note().await
+                {
+                    tracing::debug!(%error, "the disk is closed");
+                }
                 match self.keep(&anchored).await {
                     Ok(kept) => {
                         anchored = kept;
@@ -149,12 +171,9 @@ impl Watchman {
             nonce: self.boot.nonce,
             member_uid: uid,
         };
-        if boot != self.boot {
-            self.disk
-                .commit(vec![Write::Boot(boot.clone())])
-                .await
-                .map_err(|e| Failed::Later(e.to_string()))?;
+        if boot != self.boot || !self.written {
             self.boot = boot;
+            self.note().await?;
         }
         if self.is_strange(&there) && !self.desk.is_admitted() {
             // Its own agent may be at work here, and would stop at the sight of another's nonce.
@@ -174,6 +193,20 @@ impl Watchman {
         self.desk.anchored(rewound);
         self.tell(rewound);
         Ok(anchored)
+    }
+
+    /// Writes this start down. Where the disk takes nothing, the member that is asked next counts it.
+    async fn note(&mut self) -> Result<(), Failed> {
+        let noted = self.disk.commit(vec![Write::Boot(self.boot.clone())]).await;
+        self.written = noted.is_ok();
+        match noted {
+            Ok(()) => Ok(()),
+            Err(error @ DiskError::Unavailable(_)) => {
+                tracing::debug!(%error, "this start is not written down yet");
+                Ok(())
+            }
+            Err(error @ DiskError::Closed) => Err(Failed::Later(error.to_string())),
+        }
     }
 
     /// Whether `there` was written by an agent of another identity: of a cluster that this one joins

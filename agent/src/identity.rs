@@ -2,7 +2,8 @@
 //!
 //! An agent in a pod has a volume that ends with the pod. The Secret holds who it is, so that the pod
 //! that follows is the same cluster, and, while it joins, the key that it joins with, so that a join
-//! string is not lost to a pod that is rescheduled in the middle. Everything else (items, inventory,
+//! string is not lost to a pod that is rescheduled in the middle; and whether its hub detached it, with
+//! the join strings that it has joined with, which are no way back. Everything else (items, inventory,
 //! position) is not kept here: the member's position object says that the disk is behind, and the hub
 //! is compared with before anything is applied. Deliberately absent: deciding when to join or renew.
 
@@ -21,7 +22,7 @@ use crate::Error;
 use crate::member::Member;
 use crate::member::own::Failed;
 use crate::store::disk::Who;
-use crate::store::record::{Identity, Joining};
+use crate::store::record::{Identity, Joining, Position};
 use crate::store::{Disk, Loaded, Write};
 
 pub use secret::{Found, Kept};
@@ -83,9 +84,19 @@ impl Keeper {
             tracing::info!(cluster = %identity.cluster, hub = %identity.hub, secret = self.name, "the identity comes from the member's Secret");
             writes.push(Write::Identity(identity.clone()));
             writes.push(Write::Former(kept.former.clone()));
+            writes.push(Write::Spent(kept.spent.clone()));
             loaded.identity = Some(identity);
             loaded.former = kept.former;
+            loaded.spent = kept.spent;
             loaded.boot.member_uid = kept.member_uid;
+            if kept.detached {
+                let position = Position {
+                    detached: true,
+                    ..Position::default()
+                };
+                writes.push(Write::Position(position.clone()));
+                loaded.position = position;
+            }
         }
         if let Some(joining) = kept.joining {
             writes.push(Write::Joining(joining.clone()));
@@ -161,32 +172,45 @@ impl Keeper {
     }
 
     async fn keep(&self, who: Who) -> Result<(), Failed> {
-        let Some(identity) = who.identity else {
-            return Ok(());
-        };
-        let found = self.read().await?;
-        let there = found.as_ref().map(|f| f.kept.clone()).unwrap_or_default();
-        let same = there.identity.as_ref() == Some(&identity);
-        if there
-            .identity
-            .as_ref()
-            .is_some_and(|i| is_later(i, &identity))
-            || same && there.former == who.former
-        {
+        if who.identity.is_none() {
             return Ok(());
         }
-        let kept = Kept {
-            member_uid: self.member.member_uid().await?,
-            identity: Some(identity),
-            former: who.former,
-            joining: there.joining,
-        };
+        let found = self.read().await?;
+        let there = found.as_ref().map(|f| f.kept.clone()).unwrap_or_default();
+        let mut kept = merged(&there, who);
+        if kept == there {
+            return Ok(());
+        }
+        kept.member_uid = self.member.member_uid().await?;
         self.write(&kept, found.as_ref()).await?;
         tracing::info!(
             secret = self.name,
+            detached = kept.detached,
             "the identity is kept in the member's Secret"
         );
         Ok(())
+    }
+}
+
+/// What the Secret is to hold: what the disk says, unless the disk was put back. A detachment ends with
+/// the identity that was detached, never because a disk does not know of it.
+fn merged(there: &Kept, who: Who) -> Kept {
+    let spent = who.spent.and(&there.spent.tokens);
+    let both = there.identity.as_ref().zip(who.identity.as_ref());
+    if both.is_some_and(|(there, disk)| is_later(there, disk)) {
+        return Kept {
+            spent,
+            ..there.clone()
+        };
+    }
+    let same = there.identity == who.identity;
+    Kept {
+        identity: who.identity,
+        former: who.former,
+        joining: there.joining.clone(),
+        spent,
+        detached: who.detached || (same && there.detached),
+        member_uid: there.member_uid.clone(),
     }
 }
 

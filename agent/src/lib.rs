@@ -32,7 +32,7 @@ use roadstead_protocol::seal::Keyring;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use anchor::Watchman;
+use anchor::{Counted, Watchman};
 use desk::Desk;
 use identity::Keeper;
 use link::Link;
@@ -204,7 +204,7 @@ async fn live(parts: Parts, mut shutdown: Pin<&mut impl Future<Output = ()>>) ->
         () = shutdown.as_mut() => return Ok(()),
         identified = identified(&parts, keeper.as_ref(), &disk, &mut loaded) => identified?,
     }
-    let boot = anchor::count(&env, &disk, &loaded.boot).await?;
+    let Counted { boot, written } = anchor::count(&env, &disk, &loaded.boot).await?;
     tracing::info!(
         boot = boot.counter,
         items = loaded.items.len(),
@@ -219,6 +219,7 @@ async fn live(parts: Parts, mut shutdown: Pin<&mut impl Future<Output = ()>>) ->
         desk: desk.clone(),
         member: member.clone(),
         boot,
+        written,
         start,
     };
     tasks.spawn(watchman.run(seed(&env)));
@@ -236,6 +237,7 @@ async fn live(parts: Parts, mut shutdown: Pin<&mut impl Future<Output = ()>>) ->
         disk: disk.clone(),
         join: parts.join,
         joining: loaded.joining,
+        spent: loaded.spent,
         identity: loaded.identity,
         former: loaded.former,
         start: started,
@@ -268,6 +270,10 @@ async fn identified(
         (None, None) => Err(Error::NotJoined),
         (Some(identity), Some(token)) if !loaded.position.detached => {
             ignored(identity, token, parts.options.identity_secret.as_deref());
+            Ok(())
+        }
+        (Some(_), Some(token)) if loaded.spent.has(&token.id) => {
+            spent(token);
             Ok(())
         }
         (Some(_) | None, Some(_)) | (Some(_), None) => Ok(()),
@@ -328,6 +334,16 @@ fn ignored(identity: &store::record::Identity, token: &JoinToken, secret: Option
          where that hub detached the cluster, or knows it no more. To join as {}/{} all the same, detach the cluster, \
          or start with an empty data folder",
         token.namespace, token.name
+    );
+}
+
+/// Says that a join string is the one that this agent joined with before its cluster was detached.
+fn spent(token: &JoinToken) {
+    tracing::warn!(
+        token = %token.id,
+        "this cluster was detached, and the join string is the one that it had joined with before that: it does not \
+         bring it back. Ask the hub for another: `roadstead join {} -n {}`",
+        token.name, token.namespace
     );
 }
 

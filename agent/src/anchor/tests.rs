@@ -7,7 +7,7 @@ use tokio::task::JoinHandle;
 use super::*;
 use crate::member::fake::{Fake, Fault};
 use crate::store::record::Position;
-use crate::store::tests::{MemoryDisk, env};
+use crate::store::tests::{Full, MemoryDisk, env};
 
 const PATH: &str = "/api/v1/namespaces/roadstead-system/configmaps/roadstead-agent";
 
@@ -18,11 +18,9 @@ struct Agent {
 }
 
 async fn agent(fake: &Fake, disk: &MemoryDisk, nonce: u64) -> Agent {
-    let (disk, loaded, _) = Disk::open(env(), disk.opener()).await.unwrap();
-    let boot = Boot {
-        nonce,
-        ..count(&env(), &disk, &loaded.boot).await.unwrap()
-    };
+    let (disk, loaded, _) = Disk::open(env(), disk.watched_opener()).await.unwrap();
+    let Counted { boot, written } = count(&env(), &disk, &loaded.boot).await.unwrap();
+    let boot = Boot { nonce, ..boot };
     let desk = Arc::new(Desk::new(&loaded));
     let (send, start) = watch::channel(None);
     let member = Member::new(fake.client());
@@ -31,6 +29,7 @@ async fn agent(fake: &Fake, disk: &MemoryDisk, nonce: u64) -> Agent {
         desk: desk.clone(),
         member,
         boot,
+        written,
         start: send,
     };
     let task = tokio::spawn(watchman.run(1));
@@ -177,4 +176,35 @@ async fn the_position_object_of_another_identity_is_left_alone_until_the_hub_let
         (&said(&fake)["boot"], &said(&fake)["position"]),
         (&json!("5"), &json!(""))
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_start_that_a_full_disk_does_not_take_counts_on_the_member_until_it_does() {
+    let (fake, disk) = (Fake::new(), MemoryDisk::default());
+    let first = agent(&fake, &disk, 1).await;
+    first.task.abort();
+    assert!(first.task.await.is_err());
+    drop(first.desk);
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    disk.full(Full::All);
+    // With the member away nobody hears of a start that is nowhere written down.
+    fake.state().fault = Some(Box::new(|_, _| Some(Fault::Silence)));
+    let second = agent(&fake, &disk, 2).await;
+    assert_eq!(*second.start.borrow(), None);
+    second.task.abort();
+    assert!(second.task.await.is_err());
+    fake.state().fault = None;
+    let third = agent(&fake, &disk, 3).await;
+    assert_eq!(
+        (third.start().boot.counter, &said(&fake)["boot"]),
+        (2, &json!("2"))
+    );
+    assert!(third.desk.gate().is_open(), "what is there is kept");
+    disk.full(Full::Not);
+    tokio::time::sleep(CHECK_EVERY * 3).await;
+    third.task.abort();
+    assert!(third.task.await.is_err());
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let (_, loaded, _) = Disk::open(env(), disk.opener()).await.unwrap();
+    assert_eq!((loaded.boot.counter, loaded.boot.nonce), (2, 3));
 }

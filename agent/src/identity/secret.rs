@@ -11,7 +11,7 @@ use super::Keeper;
 use crate::Error;
 use crate::member::Resource;
 use crate::member::own::{Failed, NAMESPACE, core};
-use crate::store::record::{Former, Identity, Joining, decode, encode};
+use crate::store::record::{Former, Identity, Joining, Spent, decode, encode};
 
 /// The Secret's type: nobody else's.
 const TYPE: &str = "roadstead.dev/agent-identity";
@@ -27,6 +27,10 @@ pub struct Kept {
     pub former: Former,
     /// The key that a join string was, or is being, redeemed for.
     pub joining: Option<Joining>,
+    /// The join strings that it has joined with.
+    pub spent: Spent,
+    /// Whether its hub said that the cluster was detached: the next pod is to know it too.
+    pub detached: bool,
     /// The UID of the `kube-system` namespace of the member that this belongs to.
     pub member_uid: String,
 }
@@ -92,11 +96,17 @@ impl Keeper {
 const IDENTITY: &str = "identity";
 const FORMER: &str = "former";
 const JOINING: &str = "joining";
+const SPENT: &str = "spent";
+const DETACHED: &str = "detached";
+/// What stands in [`DETACHED`].
+const TRUE: &[u8] = b"true";
 const MEMBER_UID: &str = "memberUid";
 const HUB: &str = "hub";
 const CLUSTER: &str = "cluster";
 /// All that we write; the last two are for people.
-const FIELDS: [&str; 6] = [IDENTITY, FORMER, JOINING, MEMBER_UID, HUB, CLUSTER];
+const FIELDS: [&str; 8] = [
+    IDENTITY, FORMER, JOINING, SPENT, DETACHED, MEMBER_UID, HUB, CLUSTER,
+];
 
 /// The records are those of the disk, so that every release that reads a disk reads a Secret.
 fn data(kept: &Kept) -> BTreeMap<&'static str, Value> {
@@ -113,6 +123,12 @@ fn data(kept: &Kept) -> BTreeMap<&'static str, Value> {
     }
     if let Some(joining) = &kept.joining {
         put(JOINING, &encode(joining));
+    }
+    if !kept.spent.tokens.is_empty() {
+        put(SPENT, &encode(&kept.spent));
+    }
+    if kept.detached {
+        put(DETACHED, TRUE);
     }
     data
 }
@@ -136,11 +152,21 @@ fn parse(object: &Value) -> Result<Kept, String> {
     let joining = field(JOINING).transpose()?.map(|bytes| {
         decode(&bytes).map_err(|error| format!("a joining key that cannot be read ({error})"))
     });
+    let spent = field(SPENT).transpose()?.map(|bytes| {
+        decode(&bytes).map_err(|error| format!("spent join tokens that cannot be read ({error})"))
+    });
+    let detached = match field(DETACHED).transpose()?.as_deref() {
+        None => false,
+        Some(TRUE) => true,
+        Some(_) => return Err("a detached that is not true".to_owned()),
+    };
     let member_uid = field(MEMBER_UID).transpose()?.unwrap_or_default();
     Ok(Kept {
         identity: identity.transpose()?,
         former: former.transpose()?.unwrap_or_default(),
         joining: joining.transpose()?,
+        spent: spent.transpose()?.unwrap_or_default(),
+        detached,
         member_uid: String::from_utf8(member_uid).map_err(|_| "a memberUid that is no text")?,
     })
 }

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::member::fake::{Fake, Fault};
-use crate::store::record::Former;
+use crate::store::record::{Former, FormerIdentity, Spent};
 use crate::store::tests::MemoryDisk;
 
 const PATH: &str = "/api/v1/namespaces/roadstead-system/secrets/me";
@@ -92,6 +92,18 @@ fn who(identity: Identity) -> Who {
     Who {
         identity: Some(identity),
         former,
+        ..Who::default()
+    }
+}
+
+fn detached(identity: Identity) -> Who {
+    let spent = Spent {
+        tokens: vec!["a".to_owned()],
+    };
+    Who {
+        spent,
+        detached: true,
+        ..who(identity)
     }
 }
 
@@ -230,4 +242,97 @@ async fn a_disk_that_knows_who_it_is_does_not_wait_for_the_member() {
         .await
         .unwrap()
         .unwrap();
+}
+
+#[tokio::test]
+async fn a_pod_with_an_empty_disk_knows_that_it_was_detached_and_what_brought_it_in() {
+    let fake = fake();
+    start(&fake, Some(&token("a"))).await.unwrap();
+    keep(&fake, identity("c1", None)).await;
+    assert!(!start(&fake, None).await.unwrap().position.detached);
+    let keeper = keeper(&fake);
+    let told = keeper.keep(detached(identity("c1", None)));
+    assert!(told.await.is_ok());
+    let next = start(&fake, Some(&token("a"))).await.unwrap();
+    assert!(next.position.detached);
+    assert!(next.spent.has("a") && !next.spent.has("b"));
+    // A disk that was put back to before knows nothing of it, and ends nothing.
+    let writes = fake.state().writes.len();
+    keep(&fake, identity("c1", None)).await;
+    assert_eq!(fake.state().writes.len(), writes);
+    assert!(kept(&fake).await.detached);
+    // Joining does.
+    keep(&fake, identity("c2", None)).await;
+    assert!(!kept(&fake).await.detached);
+    assert!(kept(&fake).await.spent.has("a"));
+    let data = fake.get(PATH).unwrap()["data"].clone();
+    assert!(data.get("detached").is_none(), "{data}");
+}
+
+#[tokio::test]
+async fn what_the_disk_learns_of_a_detachment_is_what_is_kept() {
+    let (disk, _, _) = Disk::open(system::env(), MemoryDisk::default().opener())
+        .await
+        .unwrap();
+    let told = disk.who();
+    let at = |detached| {
+        Write::Position(Position {
+            detached,
+            ..Position::default()
+        })
+    };
+    for (writes, detached) in [
+        (vec![at(true)], true),
+        (vec![at(false)], false),
+        (vec![at(true)], true),
+        (vec![Write::Forget], false),
+    ] {
+        disk.commit(writes).await.unwrap();
+        assert_eq!(told.borrow().detached, detached);
+    }
+}
+
+/// The Secret as it was released.
+fn golden() -> Value {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("golden/secret.v1.json");
+    serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
+}
+
+#[tokio::test]
+async fn the_secret_is_written_and_read_as_it_was_released() {
+    let expected = Kept {
+        identity: Some(Identity {
+            key: vec![1; 32],
+            certificates: vec![vec![2, 3]],
+            hub: "hub".into(),
+            cluster: "cluster".into(),
+            addresses: vec!["hub.example.org:7443".into()],
+            authorities: vec![vec![4]],
+        }),
+        former: Former {
+            authorities: vec![vec![5]],
+            identities: vec![FormerIdentity {
+                key: vec![1; 32],
+                certificates: vec![vec![2, 3]],
+            }],
+            addresses: vec!["old.example.org:7443".into()],
+        },
+        joining: Some(Joining {
+            token: "0a1b".into(),
+            key: vec![1; 32],
+        }),
+        spent: Spent {
+            tokens: vec!["0a1b".into()],
+        },
+        detached: true,
+        member_uid: "member".into(),
+    };
+    let fake = fake();
+    fake.put(PATH, golden());
+    assert_eq!(kept(&fake).await, expected);
+    fake.remove(PATH);
+    assert!(keeper(&fake).write(&expected, None).await.is_ok());
+    let written = fake.get(PATH).unwrap();
+    assert_eq!(written["data"], golden()["data"]);
+    assert_eq!(written["type"], golden()["type"]);
 }

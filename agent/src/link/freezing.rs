@@ -3,47 +3,58 @@
 //!
 //! Judges none of them, and tries none again: the hub says the newest anew in every session.
 
+use roadstead_protocol::env::BoxFuture;
 use tokio::sync::oneshot;
 
 use crate::store::DiskError;
 
-/// The last order that is being written, behind those before it.
+type Written = Result<(), DiskError>;
+
+/// The order that is being written, and what waits behind it.
 #[derive(Default)]
-pub(super) struct Freezing(Option<oneshot::Receiver<Result<(), DiskError>>>);
+pub(super) struct Freezing {
+    writing: Option<oneshot::Receiver<Written>>,
+    /// The newest alone, however many came meanwhile: it says all that those before it would.
+    waiting: Option<BoxFuture<Written>>,
+}
 
 impl Freezing {
-    /// Runs `write` once what was to be written before is written or not. Only what becomes of this
-    /// one is heard of then: it takes the place of those before.
-    pub(super) fn then(
-        &mut self,
-        write: impl Future<Output = Result<(), DiskError>> + Send + 'static,
-    ) {
-        let former = self.0.take();
+    /// Runs `write` once what is being written is written or not, unless another comes before that: it
+    /// takes the place of the one that waits. Only what becomes of the last is heard of.
+    pub(super) fn then(&mut self, write: impl Future<Output = Written> + Send + 'static) {
+        if self.writing.is_some() {
+            self.waiting = Some(Box::pin(write));
+        } else {
+            self.begin(write);
+        }
+    }
+
+    fn begin(&mut self, write: impl Future<Output = Written> + Send + 'static) {
         let (done, written) = oneshot::channel();
-        tokio::spawn(async move {
-            if let Some(former) = former {
-                drop(former.await);
-            }
-            // The session may be over; what is written stands.
-            drop(done.send(write.await));
-        });
-        self.0 = Some(written);
+        // The session may be over; what is written stands.
+        tokio::spawn(async move { drop(done.send(write.await)) });
+        self.writing = Some(written);
     }
 
     /// What became of the last one, once; pends while none is being written. Cancel safe.
-    pub(super) async fn next(&mut self) -> Result<(), DiskError> {
-        let Some(written) = &mut self.0 else {
-            return std::future::pending().await;
-        };
-        let result = written.await.unwrap_or(Err(DiskError::Closed));
-        self.0 = None;
-        result
+    pub(super) async fn next(&mut self) -> Written {
+        loop {
+            let Some(writing) = &mut self.writing else {
+                return std::future::pending().await;
+            };
+            let result = writing.await.unwrap_or(Err(DiskError::Closed));
+            self.writing = None;
+            match self.waiting.take() {
+                Some(write) => self.begin(write),
+                None => return result,
+            }
+        }
     }
 
     /// Waits until none is being written.
     pub(super) async fn over(&mut self) {
-        if let Some(written) = self.0.take() {
-            drop(written.await);
+        while self.writing.is_some() {
+            drop(self.next().await);
         }
     }
 }
@@ -68,7 +79,23 @@ mod tests {
             });
         }
         assert!(freezing.next().await.is_ok());
-        assert_eq!(*landed.lock().unwrap(), ["freeze", "thaw", "freeze again"]);
+        assert_eq!(*landed.lock().unwrap(), ["freeze", "freeze again"]);
         freezing.over().await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn orders_by_the_thousand_make_two_writes() {
+        let landed = Arc::new(Mutex::new(Vec::new()));
+        let mut freezing = Freezing::default();
+        for turn in 0..1000 {
+            let landed = landed.clone();
+            freezing.then(async move {
+                tokio::time::sleep(Duration::from_secs(1)).await;
+                landed.lock().unwrap().push(turn);
+                Ok(())
+            });
+        }
+        freezing.over().await;
+        assert_eq!(*landed.lock().unwrap(), [0, 999]);
     }
 }

@@ -15,7 +15,7 @@ use crate::Error;
 use crate::anchor::Start;
 use crate::desk::Entered;
 use crate::plan::Owner;
-use crate::store::record::{Former, Identity, Joining, Position};
+use crate::store::record::{Former, Identity, Joining, Position, Spent};
 use crate::store::{Disk, DiskError, Write};
 
 /// Why the hub was not joined.
@@ -62,6 +62,11 @@ impl Road {
         let (kept, mut writes, joined) = settled(before.as_ref(), granted, &key);
         let attached = attached(self.link.desk.position(), &joined);
         writes.extend(attached.clone().map(Write::Position));
+        let spent = Spent {
+            tokens: vec![token.id.clone()],
+        };
+        let spent = spent.and(&self.link.spent.tokens);
+        writes.push(Write::Spent(spent.clone()));
         let clock = keep::noted(&self.link.clock, &kept.identity.certificates);
         let writes = writes
             .into_iter()
@@ -90,6 +95,7 @@ impl Road {
         self.worth = Worth::Good;
         self.link.join = None;
         self.link.joining = None;
+        self.link.spent = spent;
         Ok(joined)
     }
 }

@@ -51,9 +51,25 @@ enum Talk {
     Nowhere(Option<Doubt>),
 }
 
+/// The join string that was given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum InHand {
+    /// There is none.
+    None,
+    /// The agent has joined with it already. A hub that was put back to before that takes it again, but
+    /// nobody has asked for a detachment to end.
+    Spent,
+    /// Another one.
+    Fresh,
+}
+
 /// Whether to join with the join string that was given.
-fn joins(token: bool, identity: bool, detached: bool, worth: Worth) -> bool {
-    token && (!identity || detached || worth == Worth::Nothing)
+fn joins(in_hand: InHand, identity: bool, detached: bool, worth: Worth) -> bool {
+    match in_hand {
+        InHand::None => false,
+        InHand::Spent => !identity || (!detached && worth == Worth::Nothing),
+        InHand::Fresh => !identity || detached || worth == Worth::Nothing,
+    }
 }
 
 impl Road {
@@ -84,14 +100,21 @@ impl Road {
         start: &Start,
         backoff: &mut Backoff,
     ) -> Result<Duration, Error> {
-        let detached = self.link.desk.position().detached;
-        let token = self.link.join.is_some();
         match self.keep.clone() {
-            Some(keep) if !joins(token, true, detached, self.worth) => {
-                self.attend(endpoint, keep, start, backoff).await
-            }
+            Some(keep) if !self.joins() => self.attend(endpoint, keep, start, backoff).await,
             _ => self.join_in(endpoint, start, backoff).await,
         }
+    }
+
+    /// Whether the join string that was given, if any, is to be used now.
+    fn joins(&self) -> bool {
+        let in_hand = match &self.link.join {
+            None => InHand::None,
+            Some(token) if self.link.spent.has(&token.id) => InHand::Spent,
+            Some(_) => InHand::Fresh,
+        };
+        let detached = self.link.desk.position().detached;
+        joins(in_hand, self.keep.is_some(), detached, self.worth)
     }
 
     async fn join_in(
@@ -165,7 +188,7 @@ impl Road {
         self.unproven = true;
         Ok(match (helped, self.worth) {
             (true, _) => Duration::ZERO,
-            (false, Worth::Nothing) if self.link.join.is_none() => DETACHED_WAIT,
+            (false, Worth::Nothing) if !self.joins() => DETACHED_WAIT,
             (false, _) => {
                 tracing::debug!(?doubt, "it did not help");
                 backoff.next_wait()
@@ -291,8 +314,7 @@ impl Road {
                 self.worth = Worth::Nothing;
                 self.detach().await;
                 // A join string in hand is tried at once.
-                let in_hand = self.link.join.is_some();
-                Ok(if in_hand {
+                Ok(if self.joins() {
                     Duration::ZERO
                 } else {
                     DETACHED_WAIT
@@ -341,10 +363,20 @@ mod tests {
 
     #[test]
     fn a_join_string_is_used_by_whom_no_hub_knows() {
-        assert!(!joins(false, false, true, Worth::Nothing), "there is none");
-        assert!(joins(true, false, false, Worth::Good));
-        assert!(!joins(true, true, false, Worth::Good));
-        assert!(joins(true, true, true, Worth::Good));
-        assert!(joins(true, true, false, Worth::Nothing));
+        use InHand::{Fresh, None, Spent};
+        assert!(!joins(None, false, true, Worth::Nothing), "there is none");
+        for in_hand in [Fresh, Spent] {
+            assert!(joins(in_hand, false, false, Worth::Good));
+            assert!(!joins(in_hand, true, false, Worth::Good));
+            assert!(joins(in_hand, true, false, Worth::Nothing));
+        }
+        assert!(joins(Fresh, true, true, Worth::Good));
+    }
+
+    #[test]
+    fn a_join_string_that_was_used_ends_no_detachment() {
+        for worth in [Worth::Good, Worth::Nothing] {
+            assert!(!joins(InHand::Spent, true, true, worth));
+        }
     }
 }

@@ -18,8 +18,8 @@ use tokio::task::JoinHandle;
 use super::error::{DiskError, OpenError};
 use super::load::{Loaded, load_sealed};
 use super::record::{
-    Boot, Clock, Former, Freeze, Identity, Inventory, Item, Joining, Position, RecordError, encode,
-    encode_key, open_bytes, seal_bytes,
+    Boot, Clock, Former, Freeze, Identity, Inventory, Item, Joining, Position, RecordError, Spent,
+    encode, encode_key, open_bytes, seal_bytes,
 };
 use super::vault::Vault;
 use crate::Opener;
@@ -33,6 +33,7 @@ pub(super) const INVENTORY: Table = TableDefinition::new("inventory");
 
 pub(super) const IDENTITY: &[u8] = b"identity";
 pub(super) const JOINING: &[u8] = b"joining";
+pub(super) const SPENT: &[u8] = b"spent";
 pub(super) const BOOT: &[u8] = b"boot";
 pub(super) const POSITION: &[u8] = b"position";
 pub(super) const FREEZE: &[u8] = b"freeze";
@@ -49,6 +50,10 @@ pub struct Who {
     pub identity: Option<Identity>,
     /// Who it was, and whom it believed.
     pub former: Former,
+    /// The tokens that it has joined with.
+    pub spent: Spent,
+    /// Whether its hub said that the cluster was detached.
+    pub detached: bool,
 }
 
 /// One thing to write.
@@ -60,6 +65,8 @@ pub enum Write {
     Joining(Joining),
     /// It has joined.
     DropJoining,
+    /// With which tokens it has joined.
+    Spent(Spent),
     /// What it knew and had before.
     Former(Former),
     /// How late it is at least.
@@ -96,6 +103,12 @@ impl Write {
             who.identity = Some(identity.clone());
         } else if let Self::Former(former) = self {
             who.former = former.clone();
+        } else if let Self::Spent(spent) = self {
+            who.spent = spent.clone();
+        } else if let Self::Position(position) = self {
+            who.detached = position.detached;
+        } else if matches!(self, Self::Forget) {
+            who.detached = false;
         }
     }
 }
@@ -170,6 +183,8 @@ impl Disk {
                 who: Arc::new(watch::Sender::new(Who {
                     identity: loaded.identity.clone(),
                     former: loaded.former.clone(),
+                    spent: loaded.spent.clone(),
+                    detached: loaded.position.detached,
                 })),
             },
             loaded,
@@ -327,6 +342,7 @@ fn write_one(
         Write::Identity(identity) => put(META, IDENTITY, encode(identity)),
         Write::Joining(joining) => put(META, JOINING, encode(joining)),
         Write::DropJoining => drop_key(META, JOINING),
+        Write::Spent(spent) => put(META, SPENT, encode(spent)),
         Write::Former(former) => put(META, FORMER, encode(former)),
         Write::Clock(clock) => put(META, CLOCK, encode(clock)),
         Write::Forget => {

@@ -18,7 +18,7 @@ use roadstead_protocol::seal::Keyring;
 use super::error::OpenError;
 use super::renew;
 use super::vault::Vault;
-use super::view::{Source, or_view};
+use super::view::{self, Source, or_view};
 use crate::Opener;
 
 const FILE: &str = "agent.redb";
@@ -48,7 +48,12 @@ impl Folder {
         make_private(path).map_err(failed)?;
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false);
-        let lock = options.open(path.join(LOCK)).map_err(failed)?;
+        let lock = match options.open(path.join(LOCK)) {
+            // A lock that is there can be taken where nothing can be written.
+            Err(error) if view::no_room(&error) => File::open(path.join(LOCK)).map_err(|_| error),
+            opened => opened,
+        };
+        let lock = lock.map_err(failed)?;
         match lock.try_lock() {
             Ok(()) => Ok(Self {
                 path: path.to_owned(),
@@ -88,7 +93,13 @@ impl Folder {
         if !renew::may_be_due(length, &vault) {
             return Ok(false);
         }
-        let database = open(&self.path)?;
+        let database = match open(&self.path) {
+            Err(error) if view::takes_no_writes(&error) => {
+                tracing::warn!(%error, "the agent's file cannot be looked through; it stays as it is until the next start");
+                return Ok(false);
+            }
+            opened => opened?,
+        };
         if !renew::is_due(&database, length, &vault)? {
             return Ok(false);
         }

@@ -9,12 +9,12 @@ use serde::de::DeserializeOwned;
 
 use super::disk::{
     BOOT, CLOCK, CONTENTS, FORMER, FREEZE, IDENTITY, INVENTORY, ITEMS, JOINING, META, POSITION,
-    Table,
+    SPENT, Table,
 };
 use super::error::OpenError;
 use super::record::{
-    Boot, Clock, Former, Freeze, Identity, Inventory, Item, Joining, Position, RecordError, decode,
-    decode_key,
+    Boot, Clock, Former, Freeze, Identity, Inventory, Item, Joining, Position, RecordError, Spent,
+    decode, decode_key,
 };
 use super::vault::Vault;
 
@@ -25,6 +25,8 @@ pub struct Loaded {
     pub identity: Option<Identity>,
     /// The key that it was joining with; `None` after it joined.
     pub joining: Option<Joining>,
+    /// The tokens that it has joined with.
+    pub spent: Spent,
     /// What it knew and had before.
     pub former: Former,
     /// How late it is at least.
@@ -56,6 +58,7 @@ pub(super) fn load_sealed(database: &Database, vault: &Vault) -> Result<Loaded, 
     let mut loaded = Loaded {
         identity: one((database, vault), IDENTITY, "identity")?,
         joining: one((database, vault), JOINING, "joining")?,
+        spent: one((database, vault), SPENT, "spent")?.unwrap_or_default(),
         former: one((database, vault), FORMER, "former")?.unwrap_or_default(),
         clock: one((database, vault), CLOCK, "clock")?.unwrap_or_default(),
         boot: one((database, vault), BOOT, "boot")?.unwrap_or_default(),

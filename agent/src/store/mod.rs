@@ -15,6 +15,8 @@ mod vault;
 pub(crate) mod view;
 
 #[cfg(test)]
+mod full_tests;
+#[cfg(test)]
 mod sealed_tests;
 #[cfg(test)]
 pub(crate) mod tests;

@@ -83,6 +83,35 @@ impl std::fmt::Debug for Joining {
     }
 }
 
+/// Most join tokens that are remembered as spent.
+const SPENT_MAX: usize = 16;
+
+/// The join tokens that this agent has joined with: a hub that was put back to before that would take
+/// them again, and nobody has asked for that.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Spent {
+    /// Their ids, the last one first.
+    pub tokens: Vec<String>,
+}
+
+impl Spent {
+    /// Whether the agent has joined with the token `id`.
+    pub fn has(&self, id: &str) -> bool {
+        self.tokens.iter().any(|token| token == id)
+    }
+
+    /// With further ids behind these, each once, as many as are remembered.
+    pub fn and(mut self, others: &[String]) -> Self {
+        for id in others {
+            if !self.has(id) {
+                self.tokens.push(id.clone());
+            }
+        }
+        self.tokens.truncate(SPENT_MAX);
+        self
+    }
+}
+
 /// What the agent knew and had before, for the day on which what it has now is of no use: its hub's
 /// authority was replaced while it slept, or its hub was restored from before that.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

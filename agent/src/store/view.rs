@@ -20,6 +20,9 @@ const BLOCK: u64 = 4096;
 /// What opening may write until it is given up, in blocks (64 MiB). A repair writes a few.
 const BLOCKS_MAX: usize = 16 * 1024;
 
+/// What the operating system says of a disk that fails: it has no [`ErrorKind`].
+const EIO: i32 = 5;
+
 /// Where a file's bytes are to be had.
 pub(crate) trait Source: std::fmt::Debug + Send + Sync + 'static {
     /// How many there are.
@@ -32,7 +35,9 @@ pub(crate) trait Source: std::fmt::Debug + Send + Sync + 'static {
 /// Opens sources, each time it is called.
 pub(crate) type OpenSource = Arc<dyn Fn() -> Result<Box<dyn Source>, Error> + Send + Sync>;
 
-/// An opener that looks at the source where `open`, which worked before, fails for the disk's sake.
+/// An opener that looks at the source where `open` fails for the disk's sake. What was open before is
+/// looked at whatever the disk says; at a start it must be clear that the disk takes no writes, for
+/// a folder that is not ours, say, is somebody's mistake.
 pub(crate) fn or_view(open: Opener, source: OpenSource) -> Opener {
     let opened = AtomicBool::new(false);
     Arc::new(move || {
@@ -43,12 +48,36 @@ pub(crate) fn or_view(open: Opener, source: OpenSource) -> Opener {
             }
             Err(error) => error,
         };
-        if !opened.load(Ordering::Acquire) || !is_the_disks(&error) {
+        let fails = if opened.load(Ordering::Acquire) {
+            is_the_disks(&error)
+        } else {
+            takes_no_writes(&error)
+        };
+        if !fails {
             return Err(error);
         }
         // What the view cannot do is no news beside why it is needed.
-        view(source().map_err(DatabaseError::from)?).map_err(|_| error)
+        let source = source().ok();
+        source.and_then(|s| view(s).ok()).ok_or(error)
     })
+}
+
+/// Whether the disk is full, has failed, or is mounted read-only.
+pub(super) fn takes_no_writes(error: &DatabaseError) -> bool {
+    let DatabaseError::Storage(StorageError::Io(error)) = error else {
+        return false;
+    };
+    no_room(error)
+}
+
+/// As [`takes_no_writes`], of the operating system's own words.
+pub(super) fn no_room(error: &Error) -> bool {
+    let kinds = [
+        ErrorKind::StorageFull,
+        ErrorKind::QuotaExceeded,
+        ErrorKind::ReadOnlyFilesystem,
+    ];
+    kinds.contains(&error.kind()) || error.raw_os_error() == Some(EIO)
 }
 
 /// Whether it is the disk that fails, and not what is on it.
@@ -65,6 +94,10 @@ fn is_the_disks(error: &DatabaseError) -> bool {
 }
 
 fn view(source: Box<dyn Source>) -> Result<Database, DatabaseError> {
+    if source.length().map_err(DatabaseError::from)? == 0 {
+        // redb would make a new database of it.
+        return Err(short().into());
+    }
     let view = View {
         inner: Arc::new(Inner {
             length: Mutex::new(source.length().map_err(DatabaseError::from)?),

@@ -153,6 +153,27 @@ fn a_key_to_join_with_is_written_as_it_was_released() {
 }
 
 #[test]
+fn tokens_that_were_spent_are_written_as_they_were_released() {
+    let spent = Spent {
+        tokens: vec!["0a1b".into()],
+    };
+    check("spent", &spent);
+}
+
+#[test]
+fn the_last_tokens_that_were_spent_are_remembered() {
+    let mut spent = Spent::default();
+    for id in 0..100 {
+        let last = Spent {
+            tokens: vec![id.to_string()],
+        };
+        spent = last.and(&spent.tokens).and(&["99".to_owned()]);
+    }
+    assert_eq!(spent.tokens.len(), SPENT_MAX);
+    assert!(spent.has("99") && spent.has("85") && !spent.has("1"));
+}
+
+#[test]
 fn what_is_not_a_record_is_refused() {
     let check =
         |bytes: &[u8], expected: RecordError| assert_eq!(decode::<Boot>(bytes), Err(expected));
