@@ -17,7 +17,7 @@ use super::tls::HUB_NAME;
 use super::transport;
 use crate::env::{Entropy, Env, WallClock};
 
-pub use super::transport::{IDLE_TIMEOUT, KEEP_ALIVE};
+pub use super::transport::{IDLE_TIMEOUT, KEEP_ALIVE, KEEP_ALIVE_AGENT};
 
 /// How long one attempt to connect may take.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -146,7 +146,7 @@ pub fn client_config(
         entropy.fill(&mut id);
         ConnectionId::new(&id)
     }));
-    config.transport_config(Arc::new(transport::config()));
+    config.transport_config(Arc::new(transport::config(KEEP_ALIVE_AGENT)));
     Ok(config)
 }
 
@@ -306,7 +306,7 @@ pub fn server_config(
     let mut config = quinn::ServerConfig::new(crypto, secrets.token_key());
     config.time_source(Arc::new(WallTime(Arc::clone(&env.clock))));
     config.max_incoming(INCOMING_MAX);
-    config.transport_config(Arc::new(transport::config()));
+    config.transport_config(Arc::new(transport::config(KEEP_ALIVE)));
     Ok(config)
 }
 

@@ -23,8 +23,8 @@ use super::table::Table;
 const HEADERS: u64 = 28;
 /// How long nothing happens before bytes are counted.
 const SETTLE: Duration = Duration::from_secs(20);
-/// How long idle bytes are counted.
-const IDLE: Duration = Duration::from_secs(180);
+/// How long idle bytes are counted: ten keep-alives, so that it matters little when it begins.
+const IDLE: Duration = Duration::from_secs(220);
 /// The goals, in bytes.
 const PER_HOUR: f64 = 20_000.0;
 const PER_CHANGE: u64 = 2_000;
