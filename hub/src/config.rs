@@ -1,6 +1,7 @@
 //! The command line of `roadstead`. What says where or how is an environment variable too; what makes a
 //! command do more than it would (all of them, without a seal, with contents) has to be typed.
 
+mod preview;
 mod waiting;
 
 use std::net::SocketAddr;
@@ -8,6 +9,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub use preview::Preview;
 pub use waiting::{Clusters, Freeze, Reconcile, Unfreeze};
 
 /// Keeps a fleet of Kubernetes clusters in the state people asked for, also where the network is bad.
@@ -72,6 +74,9 @@ pub enum Command {
     Status(Status),
     /// Why an object runs where it runs, and why not elsewhere
     Why(Why),
+    /// What a change will do to the fleet: who gets what, what moves and goes, and what changes in it.
+    /// Nothing is written. Exits with 0 where nothing would change, 1 where something would, 2 on errors
+    Preview(Preview),
     /// Run one simulated member cluster as a process of its own
     SimulatedMember(SimulatedMember),
     /// Print the shell completion to source, as in `source <(roadstead completion bash)`
@@ -246,6 +251,10 @@ pub struct Join {
     /// said, the volume ends with the pod, which loses nothing
     #[arg(long, env = "ROADSTEAD_STORAGE", value_name = "SIZE")]
     pub storage: Option<String>,
+    /// With `--output manifest`: seals the agent's volume with the key in this Secret of the member's
+    /// namespace roadstead-system, a file of `roadstead keygen` under the name `key`
+    #[arg(long, env = "ROADSTEAD_KEY_SECRET", value_name = "NAME")]
+    pub key_secret: Option<String>,
     /// Which hub.
     #[command(flatten)]
     pub target: Target,

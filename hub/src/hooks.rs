@@ -35,6 +35,7 @@ use serde_json::Value;
 pub use removal::Limits;
 
 /// The hub's hooks.
+#[derive(Clone)]
 pub struct HubHooks {
     /// The clock that deletion records are dated with.
     pub env: Env,
@@ -108,6 +109,9 @@ impl Hooks for HubHooks {
         if let Some(answer) = crate::rotation::page(&self.authority, page) {
             return Some(answer);
         }
+        if let Some(answer) = crate::preview::page(self, page) {
+            return Some(answer);
+        }
         let backup = crate::backup::page(&self.env, &self.store, page)?;
         Some(Box::pin(std::future::ready(backup)))
     }
@@ -121,10 +125,20 @@ impl Hooks for HubHooks {
     }
 
     fn ready(&self) -> Result<(), String> {
-        match self.store.stats().outage {
-            Some(outage) => Err(format!("the store takes no writes: {outage}")),
+        match self.store.stats().ended {
+            Some(ended) => Err(ended.to_owned()),
             None => Ok(()),
         }
+    }
+
+    /// A disk that takes no writes: reads, watches and agents' sessions go on, and would not for somebody
+    /// whom a load balancer sends nowhere.
+    fn notices(&self) -> Vec<(&'static str, Result<(), String>)> {
+        let disk = match self.store.stats().outage {
+            Some(outage) => Err(format!("the store takes no writes: {outage}")),
+            None => Ok(()),
+        };
+        vec![("disk", disk)]
     }
 }
 

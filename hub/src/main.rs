@@ -20,10 +20,10 @@ fn main() -> std::process::ExitCode {
         }
     };
     match runtime.block_on(roadstead_hub::shell::run(cli)) {
-        Ok(()) => std::process::ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("roadstead: {error:#}");
-            std::process::ExitCode::FAILURE
+        Ok(code) => code,
+        Err(failure) => {
+            eprintln!("roadstead: {:#}", failure.error);
+            failure.code
         }
     }
 }

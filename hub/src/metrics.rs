@@ -124,7 +124,7 @@ impl Numbers {
             }),
             ("store_syncs", "Syncs since the start", |s| s.syncs),
             ("store_outage", "1 while nothing can be written", |s| {
-                u64::from(s.outage.is_some())
+                u64::from(s.outage.is_some() || s.ended.is_some())
             }),
         ] {
             let series: Vec<Series<'_>> = stats

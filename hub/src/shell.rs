@@ -1,6 +1,7 @@
 //! The command line's one entrance: carries out what was parsed.
 
 use std::io::{IsTerminal as _, Write as _};
+use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::CommandFactory as _;
@@ -10,11 +11,34 @@ use crate::config::{Cli, Command, LogFormat};
 use crate::process::Settings;
 use crate::{cli, demo, member, process};
 
-/// Carries out a command line.
+/// What failed, what to do about it, and what the process ends with.
+#[derive(Debug)]
+pub struct Failure {
+    /// For people.
+    pub error: anyhow::Error,
+    /// For scripts.
+    pub code: ExitCode,
+}
+
+/// What a command ends with that failed.
+const FAILED: u8 = 1;
+/// The same, where 1 says something else already.
+const PREVIEW_FAILED: u8 = 2;
+
+/// Carries out a command line; what the process ends with.
 ///
 /// # Errors
 /// What failed, and what to do about it.
-pub async fn run(cli: Cli) -> Result<()> {
+pub async fn run(cli: Cli) -> Result<ExitCode, Failure> {
+    let previews = matches!(cli.command, Command::Preview(_));
+    let failed = if previews { PREVIEW_FAILED } else { FAILED };
+    Box::pin(carry_out(cli)).await.map_err(|error| Failure {
+        error,
+        code: failed.into(),
+    })
+}
+
+async fn carry_out(cli: Cli) -> Result<ExitCode> {
     let Cli {
         command,
         log_format,
@@ -26,7 +50,7 @@ pub async fn run(cli: Cli) -> Result<()> {
     };
     let log = log.unwrap_or_else(|| default_log(&command).to_owned());
     system::telemetry(&log, format, std::io::stderr().is_terminal())?;
-    match command {
+    let done = match command {
         Command::Demo(args) => demo::demo(args).await,
         Command::Hub(args) => {
             let settings = Settings::read(args.config.as_deref())?;
@@ -44,12 +68,18 @@ pub async fn run(cli: Cli) -> Result<()> {
         Command::Unfreeze(args) => say(&cli::unfreeze(&args).await?),
         Command::Status(args) => say(&cli::status(&args).await?),
         Command::Why(args) => say(&cli::why(&args).await?),
+        Command::Preview(args) => {
+            let shown = cli::preview(&args).await?;
+            say(&shown.text)?;
+            return Ok(ExitCode::from(u8::from(shown.differs)));
+        }
         Command::Completion { shell } => {
             let mut text = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "roadstead", &mut text);
             say(&String::from_utf8_lossy(&text))
         }
-    }
+    };
+    done.map(|()| ExitCode::SUCCESS)
 }
 
 /// What is logged where nobody says: a hub's life, but nothing beside what a command prints.
@@ -69,6 +99,7 @@ fn default_log(command: &Command) -> &'static str {
         | Command::Restore(_)
         | Command::Keygen(_)
         | Command::Why(_)
+        | Command::Preview(_)
         | Command::Completion { .. } => "warn,kube_client=off",
     }
 }

@@ -18,6 +18,15 @@ pub enum Error {
     /// A name is none that a key can have.
     #[error("failed to make a key")]
     Key(#[from] InvalidKey),
+    /// What happens in the store cannot be followed.
+    #[error("more changed at once than can be followed")]
+    Unwatched,
+    /// Too many templates would have to be looked at.
+    #[error("{0} templates would have to be looked at, and {1} may be at a time")]
+    TooMany(usize, usize),
+    /// What was decided woke other decisions again and again.
+    #[error("after {0} rounds decisions still woke other decisions")]
+    Restless(usize),
     /// Others wrote the same objects again and again meanwhile.
     #[error("gave up after {0} attempts, each of which was overtaken by another write")]
     Overtaken(u32),

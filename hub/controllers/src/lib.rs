@@ -26,6 +26,7 @@ mod ledger;
 mod objects;
 mod placement;
 mod policy;
+pub mod preview;
 mod queue;
 mod reconciler;
 mod shown;

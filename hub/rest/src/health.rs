@@ -19,20 +19,36 @@ pub(crate) fn health(
     } else {
         inner.hooks.ready()
     };
-    let all = [("ping", Ok(())), ("owner", ready)];
+    let notices = if endpoint == "livez" {
+        Vec::new()
+    } else {
+        inner.hooks.notices()
+    };
+    // Whether a check says something about the whole.
+    let decides = [("ping", Ok(()), true), ("owner", ready, true)];
+    let notices = notices.into_iter().map(|(name, result)| {
+        let alone = check == Some(name);
+        (name, result, alone)
+    });
     let excluded: Vec<&str> = query.all("exclude").collect();
     let asked = |name: &str| check.is_none_or(|c| c == name) && !excluded.contains(&name);
-    let checks: Vec<_> = all.iter().filter(|(name, _)| asked(name)).collect();
+    let checks: Vec<_> = decides
+        .into_iter()
+        .chain(notices)
+        .filter(|(name, ..)| asked(name))
+        .collect();
     if checks.is_empty() && check.is_some() {
         return respond::text(StatusCode::NOT_FOUND, "404 page not found\n");
     }
-    let failed = checks.iter().any(|(_, result)| result.is_err());
+    let failed = checks
+        .iter()
+        .any(|(_, result, decides)| *decides && result.is_err());
     let verbose = query.flag("verbose").unwrap_or_default();
     if !failed && !verbose {
         return respond::text(StatusCode::OK, "ok");
     }
     let mut text = String::new();
-    for (name, result) in checks {
+    for (name, result, _) in checks {
         match result {
             Ok(()) => text.push_str(&format!("[+]{name} ok\n")),
             Err(why) => text.push_str(&format!("[-]{name} failed: {why}\n")),

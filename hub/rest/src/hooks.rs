@@ -95,6 +95,8 @@ pub struct Page<'a> {
     pub method: &'a http::Method,
     /// The path.
     pub path: &'a str,
+    /// The body of a `POST`; of other requests none is read.
+    pub body: &'a [u8],
     /// Who asks: an administrator, for others do not get so far.
     pub user: &'a Identity,
 }
@@ -153,6 +155,12 @@ pub trait Hooks: Send + Sync + 'static {
     /// What is not ready.
     fn ready(&self) -> Result<(), String> {
         Ok(())
+    }
+
+    /// What may be wrong and is no reason to send nobody here any more, by the name of its check:
+    /// `/readyz?verbose` shows it, `/readyz/NAME` fails with it, `/readyz` as a whole does not.
+    fn notices(&self) -> Vec<(&'static str, Result<(), String>)> {
+        Vec::new()
     }
 }
 

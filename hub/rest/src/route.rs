@@ -135,14 +135,18 @@ where
 {
     auth::authorize(&head.who, &head.method, &target, path, head.query.watch())?;
     let Target::Objects(at) = target else {
+        let paged = target == Target::Unknown;
+        let body = match head.method {
+            Method::POST if paged => collected(inner, body).await?,
+            _ => Bytes::new(),
+        };
         let page = Page {
             method: &head.method,
             path,
+            body: &body,
             user: &head.who,
         };
-        if target == Target::Unknown
-            && let Some(answer) = inner.hooks.page(&page)
-        {
+        if paged && let Some(answer) = inner.hooks.page(&page) {
             return answer.await;
         }
         if head.method != Method::GET && head.method != Method::HEAD {
@@ -174,19 +178,28 @@ where
             read::get(inner, &resource, &at, &head.query, head.accept())
         };
     }
+    let body = collected(inner, body).await?;
+    if custom.is_some() {
+        return hooked(inner, resource, at, &head, &body).await;
+    }
+    mutate::run(inner, resource, at, &head, &body).await
+}
+
+/// The body of a request, which must come in time.
+async fn collected<B>(inner: &Inner, body: B) -> Result<Bytes, Status>
+where
+    B: Body<Data = Bytes> + Send,
+    B::Error: std::fmt::Display,
+{
     let collected = decode::collect(body, inner.options.body_bytes_max);
-    let body = tokio::time::timeout(BODY_WITHIN, collected)
+    tokio::time::timeout(BODY_WITHIN, collected)
         .await
         .map_err(|_| {
             Status::timeout(
                 "the body of the request did not come in time",
                 RETRY_AFTER_SECONDS,
             )
-        })??;
-    if custom.is_some() {
-        return hooked(inner, resource, at, &head, &body).await;
-    }
-    mutate::run(inner, resource, at, &head, &body).await
+        })?
 }
 
 /// What is not about objects.

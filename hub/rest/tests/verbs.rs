@@ -318,6 +318,10 @@ impl Hooks for Owner {
         }])
     }
 
+    fn notices(&self) -> Vec<(&'static str, Result<(), String>)> {
+        vec![("disk", Err("it is full".to_owned()))]
+    }
+
     fn subresources(&self, resource: &Resource) -> &'static [&'static str] {
         if resource.kind == "ConfigMap" {
             &["token"]
@@ -357,4 +361,20 @@ async fn the_owner_has_a_say() {
     assert!(!record(&client));
     client.delete(&format!("{MAPS}/a")).await.expect(200);
     assert!(record(&client));
+}
+
+#[tokio::test]
+async fn what_keeps_nothing_from_being_served_fails_only_where_it_is_asked_for() {
+    let registry = Registry::member().expect("tables");
+    let client = Client::over(registry, Options::default(), Arc::new(Owner)).await;
+    assert_eq!(client.get("/readyz").await.expect(200), "ok");
+    assert_eq!(client.get("/livez").await.expect(200), "ok");
+    let all = client.get("/readyz?verbose").await.expect(200).to_string();
+    assert!(all.contains("[-]disk failed: it is full"), "{all}");
+    assert!(all.contains("readyz check passed"), "{all}");
+    let alone = client.get("/readyz/disk").await;
+    assert_eq!(alone.code, 500);
+    assert_eq!(client.get("/livez/disk").await.code, 404);
+    let without = client.get("/readyz?verbose&exclude=disk").await.expect(200);
+    assert!(!without.to_string().contains("disk"), "{without}");
 }

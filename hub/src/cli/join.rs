@@ -3,7 +3,7 @@
 use roadstead_machinery::selector::LabelSelector;
 use serde_json::{Value, json};
 
-use super::manifest::{self, Choice, Manifest};
+use super::manifest::{self, Choice, Flags, Manifest};
 use crate::client::{Api, Error};
 use crate::config::{Join, JoinOutput};
 
@@ -64,10 +64,17 @@ fn choice(args: &Join) -> Result<Option<Choice>, Error> {
         ("--image", &args.image),
         ("--cluster-role", &args.cluster_role),
         ("--storage", &args.storage),
+        ("--key-secret", &args.key_secret),
     ];
     if args.output == JoinOutput::Manifest {
-        let [image, role, storage] = chosen.map(|(_, value)| value.as_deref());
-        return Choice::new(image, role, storage).map(Some);
+        let [image, role, storage, key_secret] = chosen.map(|(_, value)| value.as_deref());
+        let flags = Flags {
+            image,
+            role,
+            storage,
+            key_secret,
+        };
+        return Choice::new(&flags).map(Some);
     }
     match chosen.iter().find(|(_, value)| value.is_some()) {
         Some((flag, _)) => Err(Error::Flag(format!(

@@ -12,6 +12,23 @@ const EVERYTHING: &str = include_str!("../../../deploy/agent/everything.yaml");
 const BINDING: &str = include_str!("../../../deploy/agent/binding.yaml");
 const CLAIM: &str = include_str!("../../../deploy/agent/claim.yaml");
 
+/// The key that the agent's volume is sealed with: the argument, where it is mounted, and from where.
+const KEY_ARGUMENT: &str = "
+            - --key-file=/etc/roadstead-agent/key";
+const KEY_MOUNT: &str = "
+            - name: key
+              mountPath: /etc/roadstead-agent
+              readOnly: true";
+const KEY_VOLUME: &str = "
+        # From here on the agent does not start without it: keep it for as long as the volume. 256 is 0400.
+        - name: key
+          secret:
+            secretName: \"${KEY_SECRET}\"
+            defaultMode: 256
+            items:
+              - key: key
+                path: key";
+
 /// The ClusterRole of the manifest itself, which allows everything.
 const EVERYTHING_ROLE: &str = "roadstead-agent-everything";
 /// Longest reference of an image, in bytes.
@@ -35,6 +52,19 @@ pub(super) struct Manifest<'a> {
     pub(super) choice: &'a Choice,
 }
 
+/// What the command line says.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Flags<'a> {
+    /// `--image`.
+    pub(super) image: Option<&'a str>,
+    /// `--cluster-role`.
+    pub(super) role: Option<&'a str>,
+    /// `--storage`.
+    pub(super) storage: Option<&'a str>,
+    /// `--key-secret`.
+    pub(super) key_secret: Option<&'a str>,
+}
+
 /// What may be chosen.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Choice {
@@ -44,6 +74,8 @@ pub(super) struct Choice {
     role: Option<String>,
     /// The size of a volume that outlives the pod.
     storage: Option<String>,
+    /// A Secret of the member with the key that the volume is sealed with.
+    key_secret: Option<String>,
 }
 
 impl Choice {
@@ -51,12 +83,8 @@ impl Choice {
     ///
     /// # Errors
     /// Names the flag that cannot be used.
-    pub(super) fn new(
-        image: Option<&str>,
-        role: Option<&str>,
-        storage: Option<&str>,
-    ) -> Result<Self, Error> {
-        let image = image.map_or_else(default_image, str::to_owned);
+    pub(super) fn new(flags: &Flags<'_>) -> Result<Self, Error> {
+        let image = flags.image.map_or_else(default_image, str::to_owned);
         let others = |b: u8| b"._/:@-".contains(&b);
         check(
             "--image",
@@ -64,7 +92,7 @@ impl Choice {
             (IMAGE_BYTES_MAX, others),
             "an image is a reference as in registry.example/roadstead-agent:0.1.0",
         )?;
-        if let Some(role) = role {
+        if let Some(role) = flags.role {
             let others = |b: u8| b".:-".contains(&b);
             check(
                 "--cluster-role",
@@ -73,25 +101,33 @@ impl Choice {
                 "it is the name of a ClusterRole on the member, as in roadstead-narrow",
             )?;
         }
-        if let Some(storage) = storage {
-            let number = storage.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-            let whole = !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit());
-            let unit = storage.strip_prefix(number).unwrap_or_default();
-            if !whole
-                || !["", "Ki", "Mi", "Gi", "Ti", "k", "M", "G", "T"].contains(&unit)
-                || storage.len() > QUANTITY_BYTES_MAX
-            {
-                return Err(Error::Flag(format!(
-                    "--storage {storage}: it is a size as in 1Gi"
-                )));
-            }
+        if let Some(secret) = flags.key_secret {
+            let others = |b: u8| b".-".contains(&b);
+            let what = "it is the name of a Secret in the member's namespace roadstead-system, as in agent-key";
+            check("--key-secret", secret, (NAME_BYTES_MAX, others), what)?;
         }
+        flags.storage.map(size).transpose()?;
         Ok(Self {
             image,
-            role: role.map(str::to_owned),
-            storage: storage.map(str::to_owned),
+            role: flags.role.map(str::to_owned),
+            storage: flags.storage.map(str::to_owned),
+            key_secret: flags.key_secret.map(str::to_owned),
         })
     }
+}
+
+/// That a text is a size.
+fn size(storage: &str) -> Result<(), Error> {
+    let number = storage.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let whole = !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit());
+    let unit = storage.strip_prefix(number).unwrap_or_default();
+    let known = ["", "Ki", "Mi", "Gi", "Ti", "k", "M", "G", "T"].contains(&unit);
+    if whole && known && storage.len() <= QUANTITY_BYTES_MAX {
+        return Ok(());
+    }
+    Err(Error::Flag(format!(
+        "--storage {storage}: it is a size as in 1Gi"
+    )))
 }
 
 /// The image that `deploy/Dockerfile` makes of this release.
@@ -143,6 +179,10 @@ pub(super) fn text(manifest: &Manifest<'_>) -> Result<String, Error> {
         ),
         None => ("emptyDir:\n            sizeLimit: 1Gi", String::new()),
     };
+    let key = |text: &str| match &choice.key_secret {
+        Some(secret) => text.replace("${KEY_SECRET}", secret),
+        None => String::new(),
+    };
     let filled = [
         ("${CLUSTER}", format!("{namespace}/{name}")),
         ("${NAME}", format!("{name} -n {namespace}")),
@@ -151,6 +191,9 @@ pub(super) fn text(manifest: &Manifest<'_>) -> Result<String, Error> {
         ("${CLAIM}", claim),
         ("${VOLUME}", volume.to_owned()),
         ("${IMAGE}", choice.image.clone()),
+        ("${KEY_ARGUMENT}", key(KEY_ARGUMENT)),
+        ("${KEY_MOUNT}", key(KEY_MOUNT)),
+        ("${KEY_VOLUME}", key(KEY_VOLUME)),
         ("${TOKEN}", token.id),
         ("${JOIN}", (*join).to_owned()),
     ];
@@ -203,9 +246,16 @@ mod tests {
             .find(|o| o["kind"] == kind && o.pointer("/metadata/name") == Some(&Value::from(name)))
     }
 
+    fn choice(flags: Flags<'_>) -> Choice {
+        Choice::new(&flags).unwrap()
+    }
+
     #[test]
     fn every_gap_is_filled() {
-        let all = objects(&Choice::new(Some("r.example/a:1@sha256:0f"), None, None).unwrap());
+        let all = objects(&choice(Flags {
+            image: Some("r.example/a:1@sha256:0f"),
+            ..Flags::default()
+        }));
         let deployment = at(&all, "Deployment", "roadstead-agent").unwrap();
         let pod = &deployment["spec"]["template"];
         assert_eq!(
@@ -229,7 +279,11 @@ mod tests {
 
     #[test]
     fn a_narrower_role_and_a_volume_of_ones_own() {
-        let all = objects(&Choice::new(None, Some("team:narrow"), Some("2Gi")).unwrap());
+        let all = objects(&choice(Flags {
+            role: Some("team:narrow"),
+            storage: Some("2Gi"),
+            ..Flags::default()
+        }));
         let binding = at(&all, "ClusterRoleBinding", "roadstead-agent-applies").unwrap();
         assert_eq!(binding["roleRef"]["name"], "team:narrow");
         assert!(at(&all, "ClusterRole", EVERYTHING_ROLE).is_none());
@@ -243,17 +297,74 @@ mod tests {
     }
 
     #[test]
+    fn a_volume_that_is_sealed_with_a_key_of_the_members() {
+        let sealed = Flags {
+            key_secret: Some("agent-key"),
+            ..Flags::default()
+        };
+        let pod = |all: &[Value]| {
+            let found = at(all, "Deployment", "roadstead-agent");
+            found.unwrap()["spec"]["template"]["spec"].clone()
+        };
+        let plain = pod(&objects(&choice(Flags::default())));
+        let sealed = pod(&objects(&choice(sealed)));
+        let container = |pod: &Value, list: &str| {
+            let all = pod["containers"][0][list].as_array().unwrap().clone();
+            (all.len(), all.last().unwrap().clone())
+        };
+        let (count, last) = container(&sealed, "args");
+        assert_eq!(last, "--key-file=/etc/roadstead-agent/key");
+        assert_eq!(count, container(&plain, "args").0 + 1);
+        let (_, mount) = container(&sealed, "volumeMounts");
+        assert_eq!(mount["mountPath"], "/etc/roadstead-agent");
+        let volume = sealed["volumes"].as_array().unwrap().last().unwrap();
+        assert_eq!(volume["name"], mount["name"]);
+        assert_eq!(volume["secret"]["secretName"], "agent-key");
+        // The group is added for the user that the pod runs as; others may not read it.
+        assert_eq!(volume["secret"]["defaultMode"], 0o400);
+        assert_eq!(volume["secret"]["items"][0]["path"], "key");
+        assert_eq!(plain["volumes"].as_array().unwrap().len(), 2);
+    }
+
+    #[test]
     fn flags_that_are_no_good_are_named() {
-        let bad = |image, role, storage, flag: &str| {
-            let error = Choice::new(image, role, storage).unwrap_err().to_string();
+        let bad = |flags: Flags<'_>, flag: &str| {
+            let error = Choice::new(&flags).unwrap_err().to_string();
             assert!(error.starts_with(flag), "{error}");
         };
-        bad(Some("a b"), None, None, "--image");
-        bad(Some("a\"\nx: y"), None, None, "--image");
-        bad(Some(""), None, None, "--image");
-        bad(None, Some("-x"), None, "--cluster-role");
+        for image in ["a b", "a\"\nx: y", ""] {
+            let image = Some(image);
+            let flags = Flags {
+                image,
+                ..Flags::default()
+            };
+            bad(flags, "--image");
+        }
+        let role = Some("-x");
+        bad(
+            Flags {
+                role,
+                ..Flags::default()
+            },
+            "--cluster-role",
+        );
+        for secret in ["", "a/b", "a\nb"] {
+            let key_secret = Some(secret);
+            let flags = Flags {
+                key_secret,
+                ..Flags::default()
+            };
+            bad(flags, "--key-secret");
+        }
         for size in ["", "Gi", "1GB", "1.5Gi", "1 Gi", "-1"] {
-            bad(None, None, Some(size), "--storage");
+            let storage = Some(size);
+            bad(
+                Flags {
+                    storage,
+                    ..Flags::default()
+                },
+                "--storage",
+            );
         }
     }
 }

@@ -16,6 +16,7 @@ pub mod system;
 mod tend;
 #[cfg(test)]
 mod tests;
+mod watching;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -35,6 +36,9 @@ use tokio::time::Instant;
 
 /// Most clusters that a hub looks after by kubeconfig.
 pub const HOSTED_MAX: usize = 1_000;
+/// How long an agent of a cluster's own has to call a hub that just began, or that lost it, before the
+/// hub takes its place.
+pub const AGENTS_CALL_WITHIN: Duration = Duration::from_secs(60);
 /// Most clusters that are connected to for the first time at once.
 const STARTS_MAX: usize = 32;
 
@@ -47,6 +51,8 @@ pub struct Hosting {
     pub members: Arc<dyn Members>,
     /// Most clusters that are looked after, at most [`HOSTED_MAX`]; further ones are told so.
     pub max: usize,
+    /// How long an agent has to call before the hub takes its place: [`AGENTS_CALL_WITHIN`].
+    pub calls_within: Duration,
 }
 
 /// The disks of hosted agents, one per cluster.

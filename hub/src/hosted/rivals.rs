@@ -10,11 +10,9 @@ use roadstead_store::records::{
 };
 use tokio::time::Instant;
 
-use super::Shared;
 use super::kubeconfig::problem;
+use super::{AGENTS_CALL_WITHIN, Shared};
 
-/// How long an agent has to call a hub that just began, or that lost it, before the hub takes its place.
-pub(super) const AGENTS_CALL_WITHIN: Duration = Duration::from_secs(60);
 /// How long the session of an agent that ended may still seem to be there.
 const AFTERGLOW: Duration = Duration::from_secs(40);
 
@@ -57,7 +55,7 @@ pub(super) fn look(shared: &Shared, uid: &str, own: Option<Instant>) -> Rival {
         }
         None => shared.began.elapsed(),
     };
-    if silent < AGENTS_CALL_WITHIN {
+    if silent < context.hosting.calls_within {
         Rival::Wait
     } else {
         Rival::None

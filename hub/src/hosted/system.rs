@@ -14,7 +14,7 @@ use roadstead_protocol::env::BoxFuture;
 use roadstead_protocol::host::system;
 use roadstead_protocol::seal::Keyring;
 
-use super::{Disks, HOSTED_MAX, Hosting, Members};
+use super::{AGENTS_CALL_WITHIN, Disks, HOSTED_MAX, Hosting, Members};
 
 /// The folder of all of them, in the hub's data folder.
 const FOLDER: &str = "hosted";
@@ -35,6 +35,7 @@ pub fn sealed(data_dir: &Path, keyring: Keyring) -> Hosting {
         }),
         members: Arc::new(Clusters),
         max: HOSTED_MAX,
+        calls_within: AGENTS_CALL_WITHIN,
     }
 }
 

@@ -23,6 +23,7 @@ use super::follow::Wanted;
 use super::kubeconfig::{self, problem};
 use super::loopback::Loopback;
 use super::rivals::{self, Rival};
+use super::watching::{self, other_cluster};
 use super::{Shared, probe};
 
 /// The first wait after a failure.
@@ -57,8 +58,9 @@ pub(super) struct Tender {
     shared: Arc<Shared>,
     uid: String,
     told: watch::Receiver<Wanted>,
-    /// The disk holds no identity although it is there.
-    unjoined: bool,
+    /// The next start joins, although the disk is there: it holds no identity, or one that is worth
+    /// nothing any more.
+    anew: bool,
     /// When an agent of this task ended: its session may seem to be there a moment longer.
     ended: Option<Instant>,
     /// Another agent took over from ours.
@@ -71,7 +73,7 @@ impl Tender {
             shared,
             uid,
             told,
-            unjoined: false,
+            anew: false,
             ended: None,
             superseded: false,
         }
@@ -146,7 +148,11 @@ impl Tender {
                 self.ended = Some(Instant::now());
                 return self.judge(ended.unwrap_or(Err(AgentError::Ended)));
             }
-            problem = watch_over(&shared, wanted, &client) => Round::Failed(problem),
+            problem = watching::watch_over(&shared, wanted, &client) => Round::Failed(problem),
+            problem = watching::turned_away(&shared, &self.uid) => {
+                self.anew = true;
+                Round::Failed(problem)
+            }
         };
         if stop.send(()).is_err() {
             tracing::debug!(cluster = self.uid, "a hosted agent ends already");
@@ -173,7 +179,7 @@ impl Tender {
         let context = &self.shared.context;
         let disks = &context.hosting.disks;
         let loopback = Loopback::new(Arc::clone(&context.network), context.hub);
-        let fresh = self.unjoined || !disks.is_there(&self.uid);
+        let fresh = self.anew || !disks.is_there(&self.uid);
         let join = if fresh {
             Some(self.token(wanted, &loopback).await.map_err(Round::Failed)?)
         } else {
@@ -203,6 +209,8 @@ impl Tender {
             network: Arc::new(loopback),
         };
         let until = async move { drop(stopped.await) };
+        // One join string for one start: it is of no use to the next.
+        self.anew = false;
         Ok(tokio::spawn(Box::pin(roadstead_agent::run(parts, until))))
     }
 
@@ -231,7 +239,7 @@ impl Tender {
         };
         match error {
             AgentError::NotJoined => {
-                self.unjoined = true;
+                self.anew = true;
                 Round::Later(Duration::ZERO)
             }
             AgentError::Superseded { .. } => {
@@ -307,47 +315,6 @@ async fn prepare(
         return Err(problem("AlreadyAttached", why));
     }
     Ok(client)
-}
-
-fn other_cluster(here: &str, bound: &str) -> HostedProblem {
-    problem(
-        "OtherCluster",
-        format!(
-            "the kubeconfig leads to another cluster (its kube-system namespace has uid {here}, this AttachedCluster \
-             is of {bound}), and nothing is applied there: put the right kubeconfig into the Secret, or make an \
-             AttachedCluster of its own for that cluster"
-        ),
-    )
-}
-
-/// Asks the cluster again and again whether it is there, and says so when that changes. Returns when it
-/// turns out to be another one.
-async fn watch_over(shared: &Shared, wanted: &Wanted, client: &kube::Client) -> HostedProblem {
-    let mut missed = false;
-    loop {
-        let pause = if missed {
-            probe::ASK_AGAIN
-        } else {
-            probe::ASK_EVERY
-        };
-        tokio::time::sleep(pause).await;
-        let bound = rivals::member_of(&shared.context.store.snapshot(), &wanted.uid);
-        match (
-            probe::ask(client).await,
-            bound.filter(|uid| !uid.is_empty()),
-        ) {
-            (Ok(here), Some(bound)) if here != bound => return other_cluster(&here, &bound),
-            (Ok(_), _) => {
-                missed = false;
-                shared.tell(&wanted.uid, None).await;
-            }
-            (Err(problem), _) if missed => {
-                shared.tell(&wanted.uid, Some(problem)).await;
-                missed = false;
-            }
-            (Err(_), _) => missed = true,
-        }
-    }
 }
 
 impl Shared {

@@ -1,5 +1,7 @@
 //! Clusters by kubeconfig, on simulated members, with a real hub on loopback.
 
+mod replaced;
+
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
@@ -20,6 +22,8 @@ use crate::{Hub, Parts};
 const CLUSTERS: &str = "/apis/cluster.kurator.dev/v1alpha1/namespaces/default/attachedclusters";
 const SECRETS: &str = "/api/v1/namespaces/default/secrets";
 const WITHIN: Duration = Duration::from_secs(30);
+/// How long an agent has to call here.
+const CALLS_WITHIN: Duration = Duration::from_secs(2);
 
 /// Members by the server that a kubeconfig names. A server that is not there never answers.
 #[derive(Default)]
@@ -69,6 +73,7 @@ async fn begin(folder: &TempDir, servers: &Arc<Servers>, max: usize) -> (Hub, Ap
     hub.host(Hosting {
         members: servers.clone(),
         max,
+        calls_within: CALLS_WITHIN,
         ..system::hosting(folder.path())
     });
     let client = kube::Client::new(hub.rest.service(Identity::admin()), "default");

@@ -4,15 +4,19 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use roadstead_protocol::wire::{Epoch, Lineage, Revision};
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
 use crate::ring::Ring;
 use crate::{Compacted, Event, Snapshot};
 
 /// Most events that wait for one watcher; beyond them it reads them from the ring.
 pub(crate) const WATCH_QUEUE_MAX: usize = 1024;
+/// For how long a write that was refused tells how the disk does. Nobody tries again by itself.
+const REFUSAL_TELLS: Duration = Duration::from_secs(60);
 
 pub(crate) struct Shared {
     pub(crate) lineage: Lineage,
@@ -32,8 +36,15 @@ pub(crate) struct Inner {
     /// Since the store opened.
     pub(crate) transactions: u64,
     pub(crate) syncs: u64,
-    /// Why nothing can be written now.
-    pub(crate) outage: Option<String>,
+    outage: Option<Outage>,
+}
+
+/// A write that the disk did not take.
+struct Outage {
+    text: String,
+    at: Instant,
+    /// Nothing can be written until the file is open again.
+    lasts: bool,
 }
 
 impl Inner {
@@ -48,6 +59,13 @@ impl Inner {
             syncs: 0,
             outage: None,
         }
+    }
+
+    /// Why nothing can be written, or could not a moment ago.
+    pub(crate) fn outage(&self) -> Option<String> {
+        let outage = self.outage.as_ref()?;
+        let tells = outage.lasts || outage.at.elapsed() < REFUSAL_TELLS;
+        tells.then(|| outage.text.clone())
     }
 }
 
@@ -76,11 +94,20 @@ impl Shared {
         inner.subscribers.offer(events);
     }
 
-    /// Notes how the disk does.
-    pub(crate) fn note(&self, outage: Option<&str>) {
+    /// Notes that the disk does well.
+    pub(crate) fn written(&self) {
         let mut inner = self.lock();
-        inner.syncs += u64::from(outage.is_none());
-        inner.outage = outage.map(str::to_owned);
+        inner.syncs += 1;
+        inner.outage = None;
+    }
+
+    /// Notes that the disk did not take a write, and whether it takes none until the file is open again.
+    pub(crate) fn refused(&self, text: &str, lasts: bool) {
+        self.lock().outage = Some(Outage {
+            text: text.to_owned(),
+            at: Instant::now(),
+            lasts,
+        });
     }
 
     /// Ends all watches.

@@ -57,8 +57,10 @@ pub struct Stats {
     pub transactions: u64,
     /// Commits of the disk that carried them.
     pub syncs: u64,
-    /// Why nothing can be written now; reads go on.
+    /// Why nothing can be written now, or could not within the last minute; reads go on.
     pub outage: Option<String>,
+    /// Nothing will be written any more: what only a restart ends.
+    pub ended: Option<&'static str>,
 }
 
 /// A store. Cheap to clone; the store ends when it is closed or its last handle is dropped.
@@ -110,13 +112,28 @@ impl Store {
             last,
             entries,
         } = loaded;
-        // `begin` always ends the lineage with the living epoch.
-        let (epoch, first) = lineage
-            .0
-            .last()
-            .map_or_else(Default::default, |r| (r.epoch, r.first));
-        let revision = last.unwrap_or_else(|| Revision(first.0.saturating_sub(1)));
-        let head = Snapshot::new(revision, entries);
+        let revision = last.unwrap_or_else(|| {
+            let (_, first) = living(&lineage);
+            Revision(first.0.saturating_sub(1))
+        });
+        Self::begin(
+            env,
+            durable,
+            lineage,
+            Snapshot::new(revision, entries),
+            options,
+        )
+    }
+
+    fn begin(
+        env: Env,
+        durable: Durable,
+        lineage: Lineage,
+        head: Snapshot,
+        options: &Options,
+    ) -> Self {
+        let (epoch, first) = living(&lineage);
+        let revision = head.revision;
         let ring = Ring::new(revision, options.events_max, options.events_bytes_max);
         let inner = Inner::new(head.clone(), ring);
         let shared = Arc::new(Shared::new(lineage, epoch, first, inner));
@@ -124,6 +141,13 @@ impl Store {
         let writer = Writer::new(env, Arc::clone(&shared), requests, durable, head);
         tokio::spawn(writer.bounded(options.bytes_max).run());
         Self { shared, queue }
+    }
+
+    /// A store in memory that begins as this one is now, for trying something: what is written there is
+    /// there alone, and gone with it. Costs nothing where little is written.
+    pub fn fork(&self, env: Env) -> Self {
+        let (lineage, head) = (self.lineage(), self.snapshot());
+        Self::begin(env, Durable::Memory, lineage, head, &Options::default())
     }
 
     /// The newest durable state.
@@ -197,14 +221,15 @@ impl Store {
             watches: inner.subscribers.len(),
             transactions: inner.transactions,
             syncs: inner.syncs,
-            outage: inner.outage.clone().or_else(|| self.ended(&inner)),
+            outage: inner.outage(),
+            ended: self.ended(&inner),
         }
     }
 
     /// The writer is gone, and nobody has closed the store.
-    fn ended(&self, inner: &Inner) -> Option<String> {
+    fn ended(&self, inner: &Inner) -> Option<&'static str> {
         let unasked = self.queue.is_closed() && !inner.closed;
-        unasked.then(|| "the task that writes has ended; restart the hub".to_owned())
+        unasked.then_some("the task that writes has ended; restart the hub")
     }
 
     /// Ends the store: what waits is still committed, then the file is closed and watches end.
@@ -226,6 +251,13 @@ impl std::fmt::Debug for Store {
             self.revision()
         )
     }
+}
+
+/// The epoch that lives, and its first revision.
+fn living(lineage: &Lineage) -> (Epoch, Revision) {
+    // An opened store's lineage always ends with it.
+    let last = lineage.0.last();
+    last.map_or_else(Default::default, |r| (r.epoch, r.first))
 }
 
 /// What is in a transaction's way, if anything is.

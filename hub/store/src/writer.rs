@@ -169,7 +169,7 @@ impl Writer {
         }
         match self.durable.commit(&self.env, events, last).await {
             Ok(()) => {
-                self.shared.note(None);
+                self.shared.written();
                 self.publish(staged);
                 answer(answers);
             }
@@ -178,8 +178,8 @@ impl Writer {
                 for (reply, _) in answers {
                     drop(reply.send(Err(CommitError::Unavailable(text.clone()))));
                 }
+                self.shared.refused(&text, in_doubt);
                 if in_doubt {
-                    self.shared.note(Some(&text));
                     let retry_at = Instant::now() + REOPEN_AFTER_MIN;
                     self.outage = Some(Outage {
                         text,
@@ -207,7 +207,7 @@ impl Writer {
         match self.durable.heal(&self.env).await {
             Ok(healed) => {
                 tracing::info!(?healed, "the store writes again");
-                self.shared.note(None);
+                self.shared.written();
                 match healed {
                     Healed::Landed => self.publish(outage.doubt),
                     Healed::NotLanded => {}
@@ -216,7 +216,7 @@ impl Writer {
             Err(text) => {
                 outage.pause = (outage.pause * 2).min(REOPEN_AFTER_MAX);
                 outage.retry_at = Instant::now() + outage.pause;
-                self.shared.note(Some(&text));
+                self.shared.refused(&text, true);
                 outage.text = text;
                 self.outage = Some(outage);
             }

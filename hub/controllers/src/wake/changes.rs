@@ -37,7 +37,7 @@ const POLICY_SETTLES: u32 = 4;
 
 impl Wake {
     /// What a change of the durable store wakes.
-    pub(super) fn durable(&mut self, event: &Event, out: &mut Vec<Woken<Work>>) {
+    pub(crate) fn durable(&mut self, event: &Event, out: &mut Vec<Woken<Work>>) {
         let key = event.key.as_str();
         if let Some((_, item)) = parse_ledger_key(key) {
             out.extend(woken([Work::Status(item.clone())], self.settle, "ledger"));

@@ -287,12 +287,15 @@ fn a_full_disk_refuses_writes_until_there_is_room() {
                 }
             }
             assert!(refused > 40, "it stays full: {refused}");
+            let said = || store.stats().outage;
+            assert!(said().is_some_and(|text| text.contains("no space left")));
             assert_eq!(value(&store, "/a").as_deref(), Some("1"), "reads go on");
             let there = store.snapshot().range("/big/").count();
             assert_eq!(there, 60 - refused, "what was refused is not there");
             disk.limit(None);
             tokio::time::sleep(std::time::Duration::from_secs(6)).await;
             put(&store, "/a", "2").await;
+            assert_eq!(store.stats().outage, None);
             store.close().await;
             disk.reboot();
             let store = open(&disk, 1).await.unwrap();

@@ -37,6 +37,26 @@ fn revisions_begin_at_the_clock_and_are_consecutive() {
 }
 
 #[test]
+fn a_fork_begins_as_the_store_is_and_goes_its_own_way() {
+    run(async {
+        let store = memory().await;
+        put(&store, "/a", "1").await;
+        let fork = store.fork(super::world::env(7, START_MICROS));
+        assert_eq!(fork.revision(), store.revision());
+        assert_eq!(fork.epoch(), store.epoch());
+        let mut watch = fork.watch("/", fork.revision()).unwrap();
+        put(&store, "/b", "2").await;
+        let there = put(&fork, "/a", "tried").await;
+        assert_eq!(value(&store, "/a").as_deref(), Some("1"));
+        assert_eq!(value(&fork, "/a").as_deref(), Some("tried"));
+        assert_eq!(value(&fork, "/b"), None);
+        let heard = watch.try_next().unwrap().unwrap();
+        assert_eq!(heard.revision, there.last);
+        assert_eq!(heard.previous.unwrap().value, "1");
+    });
+}
+
+#[test]
 fn checks_refuse() {
     run(async {
         let store = memory().await;

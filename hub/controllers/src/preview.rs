@@ -1,0 +1,142 @@
+//! What would change: the placement that some writes would wake, made on a copy of the store and
+//! compared with what stands.
+//!
+//! The copy is a store in memory that begins as the hub's is. Whoever asks writes there what people
+//! would write; then what that wakes is worked on there, by the same code as on the hub, until nothing
+//! wakes any more. Nothing is written to the hub's own store, and statuses and conditions of clusters
+//! are as they are: what agents would answer is not guessed.
+
+mod difference;
+
+use std::collections::BTreeSet;
+
+use roadstead_protocol::wire::ItemKey;
+use roadstead_store::{Store, Watch, WatchEnd};
+
+use crate::Parts;
+use crate::error::Error;
+use crate::placement;
+use crate::reconciler::Reconciler;
+use crate::wake::Wake;
+use crate::work::Work;
+
+pub use difference::{Change, ClusterChange, ItemChange};
+
+/// Most rounds of work that wakes other work.
+const ROUNDS_MAX: usize = 16;
+/// Most templates that one preview is made of.
+pub const TEMPLATES_MAX: usize = 50_000;
+
+/// What would change.
+#[derive(Clone, Debug, Default)]
+pub struct Preview {
+    /// The templates with something to say, by their keys.
+    pub items: Vec<ItemChange>,
+    /// How many templates were looked at.
+    pub looked_at: usize,
+}
+
+/// A copy of the hub to try something on.
+pub struct Trial {
+    /// The copy that is written to.
+    parts: Parts,
+    /// What it is compared with.
+    base: Parts,
+    watch: Watch,
+    wake: Wake,
+}
+
+impl Trial {
+    /// A copy of what `parts` stand for. Its times and bounds are theirs.
+    ///
+    /// # Errors
+    /// Where the copy cannot be watched, which would be a bug.
+    pub fn begin(parts: &Parts) -> Result<Self, Error> {
+        let over = |store: Store| Parts {
+            store,
+            ..parts.clone()
+        };
+        let copy = over(parts.store.fork(parts.env.clone()));
+        let base = over(copy.store.fork(parts.env.clone()));
+        let watch = copy.store.watch("/", copy.store.revision());
+        Ok(Self {
+            watch: watch.map_err(|_| Error::Unwatched)?,
+            wake: Wake::new(&copy),
+            parts: copy,
+            base,
+        })
+    }
+
+    /// The copy, to write to.
+    pub fn store(&self) -> &Store {
+        &self.parts.store
+    }
+
+    /// Works on all that the writes woke, and says what came of it.
+    ///
+    /// # Errors
+    /// Where a record is damaged, too much woke, or work wakes other work without end.
+    pub async fn settle(mut self) -> Result<Preview, Error> {
+        let reconciler = Reconciler::new(self.parts.clone());
+        let mut touched = BTreeSet::new();
+        for _ in 0..ROUNDS_MAX {
+            let woken = self.woken()?;
+            if woken.is_empty() {
+                return self.compare(touched).await;
+            }
+            for item in woken {
+                place(&reconciler, &item).await?;
+                touched.insert(item);
+            }
+            if touched.len() > TEMPLATES_MAX {
+                return Err(Error::TooMany(touched.len(), TEMPLATES_MAX));
+            }
+        }
+        Err(Error::Restless(ROUNDS_MAX))
+    }
+
+    /// The templates to be placed anew because of what was written since the last call.
+    fn woken(&mut self) -> Result<BTreeSet<ItemKey>, Error> {
+        let mut woken = Vec::new();
+        while let Some(event) = self.watch.try_next() {
+            match event {
+                Ok(event) => self.wake.durable(&event, &mut woken),
+                Err(WatchEnd::Expired | WatchEnd::Closed) => return Err(Error::Unwatched),
+            }
+        }
+        let items = woken.into_iter().filter_map(|woken| match woken.key {
+            Work::Placement(item) => Some(item),
+            Work::Cluster(_)
+            | Work::Status(_)
+            | Work::Fleet(_)
+            | Work::Policy { .. }
+            | Work::Garbage => None,
+        });
+        Ok(items.collect())
+    }
+
+    /// Compares with what the hub would make of the same templates as things are.
+    async fn compare(self, touched: BTreeSet<ItemKey>) -> Result<Preview, Error> {
+        let (after, base) = (Reconciler::new(self.parts), Reconciler::new(self.base));
+        let mut preview = Preview {
+            looked_at: touched.len(),
+            ..Preview::default()
+        };
+        for item in &touched {
+            place(&base, item).await?;
+        }
+        for item in touched {
+            preview
+                .items
+                .extend(difference::between(&base, &after, item)?);
+        }
+        Ok(preview)
+    }
+}
+
+/// Places one template, and lets others work.
+async fn place(reconciler: &Reconciler, item: &ItemKey) -> Result<(), Error> {
+    placement::reconcile(reconciler, item).await?;
+    tokio::task::yield_now().await;
+    Ok(())
+}

@@ -1,0 +1,156 @@
+//! What two states of the store give the clusters of one template.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use roadstead_protocol::api::Condition;
+use roadstead_protocol::api::decision::{Decision, PolicyRef, Refusal, Target};
+use roadstead_protocol::wire::{Digest, ItemKey, Meta};
+use roadstead_store::Snapshot;
+use roadstead_store::records::LedgerState;
+
+use crate::error::Error;
+use crate::ledger::{self, Held, Ledger};
+use crate::reconciler::Reconciler;
+use crate::{decision, objects, placement, world};
+
+/// What becomes of an object on a cluster.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Change {
+    /// It is new there.
+    Create,
+    /// It gets other contents.
+    Update,
+    /// It is deleted there.
+    Delete,
+    /// It is left there, and not looked after any more.
+    Release,
+    /// The cluster was detached, and no account is kept of it any more.
+    Forget,
+}
+
+/// What changes on one cluster.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClusterChange {
+    /// The cluster's namespace and name.
+    pub path: (String, String),
+    /// What becomes of the object.
+    pub change: Change,
+    /// The digests of its contents before and after.
+    pub contents: (Option<Digest>, Option<Digest>),
+    /// Its shares of the replicas before and after, where they are divided.
+    pub replicas: (Option<u32>, Option<u32>),
+}
+
+/// What changes about one template.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ItemChange {
+    /// The template.
+    pub item: ItemKey,
+    /// Who would distribute it.
+    pub policy: Option<PolicyRef>,
+    /// Condition Placed as it would be, where it says something else than before.
+    pub placed: Option<Condition>,
+    /// Which clusters would not get it, by reason, where that is something else than before.
+    pub refused: Vec<Refusal>,
+    /// What changes on clusters, by their namespaces and names.
+    pub clusters: Vec<ClusterChange>,
+}
+
+/// One template in one state of the store.
+struct Side {
+    decision: Decision,
+    ledger: Ledger,
+    names: BTreeMap<String, (String, String)>,
+}
+
+/// What changes for the template `item`; `None` where nothing does.
+pub(super) fn between(
+    base: &Reconciler,
+    after: &Reconciler,
+    item: ItemKey,
+) -> Result<Option<ItemChange>, Error> {
+    let (base, after) = (Side::read(base, &item)?, Side::read(after, &item)?);
+    let uids: BTreeSet<&String> = base.ledger.keys().chain(after.ledger.keys()).collect();
+    let mut clusters: Vec<ClusterChange> = uids
+        .into_iter()
+        .filter_map(|uid| change(&base, &after, uid))
+        .collect();
+    clusters.sort_by(|a, b| (&a.path, a.change).cmp(&(&b.path, b.change)));
+    let placed = placement::placed_of(&after.decision);
+    let said = |c: Option<&Condition>| c.map(|c| (c.status, c.reason.clone(), c.message.clone()));
+    let news = said(placed) != said(placement::placed_of(&base.decision));
+    let refused = &after.decision.spec.refused;
+    let refusals = *refused != base.decision.spec.refused;
+    if clusters.is_empty() && !news && !refusals {
+        return Ok(None);
+    }
+    Ok(Some(ItemChange {
+        item,
+        policy: after.decision.spec.policy.clone(),
+        placed: placed.filter(|_| news).cloned(),
+        refused: refused.iter().filter(|_| refusals).cloned().collect(),
+        clusters,
+    }))
+}
+
+impl Side {
+    fn read(of: &Reconciler, item: &ItemKey) -> Result<Self, Error> {
+        let snapshot: Snapshot = of.parts.store.snapshot();
+        let world = of.world(&snapshot)?;
+        let key = decision::decision_key(item)?;
+        let entry = snapshot.get(key.as_str());
+        let decision: Decision = entry.map(objects::typed).transpose()?.unwrap_or_default();
+        let ledger = ledger::read(&snapshot, item, world::clusters(&world, &decision))?;
+        let known = world
+            .clusters
+            .iter()
+            .map(|c| (c.uid.clone(), (c.namespace.clone(), c.name.clone())));
+        let named = decision
+            .spec
+            .clusters
+            .iter()
+            .map(|t| (t.uid.clone(), (t.namespace.clone(), t.name.clone())));
+        let names = named.chain(known).collect();
+        Ok(Self {
+            decision,
+            ledger,
+            names,
+        })
+    }
+
+    fn target(&self, uid: &str) -> Option<&Target> {
+        self.decision.spec.clusters.iter().find(|t| t.uid == uid)
+    }
+}
+
+/// What is given by an entry; `None` by a tombstone.
+fn given(held: Option<&Held>) -> Option<Digest> {
+    match held?.record.state {
+        LedgerState::Put { digest, .. } => Some(digest),
+        LedgerState::Tombstone => None,
+    }
+}
+
+fn change(base: &Side, after: &Side, uid: &str) -> Option<ClusterChange> {
+    let (old, new) = (base.ledger.get(uid), after.ledger.get(uid));
+    let contents = (given(old), given(new));
+    let change = match contents {
+        (None, None) => return None,
+        (None, Some(_)) => Change::Create,
+        (Some(old), Some(new)) if old == new => return None,
+        (Some(_), Some(_)) => Change::Update,
+        (Some(_), None) => match new {
+            None => Change::Forget,
+            Some(held) if held.record.meta.contains(&Meta::Release) => Change::Release,
+            Some(_) => Change::Delete,
+        },
+    };
+    let replicas = |side: &Side| side.target(uid).and_then(|t| t.pinned.or(t.replicas));
+    let path = after.names.get(uid).or_else(|| base.names.get(uid));
+    Some(ClusterChange {
+        path: path.cloned().unwrap_or_default(),
+        change,
+        contents,
+        replicas: (replicas(base), replicas(after)),
+    })
+}
