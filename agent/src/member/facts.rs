@@ -9,16 +9,23 @@ use std::time::Duration;
 use bytes::Bytes;
 use roadstead_protocol::api::Facts;
 use roadstead_protocol::api::facts::Problem;
+use roadstead_protocol::api::quantity;
 use roadstead_protocol::wire::limits::{FACTS_BYTES_MAX, MESSAGE_BYTES_MAX};
 use serde_json::Value;
 
 use super::client::Member;
 use super::error::{Class, Error};
+use super::shapes::{Nodes, Usage, use_up};
 use crate::desk::Desk;
 use crate::plan::report::cut;
 
-/// Nodes in one page of a list.
+/// Nodes, or pods, in one page of a list.
 const PAGE: usize = 50;
+/// After how many pages of pods they are looked at one time less: the larger a cluster, the more
+/// seldom.
+const PAGES_A_LOOK: u32 = 10;
+/// Most looks between two at the pods.
+const LOOKS_MAX: u32 = 30;
 /// How long after a look that failed there is another: one answer that never came is not to make a
 /// cluster unready for long. The wait doubles from failure to failure.
 const AGAIN_MIN: Duration = Duration::from_secs(2);
@@ -26,10 +33,11 @@ const AGAIN_MIN: Duration = Duration::from_secs(2);
 /// Looks at the member `every` so often, and sooner after a look that failed, until it is dropped.
 pub async fn run(member: Member, desk: Arc<Desk>, every: Duration) {
     let mut facts = Facts::default();
+    let mut pods = Pods::default();
     let mut changes = 0;
     let mut failures = 0_u32;
     loop {
-        match look(&member).await {
+        match look(&member, &mut pods).await {
             Ok(found) => {
                 facts = found;
                 failures = 0;
@@ -75,7 +83,35 @@ fn encode(facts: &Facts) -> Bytes {
     Bytes::from(serde_json::to_vec(&short).unwrap_or_default())
 }
 
-async fn look(member: &Member) -> Result<Facts, Error> {
+/// What was seen of the pods.
+#[derive(Default)]
+struct Pods {
+    /// What they ask for; `None` while they cannot be seen.
+    usage: Option<Usage>,
+    /// After how many looks they are looked at again.
+    rest: u32,
+}
+
+impl Pods {
+    /// Looks at the pods. What keeps us from seeing them keeps us from nothing else: what was seen
+    /// last stays until it is known that they may not be seen.
+    async fn look(&mut self, member: &Member) {
+        let pages = match visible(used(member).await) {
+            Ok(seen) => {
+                let (usage, pages) = seen.unzip();
+                self.usage = usage;
+                pages.unwrap_or(0)
+            }
+            Err(error) => {
+                tracing::debug!(error = %error, "the pods cannot be seen");
+                0
+            }
+        };
+        self.rest = (1 + pages / PAGES_A_LOOK).min(LOOKS_MAX);
+    }
+}
+
+async fn look(member: &Member, pods: &mut Pods) -> Result<Facts, Error> {
     let version = member.fetch("/version", "application/json").await?;
     let mut facts = Facts {
         version: version
@@ -88,42 +124,77 @@ async fn look(member: &Member) -> Result<Facts, Error> {
     };
     member.refresh(Duration::from_secs(1)).await?;
     facts.api_groups = member.catalogue().group_versions();
-    match nodes(member, &mut facts).await {
-        Ok(()) => {}
-        Err(error)
-            if matches!(
-                error.class,
-                Class::Forbidden | Class::NotFound | Class::KindUnknown
-            ) => {}
-        Err(error) => return Err(error),
+    if let Some(nodes) = visible(nodes(member, &mut facts).await)? {
+        pods.rest = pods.rest.saturating_sub(1);
+        if pods.rest == 0 {
+            pods.look(member).await;
+        }
+        facts.shapes = nodes.shapes(pods.usage.as_ref());
     }
     Ok(facts)
 }
 
-async fn nodes(member: &Member, facts: &mut Facts) -> Result<(), Error> {
-    let mut capacity = BTreeMap::new();
-    let mut allocatable = BTreeMap::new();
-    let mut page = String::new();
-    loop {
-        let mut each = |node: Value| {
-            facts.nodes = facts.nodes.saturating_add(1);
-            facts.ready_nodes = facts.ready_nodes.saturating_add(u32::from(is_ready(&node)));
-            add(&mut capacity, node.pointer("/status/capacity"));
-            add(&mut allocatable, node.pointer("/status/allocatable"));
-        };
-        let path = format!("/api/v1/nodes?limit={PAGE}{page}");
-        let listed = member.page(&path, "application/json", &mut each).await?;
-        if listed.next.is_empty() {
-            break;
+/// What was seen; `None` where this agent may not see it.
+fn visible<T>(seen: Result<T, Error>) -> Result<Option<T>, Error> {
+    match seen {
+        Ok(seen) => Ok(Some(seen)),
+        Err(error)
+            if matches!(
+                error.class,
+                Class::Forbidden | Class::NotFound | Class::KindUnknown
+            ) =>
+        {
+            Ok(None)
         }
-        page = format!(
+        Err(error) => Err(error),
+    }
+}
+
+/// What all pods ask for, by node, and how many pages they were.
+async fn used(member: &Member) -> Result<(Usage, u32), Error> {
+    let mut usage = Usage::default();
+    let pages = pages(member, "/api/v1/pods", &mut |pod| use_up(&mut usage, &pod)).await?;
+    Ok((usage, pages))
+}
+
+/// Reads a list page by page, and says how many there were.
+async fn pages(
+    member: &Member,
+    path: &str,
+    each: &mut (dyn FnMut(Value) + Send),
+) -> Result<u32, Error> {
+    let mut next = String::new();
+    let mut pages = 0_u32;
+    loop {
+        let at = format!("{path}?limit={PAGE}{next}");
+        let listed = member.page(&at, "application/json", each).await?;
+        pages = pages.saturating_add(1);
+        if listed.next.is_empty() {
+            return Ok(pages);
+        }
+        next = format!(
             "&continue={}",
             percent_encoding::utf8_percent_encode(&listed.next, percent_encoding::NON_ALPHANUMERIC)
         );
     }
+}
+
+async fn nodes(member: &Member, facts: &mut Facts) -> Result<Nodes, Error> {
+    let mut nodes = Nodes::default();
+    let mut capacity = BTreeMap::new();
+    let mut allocatable = BTreeMap::new();
+    let mut each = |node: Value| {
+        let ready = is_ready(&node);
+        facts.nodes = facts.nodes.saturating_add(1);
+        facts.ready_nodes = facts.ready_nodes.saturating_add(u32::from(ready));
+        add(&mut capacity, node.pointer("/status/capacity"));
+        add(&mut allocatable, node.pointer("/status/allocatable"));
+        nodes.add(&node, ready);
+    };
+    pages(member, "/api/v1/nodes", &mut each).await?;
     facts.capacity = write(capacity);
     facts.allocatable = write(allocatable);
-    Ok(())
+    Ok(nodes)
 }
 
 fn is_ready(node: &Value) -> bool {
@@ -137,76 +208,25 @@ fn is_ready(node: &Value) -> bool {
 /// A sum of quantities, in thousandths, and whether one of them was written in powers of 1024.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Sum {
-    milli: i128,
+    milli: u64,
     binary: bool,
 }
 
 fn add(sums: &mut BTreeMap<String, Sum>, quantities: Option<&Value>) {
-    for (name, quantity) in quantities.and_then(Value::as_object).into_iter().flatten() {
-        let Some((milli, binary)) = quantity.as_str().and_then(parse) else {
+    for (name, said) in quantities.and_then(Value::as_object).into_iter().flatten() {
+        let Some(milli) = quantity::read(said) else {
             continue;
         };
         let sum = sums.entry(name.clone()).or_default();
         sum.milli = sum.milli.saturating_add(milli);
-        sum.binary |= binary;
+        sum.binary |= said.as_str().is_some_and(|text| text.ends_with('i'));
     }
-}
-
-/// A Kubernetes quantity in thousandths; exponents (`1e3`) do not occur in what nodes say.
-fn parse(text: &str) -> Option<(i128, bool)> {
-    let end = text
-        .find(|c: char| !c.is_ascii_digit() && c != '.')
-        .unwrap_or(text.len());
-    let (number, suffix) = text.split_at_checked(end)?;
-    let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
-    if fraction.contains('.') {
-        return None;
-    }
-    let mut milli: i128 = whole.parse::<i128>().ok()?.checked_mul(1000)?;
-    for (digit, weight) in fraction.bytes().zip([100, 10, 1]) {
-        milli += i128::from(digit - b'0') * weight;
-    }
-    let (factor, divisor, binary): (i128, i128, bool) = match suffix {
-        "" => (1, 1, false),
-        "m" => (1, 1000, false),
-        "k" => (1000, 1, false),
-        "M" => (1_000_000, 1, false),
-        "G" => (1_000_000_000, 1, false),
-        "T" => (1_000_000_000_000, 1, false),
-        "Ki" => (1 << 10, 1, true),
-        "Mi" => (1 << 20, 1, true),
-        "Gi" => (1 << 30, 1, true),
-        "Ti" => (1 << 40, 1, true),
-        _ => return None,
-    };
-    Some((milli.checked_mul(factor)? / divisor, binary))
 }
 
 fn write(sums: BTreeMap<String, Sum>) -> BTreeMap<String, String> {
     sums.into_iter()
-        .map(|(name, sum)| (name, text(sum)))
+        .map(|(name, sum)| (name, quantity::text(sum.milli, sum.binary)))
         .collect()
-}
-
-fn text(sum: Sum) -> String {
-    if sum.milli % 1000 != 0 {
-        return format!("{}m", sum.milli);
-    }
-    let whole = sum.milli / 1000;
-    let mut scaled = (whole, "");
-    if sum.binary && whole != 0 {
-        for (factor, suffix) in [
-            (1 << 10, "Ki"),
-            (1 << 20, "Mi"),
-            (1 << 30, "Gi"),
-            (1_i128 << 40, "Ti"),
-        ] {
-            if whole % factor == 0 {
-                scaled = (whole / factor, suffix);
-            }
-        }
-    }
-    format!("{}{}", scaled.0, scaled.1)
 }
 
 #[cfg(test)]
@@ -266,8 +286,5 @@ mod tests {
         check(&["1Gi", "1Gi"], "2Gi");
         check(&["110", "110"], "220");
         check(&["0"], "0");
-        assert_eq!(parse("1e3"), None);
-        assert_eq!(parse("x"), None);
-        assert_eq!(parse("1.2.3"), None);
     }
 }

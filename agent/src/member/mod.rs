@@ -11,6 +11,7 @@ pub mod error;
 pub mod facts;
 mod list;
 pub mod own;
+mod shapes;
 pub mod sweep;
 pub mod watch;
 

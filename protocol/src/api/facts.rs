@@ -22,9 +22,50 @@ pub struct Facts {
     pub allocatable: BTreeMap<String, String>,
     /// Served group versions, sorted: `v1`, `apps/v1`.
     pub api_groups: Vec<String>,
+    /// The nodes, by what they are like; see [`SHAPES_MAX`]. Empty from agents that do not say.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub shapes: Vec<NodeShape>,
     /// What keeps the agent from its cluster's API, while something does.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub problem: Option<Problem>,
+}
+
+/// Most shapes of nodes in one cluster's facts.
+pub const SHAPES_MAX: usize = 64;
+/// Most resources, models and taints of one shape, of each.
+pub const SHAPE_ENTRIES_MAX: usize = 16;
+
+/// Nodes that are alike. Quantities are Kubernetes', for each of the nodes, and rounded down.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(default)]
+pub struct NodeShape {
+    /// How many there are.
+    pub count: u32,
+    /// What pods can be given.
+    pub allocatable: BTreeMap<String, String>,
+    /// What of it no pod has asked for; empty on a node that takes no pods. Absent where the agent
+    /// cannot see pods.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub free: Option<BTreeMap<String, String>>,
+    /// What labels say about the models of their devices, by label.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub models: BTreeMap<String, String>,
+    /// Taints that keep pods away.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub taints: Vec<NodeTaint>,
+}
+
+/// A taint of nodes that keeps away the pods that do not tolerate it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(default)]
+pub struct NodeTaint {
+    /// Key.
+    pub key: String,
+    /// Value.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub value: String,
+    /// `NoSchedule` or `NoExecute`.
+    pub effect: String,
 }
 
 /// What keeps an agent from its cluster's API.

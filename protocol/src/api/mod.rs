@@ -11,10 +11,13 @@ pub mod condition;
 pub mod decision;
 pub mod facts;
 pub mod fleet;
+pub mod hardware;
 pub mod meta;
 pub mod names;
 pub mod policy;
+pub mod quantity;
 pub mod reconciliation;
+pub mod requests;
 pub mod selector;
 pub mod token;
 
