@@ -5,14 +5,13 @@ use roadstead_protocol::wire::item::{Digest, ItemKey, Meta};
 use roadstead_protocol::wire::{Epoch, Revision, Stamp};
 use serde_json::{Map, Value};
 
+use super::leave;
 use crate::store::record::Item;
 
 /// Annotation on a namespace that the agent made because an item needed it: the owner.
 pub const CREATED_ANNOTATION: &str = "roadstead.dev/created-by";
 /// The name under which the agent owns fields.
 pub const FIELD_MANAGER: &str = "roadstead";
-/// Deepest JSON pointer that is followed, in steps.
-const POINTER_STEPS_MAX: usize = 64;
 
 /// Who owns what an agent applies: a label value made of a hub's and a cluster's identity.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -106,12 +105,17 @@ pub fn read(key: &ItemKey, bytes: &[u8]) -> Result<Content, ContentError> {
     Ok(Content { version, object })
 }
 
-/// The configuration to apply: the content with owner and stamp, without the fields to ignore.
-pub fn config(key: &ItemKey, content: &Value, owner: &Owner, stamp: Stamp, meta: &[Meta]) -> Value {
+/// The configuration to apply over `live`, where anything is there: the content with owner and stamp,
+/// and the fields that are left to others as they are there.
+pub fn config(
+    key: &ItemKey,
+    content: &Value,
+    (owner, stamp): (&Owner, Stamp),
+    meta: &[Meta],
+    live: Option<&Value>,
+) -> Value {
     let mut config = content.clone();
-    for pointer in ignored(meta) {
-        remove(&mut config, pointer);
-    }
+    leave::settle(&mut config, live, meta);
     let metadata = object_field(&mut config, "metadata");
     metadata.insert("name".to_owned(), Value::from(key.name.as_str()));
     if !key.namespace.is_empty() {
@@ -124,10 +128,10 @@ pub fn config(key: &ItemKey, content: &Value, owner: &Owner, stamp: Stamp, meta:
     config
 }
 
-/// The digest of what is applied of `item`: of its content, and of what is left out of it.
+/// The digest of what is applied of `item`: of its content, and of what of it is left to others.
 pub fn effective(item: &Item) -> Option<Digest> {
     let digest = item.digest?;
-    let mut left_out = ignored(&item.meta).peekable();
+    let mut left_out = leave::fields(&item.meta).peekable();
     if left_out.peek().is_none() {
         return Some(digest);
     }
@@ -150,53 +154,6 @@ pub fn parse_stamp(text: &str) -> Option<Stamp> {
         epoch,
         revision: Revision(revision.parse().ok()?),
     })
-}
-
-fn ignored(meta: &[Meta]) -> impl Iterator<Item = &str> {
-    let lists = meta.iter().filter_map(|meta| match meta {
-        Meta::IgnoreFields(pointers) => Some(pointers),
-        Meta::Release
-        | Meta::Propagation(_)
-        | Meta::ActAs { .. }
-        | Meta::Overwrite
-        | Meta::Replaces(_) => None,
-    });
-    lists.flatten().map(String::as_str)
-}
-
-/// Removes what `pointer` names, if it is there and not part of what names the object.
-fn remove(value: &mut Value, pointer: &str) {
-    if ["", "/apiVersion", "/kind", "/metadata"].contains(&pointer) {
-        return;
-    }
-    let mut steps: Vec<String> = pointer
-        .split('/')
-        .skip(1)
-        .take(POINTER_STEPS_MAX)
-        .map(|step| step.replace("~1", "/").replace("~0", "~"))
-        .collect();
-    let Some(last) = steps.pop() else { return };
-    let mut at = value;
-    for step in &steps {
-        let next = match at {
-            Value::Object(map) => map.get_mut(step),
-            Value::Array(list) => step.parse::<usize>().ok().and_then(|i| list.get_mut(i)),
-            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => None,
-        };
-        let Some(next) = next else { return };
-        at = next;
-    }
-    match at {
-        Value::Object(map) => {
-            map.remove(&last);
-        }
-        Value::Array(list) => {
-            if let Some(index) = last.parse::<usize>().ok().filter(|i| *i < list.len()) {
-                list.remove(index);
-            }
-        }
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
-    }
 }
 
 fn object_field<'a>(value: &'a mut Value, field: &str) -> &'a mut Map<String, Value> {

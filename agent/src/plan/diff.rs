@@ -7,7 +7,7 @@ use roadstead_protocol::wire::item::{ItemKey, Meta, Propagation};
 use roadstead_protocol::wire::{Lineage, Stamp};
 
 use super::live::{Live, Mark};
-use super::{content, order};
+use super::{content, leave, order};
 use crate::store::record::{Inventory, Item};
 
 /// What is known of the object on the member.
@@ -57,6 +57,8 @@ pub enum Action {
     Conflict(String),
     /// Nothing: what is on the member is from another history, or newer.
     Hold(Hold),
+    /// Nothing: it was deleted on the member, and that is only reported.
+    Leave,
     /// Nothing until it is gone.
     AwaitDeletion,
     /// Look at the member.
@@ -89,6 +91,7 @@ impl Action {
             | Self::Ignore
             | Self::Conflict(_)
             | Self::Hold(_)
+            | Self::Leave
             | Self::AwaitDeletion
             | Self::Read
             | Self::Verify
@@ -138,7 +141,7 @@ fn unlisted(input: &Input<'_>) -> Action {
 fn keep(input: &Input<'_>, item: &Item) -> Action {
     let (live, fresh) = match input.seen {
         Seen::Unknown => return Action::Read,
-        Seen::Unseen | Seen::Absent => return Action::Create,
+        Seen::Unseen | Seen::Absent => return missing(input, item),
         Seen::Watched(live) => (live, false),
         Seen::Read(live) => (live, true),
     };
@@ -171,6 +174,15 @@ fn keep(input: &Input<'_>, item: &Item) -> Action {
     } else {
         Action::Apply
     }
+}
+
+/// What is not there is made, unless it was there as it is now given, and that it went is only reported.
+fn missing(input: &Input<'_>, item: &Item) -> Action {
+    let was = |i: &Inventory| Some(i.digest) == content::effective(item);
+    if leave::reports_only(&item.meta) && input.inventory.is_some_and(was) {
+        return Action::Leave;
+    }
+    Action::Create
 }
 
 /// Why acting on `item` would go back behind what is on the member.

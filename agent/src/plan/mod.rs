@@ -6,6 +6,7 @@ pub mod content;
 pub mod diff;
 pub mod drift;
 pub mod health;
+pub mod leave;
 pub mod live;
 pub mod order;
 pub mod report;

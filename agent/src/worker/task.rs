@@ -162,6 +162,7 @@ impl Task<'_> {
                 Next::Retry,
             )),
             Action::Hold(hold) => done(words::held(hold)),
+            Action::Leave => done(words::left_deleted()),
             Action::AwaitDeletion => {
                 let outcome = words::being_deleted(tombstone, self.live(view));
                 Ok(Step::End(outcome, Next::Retry))

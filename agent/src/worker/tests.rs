@@ -3,6 +3,7 @@
 mod answers;
 mod freezing;
 mod histories;
+mod leaving;
 mod users;
 
 use std::collections::BTreeSet;

@@ -11,6 +11,8 @@ use crate::plan::{Hold, Live};
 /// Reason of a tombstone that was taken and is not carried out yet.
 pub(super) const DELETION_PENDING: &str = "DeletionPending";
 const FROZEN: &str = "Frozen";
+/// Reason of what was changed on the member and is left so.
+const DRIFTED: &str = "Drifted";
 
 /// Nothing is done because the cluster is frozen.
 pub(super) fn frozen(reason: &str) -> Outcome {
@@ -28,6 +30,20 @@ pub(super) fn drift_frozen(reason: &str, place: &str) -> Outcome {
         why(reason)
     );
     Outcome::new(ItemState::Pending, FROZEN, message)
+}
+
+/// What differs stays, since its policy only wants to hear of it.
+pub(super) fn left(place: &str) -> Outcome {
+    let message = format!(
+        "it was changed on the member at {place}, and is left so, as its policy's drift.correction says; new content from the hub puts it right"
+    );
+    Outcome::new(ItemState::Conflict, DRIFTED, message)
+}
+
+/// It is gone, and its policy only wants to hear of it.
+pub(super) fn left_deleted() -> Outcome {
+    let message = "it was deleted on the member, and is left so, as its policy's drift.correction says; new content from the hub makes it anew";
+    Outcome::new(ItemState::Conflict, DRIFTED, message)
 }
 
 fn why(reason: &str) -> String {

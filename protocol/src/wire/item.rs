@@ -74,7 +74,8 @@ pub enum Meta {
     },
     /// What exists already and is not ours is taken over (`conflictResolution: Overwrite`).
     Overwrite,
-    /// JSON pointers that are left to whoever set them.
+    /// JSON pointers that are left to whoever sets them on the member. The empty one leaves the whole
+    /// object: what is changed there is only reported.
     IgnoreFields(
         #[serde(deserialize_with = "bounded::list::<IGNORED_FIELDS_MAX, _, _>")] Vec<String>,
     ),

@@ -41,19 +41,18 @@ fn an_owner_is_a_valid_label_value() {
 }
 
 #[test]
-fn owner_and_stamp_are_added_and_ignored_fields_left_out() {
+fn owner_and_stamp_are_added_and_what_is_left_is_given_at_first() {
     let content = json!({
         "apiVersion": "apps/v1", "kind": "Deployment",
         "metadata": {"name": "shop", "labels": {"a": "b"}},
-        "spec": {"replicas": 3, "paused": false, "list": [1, 2]},
+        "spec": {"replicas": 3, "paused": false},
     });
     let meta = [Meta::IgnoreFields(vec![
         "/spec/replicas".into(),
-        "/spec/list/0".into(),
         "/metadata".into(),
     ])];
     let owner = Owner::new("hub", "cluster");
-    let config = config(&key(), &content, &owner, STAMP, &meta);
+    let config = config(&key(), &content, (&owner, STAMP), &meta, None);
     let expected = json!({
         "apiVersion": "apps/v1", "kind": "Deployment",
         "metadata": {
@@ -61,7 +60,7 @@ fn owner_and_stamp_are_added_and_ignored_fields_left_out() {
             "labels": {"a": "b", OWNER_LABEL: owner.label()},
             "annotations": {STAMP_ANNOTATION: "00000000000000ab/42"},
         },
-        "spec": {"paused": false, "list": [2]},
+        "spec": {"replicas": 3, "paused": false},
     });
     assert_eq!(config, expected);
 }

@@ -45,6 +45,7 @@ fn parse(line: &str) -> Case {
                         "+overwrite" => meta.push(Meta::Overwrite),
                         "+unlisted" => {}
                         "+release" => meta.push(Meta::Release),
+                        "+left" => meta.push(Meta::IgnoreFields(vec![String::new()])),
                         "+foreground" => meta.push(Meta::Propagation(Propagation::Foreground)),
                         other => meta.extend(
                             other
@@ -175,6 +176,17 @@ fn a_put() {
         "put 1/5 a; inv u 1/5 a m1; live u ours 1/5 deleting",
         "AwaitDeletion",
     );
+}
+
+#[test]
+fn what_went_from_where_it_is_left_as_it_is_stays_gone_until_something_new_is_given() {
+    check("put 1/5 a +left; absent", "Create");
+    check("put 1/5 a +left; inv u 1/5 a m1; unseen", "Leave");
+    check("put 1/6 a +left; inv u 1/5 a m1; absent", "Leave");
+    check("put 1/6 b +left; inv u 1/5 a m1; absent", "Create");
+    check("put 1/5 a +left; inv u 1/5 a m1; live u ours 1/5 m2", "Verify");
+    check("put 1/6 b +left; inv u 1/5 a m1; live u ours 1/5 m2", "Apply");
+    check("del 1/6; inv u 1/5 a m1; live u ours 1/5 m2", "Delete(Background)");
 }
 
 #[test]

@@ -10,7 +10,7 @@ use crate::member::client::Over;
 use crate::member::{Class, Error};
 use crate::plan::content::{self, CREATED_ANNOTATION};
 use crate::plan::report::Outcome;
-use crate::plan::{Mark, drift};
+use crate::plan::{Mark, drift, leave};
 use crate::store::record::Inventory;
 use crate::worker::queue::Next;
 use crate::worker::words;
@@ -23,19 +23,17 @@ impl Task<'_> {
         };
         let (item, content, _) = self.content(view).await?;
         // The stamp is written anew only with new content, so it is compared as it was written.
-        let config = content::config(
-            self.key,
-            &content.object,
-            &view.owner,
-            inventory.stamp,
-            &item.meta,
-        );
+        let mark = (&view.owner, inventory.stamp);
+        let config = content::config(self.key, &content.object, mark, &item.meta, Some(object));
         let taken = inventory.fields != Mark::default() && inventory.fields != live.fields;
         let difference = drift::first_difference(&config, object);
         if taken || difference.is_some() {
             let place = difference.unwrap_or_else(|| "the ownership of its fields".to_owned());
             if let Some(reason) = &view.frozen {
                 return Ok(Step::End(words::drift_frozen(reason, &place), Next::Done));
+            }
+            if leave::reports_only(&item.meta) {
+                return Ok(Step::End(words::left(&place), Next::Done));
             }
             tracing::info!(key = %self.key, %place, "drift is put right");
             return self.put(view, true).await;
@@ -55,13 +53,17 @@ impl Task<'_> {
         let Some(digest) = content::effective(&item) else {
             return Ok(Step::Again);
         };
-        let config = content::config(
-            self.key,
-            &content.object,
-            &view.owner,
-            item.stamp,
-            &item.meta,
-        );
+        let there = match &self.read {
+            Read::Present(_, object) => Some(object),
+            Read::Absent | Read::Not => None,
+        };
+        // What is left to others is applied as it is: that has to be read whole.
+        if over && there.is_none() && leave::fields(&item.meta).next().is_some() {
+            return self.look(view).await;
+        }
+        let mark = (&view.owner, item.stamp);
+        let there = there.filter(|_| over);
+        let config = content::config(self.key, &content.object, mark, &item.meta, there);
         let version = self.live(view).map(|live| live.version.clone());
         let precondition = match &version {
             Some(version) if over => Over::Version(version),
