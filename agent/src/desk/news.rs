@@ -11,7 +11,10 @@ impl Desk {
     /// How the latest attempt at `key` ended, as a report for the hub; returns whether it is news.
     pub fn told(&self, key: &ItemKey, outcome: &Outcome) -> bool {
         let mut known = self.lock();
-        let said = report(known.items.get(key), known.live.get(key), outcome);
+        let mut said = report(known.items.get(key), known.live.get(key), outcome);
+        if let Some(before) = known.reports.get(key) {
+            said.keep(before);
+        }
         if known.reports.get(key) == Some(&said) {
             return false;
         }

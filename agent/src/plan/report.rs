@@ -11,6 +11,9 @@ use roadstead_protocol::wire::report::{Health, ItemReport, ItemState};
 use super::live::Live;
 use crate::store::record::{Item, Offer};
 
+/// Reason of what is gone because it removes itself.
+pub const EXPIRED: &str = "Expired";
+
 /// How the latest attempt at a key ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outcome {
@@ -80,6 +83,18 @@ impl Said {
             generation: self.generation,
             health: self.health,
             status: self.status.clone(),
+        }
+    }
+}
+
+impl Said {
+    /// Of what removed itself: how it was when it was seen last.
+    pub fn keep(&mut self, before: &Self) {
+        let same = before.stamp == self.stamp || before.reason == EXPIRED;
+        if self.reason == EXPIRED && same {
+            self.generation = before.generation;
+            self.health = before.health;
+            self.status = before.status.clone();
         }
     }
 }

@@ -24,6 +24,7 @@ use crate::plan::{Action, Depth, Input, Live, Seen, diff, live};
 use crate::store::DiskError;
 use crate::store::record::Item;
 
+mod expired;
 mod put;
 mod remove;
 
@@ -169,7 +170,7 @@ impl Task<'_> {
             }
             Action::Read => self.look(view).await,
             Action::Verify => self.verify(view).await,
-            Action::Create => self.put(view, false).await,
+            Action::Create => self.create(view).await,
             Action::Apply => self.put(view, true).await,
             Action::Claim => Ok(self.claim()),
             Action::Delete(propagation) => self.delete(propagation).await,
