@@ -2,6 +2,8 @@
 //! command do more than it would (all of them, without a seal, with contents) has to be typed.
 
 mod preview;
+mod rebalance;
+mod selecting;
 mod waiting;
 
 use std::net::SocketAddr;
@@ -10,6 +12,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use preview::Preview;
+pub use rebalance::Rebalance;
+pub use selecting::{Cordon, Taint};
 pub use waiting::{Clusters, Freeze, Reconcile, Unfreeze};
 
 /// Keeps a fleet of Kubernetes clusters in the state people asked for, also where the network is bad.
@@ -70,6 +74,12 @@ pub enum Command {
     Freeze(Freeze),
     /// Let changes go on where they were stopped
     Unfreeze(Unfreeze),
+    /// Let nothing new go to clusters; what is there stays
+    Cordon(Cordon),
+    /// Let what is new go to clusters again
+    Uncordon(Cordon),
+    /// Keep away from a cluster, or remove, what does not tolerate a taint
+    Taint(Taint),
     /// The fleet at a glance: clusters, what is not right, where, since when and why
     Status(Status),
     /// Why an object runs where it runs, and why not elsewhere
@@ -77,6 +87,8 @@ pub enum Command {
     /// What a change will do to the fleet: who gets what, what moves and goes, and what changes in it.
     /// Nothing is written. Exits with 0 where nothing would change, 1 where something would, 2 on errors
     Preview(Preview),
+    /// Divide replicas anew, by what is free and open now
+    Rebalance(Rebalance),
     /// Run one simulated member cluster as a process of its own
     SimulatedMember(SimulatedMember),
     /// Print the shell completion to source, as in `source <(roadstead completion bash)`

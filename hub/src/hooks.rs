@@ -12,6 +12,8 @@
 
 mod answers;
 mod freeze;
+mod preserve;
+mod protect;
 mod reconcile;
 mod removal;
 #[cfg(test)]
@@ -81,6 +83,7 @@ impl Hooks for HubHooks {
     }
 
     fn admit_collection(&self, collection: &Collection<'_>) -> Result<(), Status> {
+        protect::check_all(collection)?;
         removal::check_all(&self.limits, collection)
     }
 
@@ -175,6 +178,7 @@ impl HubHooks {
         if !ends {
             return Ok(Vec::new());
         }
+        protect::check(write, old)?;
         removal::check(&self.limits, write, old)?;
         if write.verb != Verb::Delete || !is_recorded(write.resource) {
             return Ok(Vec::new());
@@ -198,6 +202,7 @@ impl HubHooks {
             name: write.name.to_owned(),
             uid: uid.to_owned(),
             at: self.env.clock.now(),
+            preserve: preserve::preserves(write, old),
         };
         let value = serde_json::to_vec(&record).map_err(Status::internal)?;
         let key = deletion_key(uid).map_err(Status::internal)?;

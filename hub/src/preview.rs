@@ -118,7 +118,6 @@ pub(crate) struct Cluster {
     pub(crate) after: Option<String>,
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks by reference")]
 fn is_none(replicas: &(Option<u32>, Option<u32>)) -> bool {
     *replicas == (None, None)
 }

@@ -66,8 +66,12 @@ async fn carry_out(cli: Cli) -> Result<ExitCode> {
         Command::Reconcile(args) => say(&cli::reconcile(&args).await?),
         Command::Freeze(args) => say(&cli::freeze(&args).await?),
         Command::Unfreeze(args) => say(&cli::unfreeze(&args).await?),
+        Command::Cordon(args) => say(&cli::cordon(&args, true).await?),
+        Command::Uncordon(args) => say(&cli::cordon(&args, false).await?),
+        Command::Taint(args) => say(&cli::taint(&args).await?),
         Command::Status(args) => say(&cli::status(&args).await?),
         Command::Why(args) => say(&cli::why(&args).await?),
+        Command::Rebalance(args) => say(&cli::rebalance(&args).await?),
         Command::Preview(args) => {
             let shown = cli::preview(&args).await?;
             say(&shown.text)?;
@@ -93,12 +97,16 @@ fn default_log(command: &Command) -> &'static str {
         | Command::Status(_)
         | Command::RotateAuthority(_)
         | Command::Reconcile(_)
+        | Command::Cordon(_)
+        | Command::Uncordon(_)
+        | Command::Taint(_)
         | Command::Freeze(_)
         | Command::Unfreeze(_)
         | Command::Backup(_)
         | Command::Restore(_)
         | Command::Keygen(_)
         | Command::Why(_)
+        | Command::Rebalance(_)
         | Command::Preview(_)
         | Command::Completion { .. } => "warn,kube_client=off",
     }

@@ -229,6 +229,7 @@ fn describe(status: &mut Status, facts: &Facts) {
     status.ready_nodes = Some(facts.ready_nodes);
     status.capacity.clone_from(&facts.capacity);
     status.allocatable.clone_from(&facts.allocatable);
+    status.node_shapes.clone_from(&facts.shapes);
     status.api_groups = facts
         .api_groups
         .iter()

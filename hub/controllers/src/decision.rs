@@ -9,6 +9,8 @@ use roadstead_store::records::{ObjectRef, object_key};
 use roadstead_store::{InvalidKey, Key};
 use serde_json::{Value, json};
 
+use crate::around;
+
 /// Where the Decisions of cluster-scoped templates live.
 pub const SYSTEM_NAMESPACE: &str = "roadstead-system";
 
@@ -70,6 +72,7 @@ pub(crate) fn spec(template: &Template<'_>, placement: &Placement, former: &Spec
         name: t.path.1.clone(),
         uid: t.cluster.clone(),
         replicas: t.replicas,
+        pinned: t.pinned,
         reason: t.chosen.text().to_owned(),
         held: false,
     });
@@ -78,19 +81,39 @@ pub(crate) fn spec(template: &Template<'_>, placement: &Placement, former: &Spec
         name: k.path.1.clone(),
         uid: k.cluster.clone(),
         replicas: k.replicas,
+        pinned: k.pinned,
         reason: format!("kept as it is: {}", k.cause.text()),
         held: true,
     });
     let mut clusters: Vec<Target> = targets.chain(kept).collect();
     clusters.sort_by(|a, b| (&a.namespace, &a.name).cmp(&(&b.namespace, &b.name)));
+    let owned: Vec<String> = clusters.iter().map(|t| t.uid.clone()).collect();
+    let uids = owned.iter().map(String::as_str);
     Spec {
         template: reference(template, &former.template),
         policy: placement.policy.clone(),
         contenders: placement.contenders.clone(),
         overrides: placement.overrides.clone(),
         clusters,
+        replicas: effective(placement),
         refused: placement.refused.clone(),
+        requires: around::requirements(placement, uids),
+        required_by: around::required_by(placement),
+        awaits: around::awaits(&template.around),
+        basis: placement.basis.clone(),
+        unplaced: placement.unplaced.clone(),
+        affinity: placement.affinity.clone(),
+        rebalance: placement.rebalance.clone(),
     }
+}
+
+/// How many replicas run by what was decided; `None` where nothing is known of some.
+fn effective(placement: &Placement) -> Option<u64> {
+    let targets = placement.targets.iter().map(|t| t.effective);
+    let kept = placement.kept.iter().map(|k| k.pinned.or(k.replicas));
+    let counts = targets.chain(kept);
+    let sum = counts.map(|n| n.map(u64::from)).sum::<Option<u64>>();
+    sum.filter(|_| placement.targets.len() + placement.kept.len() > 0)
 }
 
 fn reference(template: &Template<'_>, former: &TemplateRef) -> TemplateRef {

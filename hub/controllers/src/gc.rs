@@ -173,6 +173,7 @@ mod tests {
             name: String::new(),
             uid: "a1".to_owned(),
             at: jiff::Timestamp::UNIX_EPOCH,
+            preserve: false,
         };
         let check = |kind: &str, needed: bool| {
             let snapshot = hub.store.snapshot();

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use roadstead_plan::removal::Manner;
 use roadstead_plan::{Former, Placement, Target};
-use roadstead_protocol::api::decision::Decision;
+use roadstead_protocol::api::decision::{Decision, Target as Assigned};
 use roadstead_protocol::wire::item::Propagation;
 use roadstead_protocol::wire::{Digest, ItemKey, Meta, Stamp};
 use roadstead_store::records::{
@@ -90,10 +90,20 @@ pub(crate) fn former(ledger: &Ledger, decision: &Decision) -> Vec<Former> {
                 policies: held.record.policies.clone(),
                 digest: Some(digest),
                 replicas: target.and_then(|t| t.replicas),
+                seen: target.and_then(|t| seen(decision, t)),
+                pinned: target.and_then(|t| t.pinned),
                 delete_contents: decision.spec.template.delete_contents,
             }
         })
         .collect()
+}
+
+/// How many replicas the agent of a target's cluster has reported.
+fn seen(decision: &Decision, target: &Assigned) -> Option<u32> {
+    let mut clusters = decision.status.clusters.iter();
+    let at = clusters.find(|c| c.namespace == target.namespace && c.name == target.name)?;
+    at.replicas
+        .map(|replicas| u32::try_from(replicas).unwrap_or(u32::MAX))
 }
 
 /// What a decision is written with.
@@ -146,11 +156,10 @@ pub(crate) fn write(
     placement: &Placement,
     txn: &mut Txn,
 ) -> Result<(), Error> {
-    let policies: Vec<String> = placement.policy.iter().map(|p| p.uid.clone()).collect();
     let mut contents: BTreeMap<Digest, &Target> = BTreeMap::new();
     let mut puts = Vec::new();
     for target in &placement.targets {
-        let record = record(writing, target, policies.clone());
+        let record = record(writing, target);
         if writing
             .ledger
             .get(&target.cluster)
@@ -220,7 +229,7 @@ fn answered(writing: &Writing<'_>, placement: &Placement, txn: &mut Txn) -> Resu
     Ok(())
 }
 
-fn record(writing: &Writing<'_>, target: &Target, policies: Vec<String>) -> LedgerEntry {
+fn record(writing: &Writing<'_>, target: &Target) -> LedgerEntry {
     let size = u64::try_from(target.content.bytes.len()).unwrap_or(u64::MAX);
     LedgerEntry {
         state: LedgerState::Put {
@@ -235,7 +244,7 @@ fn record(writing: &Writing<'_>, target: &Target, policies: Vec<String>) -> Ledg
             .collect(),
         decision: writing.decision.clone(),
         template_uid: writing.template_uid.clone(),
-        policies,
+        policies: target.policies.clone(),
     }
 }
 

@@ -12,6 +12,7 @@
 //! Deliberately absent: any opinion about who runs what (`roadstead-plan` has it), and sessions.
 
 mod approvals;
+mod around;
 mod cluster;
 mod copies;
 mod decision;
@@ -25,13 +26,16 @@ mod hosting;
 mod ledger;
 mod objects;
 mod placement;
+mod pledges;
 mod policy;
 pub mod preview;
 mod queue;
 mod reconciler;
 mod shown;
 mod status;
+mod tainted;
 mod tally;
+mod told;
 mod wake;
 mod work;
 mod world;

@@ -3,12 +3,8 @@
 
 use std::time::Duration;
 
-use roadstead_plan::{Finding, Placement, Template, World, place};
+use roadstead_plan::{Around, Decided, Finding, Placement, Template, World, place};
 use roadstead_protocol::api::decision::Decision;
-use roadstead_protocol::api::names::POLICY_GROUP;
-use roadstead_protocol::api::policy::{
-    CLUSTER_DISTRIBUTION, CLUSTER_OVERRIDE, DISTRIBUTION, OVERRIDE,
-};
 use roadstead_protocol::api::{Condition, ConditionStatus, condition, decision::PolicyRef, meta};
 use roadstead_protocol::wire::ItemKey;
 use roadstead_store::records::{deletion_key, object_key, world_key};
@@ -16,18 +12,17 @@ use roadstead_store::{Check, Entry, Key, Snapshot, Txn};
 use serde_json::{Value, json};
 
 use crate::error::Error;
-use crate::events::{self, Event};
+use crate::events;
 use crate::ledger::{self, Answers, Ledger, Writing};
-use crate::objects::{self, Turn};
+use crate::objects;
 use crate::reconciler::Reconciler;
-use crate::{approvals, decision, world};
+use crate::told::told;
+use crate::{approvals, around, decision, world};
 
 /// Longest message of a condition, in characters.
 const MESSAGE_CHARS_MAX: usize = 2048;
 /// Reason of condition Placed while what was placed is on its way out.
-const REMOVING: &str = "Removing";
-/// Most clusters that an event names.
-const NAMED_MAX: usize = 5;
+pub(crate) const REMOVING: &str = "Removing";
 
 /// What a template's decision was made from.
 struct Read {
@@ -40,6 +35,7 @@ struct Read {
     decision: Decision,
     ledger: Ledger,
     answers: Answers,
+    around: Around,
 }
 
 pub(crate) async fn reconcile(
@@ -47,15 +43,20 @@ pub(crate) async fn reconcile(
     item: &ItemKey,
 ) -> Result<Option<Duration>, Error> {
     context
-        .commit(|snapshot| Ok((attempt(context, snapshot, item)?, ())))
-        .await?;
-    Ok(None)
+        .commit(|snapshot| {
+            let mut again = None;
+            let txn = decide(context, snapshot, item, &mut again)?;
+            Ok((txn, again))
+        })
+        .await
 }
 
-pub(crate) fn attempt(
+/// One decision, and after which time it is another one without anything else changing.
+fn decide(
     context: &Reconciler,
     snapshot: &Snapshot,
     item: &ItemKey,
+    again: &mut Option<Duration>,
 ) -> Result<Option<Txn>, Error> {
     let world = context.world(snapshot)?;
     let read = read(context, snapshot, &world, item)?;
@@ -64,6 +65,11 @@ pub(crate) fn attempt(
         object: read.object.as_ref(),
         replicas_path: read.replicas_path.as_deref(),
         former: ledger::former(&read.ledger, &read.decision),
+        basis: read.decision.spec.basis.clone(),
+        pledges: (context.pledges).of(snapshot, &context.parts.registry, &world, item)?,
+        around: read.around.clone(),
+        decided: Decided::read(&read.decision.spec),
+        now: context.uptime(),
     };
     let mut placement = place(&world, &template, None);
     let mut txn = Txn::new();
@@ -72,11 +78,14 @@ pub(crate) fn attempt(
         placement = place(&world, &template, Some(&review));
         approvals::keep(snapshot, &placement, &review, &mut txn)?;
     }
+    *again = placement.again;
     if nothing(&placement) && read.ledger.is_empty() {
-        return Ok(read.decision_entry.map(|entry| {
+        link(snapshot, &read, &placement, &mut txn)?;
+        if let Some(entry) = read.decision_entry {
             let check = Check::At(entry.key.clone(), entry.revision);
-            Txn::new().check(check).delete(entry.key)
-        }));
+            txn = txn.check(check).delete(entry.key);
+        }
+        return Ok(Some(txn));
     }
     let writing = Writing {
         item,
@@ -91,10 +100,35 @@ pub(crate) fn attempt(
     if decided || !nothing(&placement) {
         write_decision(context, snapshot, &read, &template, &placement, &mut txn)?;
     }
+    link(snapshot, &read, &placement, &mut txn)?;
     if !txn.ops.is_empty() {
         assert_read(snapshot, &world, &read, &placement, &mut txn)?;
     }
     Ok(Some(txn))
+}
+
+/// Adds to `txn` the keys that lead from and to what belongs to the template.
+fn link(
+    snapshot: &Snapshot,
+    read: &Read,
+    placement: &Placement,
+    txn: &mut Txn,
+) -> Result<(), Error> {
+    let links = (&read.decision.spec, placement);
+    around::link(snapshot, &read.item, &read.around, links, txn)?;
+    let given = placement.targets.iter().flat_map(|t| &t.policies);
+    let had = read.ledger.values().flat_map(|held| &held.record.policies);
+    let spoken_of = given.chain(had).map(String::as_str).collect();
+    around::unlink(snapshot, &read.item, &spoken_of, txn)
+}
+
+#[cfg(test)]
+pub(crate) fn attempt(
+    context: &Reconciler,
+    snapshot: &Snapshot,
+    item: &ItemKey,
+) -> Result<Option<Txn>, Error> {
+    decide(context, snapshot, item, &mut None)
 }
 
 fn nothing(placement: &Placement) -> bool {
@@ -127,7 +161,16 @@ fn read(
         .unwrap_or_default();
     let ledger = ledger::read(snapshot, item, world::clusters(world, &decision))?;
     let answers = ledger::answers(snapshot, item, world::clusters(world, &decision))?;
+    let registry = &context.parts.registry;
+    let around = around::read(
+        snapshot,
+        registry,
+        world,
+        item,
+        (object.as_ref(), &decision),
+    )?;
     Ok(Read {
+        around,
         item: item.clone(),
         key: located.as_ref().map(|(key, _)| key.clone()),
         object,
@@ -161,6 +204,9 @@ fn assert_read(
                 .push(Check::At(entry.key.clone(), entry.revision));
         }
     }
+    if !placement.removals.is_empty() {
+        around::assert(snapshot, &read.item, txn)?;
+    }
     for removal in &placement.removals {
         let Some(held) = read.ledger.get(&removal.cluster) else {
             continue;
@@ -182,16 +228,12 @@ fn policy_entry<'s>(
     snapshot: &'s Snapshot,
     policy: &PolicyRef,
 ) -> Result<Option<&'s Entry>, Error> {
-    let kinds = [
-        DISTRIBUTION,
-        CLUSTER_DISTRIBUTION,
-        OVERRIDE,
-        CLUSTER_OVERRIDE,
-    ];
-    let Some((_, plural)) = kinds.iter().find(|(kind, _)| *kind == policy.kind) else {
+    let mut kinds = world::POLICIES.iter();
+    let at = (policy.group(), policy.kind.as_str());
+    let Some((group, _, plural)) = kinds.find(|(group, kind, _)| (*group, *kind) == at) else {
         return Ok(None);
     };
-    let key = object_key(POLICY_GROUP, plural, &policy.namespace, &policy.name)?;
+    let key = object_key(group, plural, &policy.namespace, &policy.name)?;
     Ok(snapshot.get(key.as_str()))
 }
 
@@ -245,7 +287,7 @@ fn write_decision(
         home(context, snapshot, txn)?;
     }
     if let Some(object) = template.object {
-        let told = told(read, placement, &turned);
+        let told = told(&read.decision, placement, &turned);
         events::add(context, snapshot, object, told, txn)?;
     }
     Ok(())
@@ -292,7 +334,7 @@ pub(crate) fn placed(placement: &Placement) -> Condition {
     let findings: Vec<&Finding> = placement.findings.iter().collect();
     let Some(first) = findings.iter().min_by_key(|f| rank(f)) else {
         let count = placement.targets.len();
-        if placement.policy.is_none() {
+        if placement.policy.is_none() && count == 0 {
             let message = "it was deleted, and is on its way out of the clusters that had it";
             return Condition::new("Placed", ConditionStatus::False, REMOVING, message);
         }
@@ -321,12 +363,15 @@ pub(crate) fn placed(placement: &Placement) -> Condition {
 fn rank(finding: &Finding) -> u8 {
     match finding {
         Finding::Unreadable { .. } => 0,
-        Finding::ZeroWeights | Finding::BadReplicas(_) => 1,
+        Finding::Reserved(_) | Finding::ZeroWeights | Finding::BadReplicas(_) => 1,
         Finding::NotRendered { .. } => 2,
-        Finding::Held { .. } => 3,
+        Finding::Held { .. } | Finding::Suspended { .. } | Finding::Awaits { .. } => 3,
         Finding::UnknownClusters(_) => 4,
         Finding::AmbiguousCluster { .. } => 5,
-        Finding::NoCluster => 6,
+        Finding::Unplaced { .. }
+        | Finding::NoCluster
+        | Finding::NothingOpen { .. }
+        | Finding::SpreadUnmet { .. } => 6,
         Finding::Outranked { .. } | Finding::NothingSelected | Finding::NoPolicy => 7,
     }
 }
@@ -339,54 +384,6 @@ pub(crate) fn cut(text: &str) -> String {
     let mut short: String = text.chars().take(MESSAGE_CHARS_MAX - 1).collect();
     short.push('…');
     short
-}
-
-/// The events that tell of a new decision.
-fn told(read: &Read, placement: &Placement, turned: &[Turn]) -> Vec<Event> {
-    let mut told: Vec<Event> = turned
-        .iter()
-        .filter(|turn| turn.now.status != ConditionStatus::True && turn.now.reason != REMOVING)
-        .map(|turn| Event::warning(&turn.now.reason, &turn.now.message))
-        .collect();
-    let before = |uid: &str| read.decision.spec.clusters.iter().find(|t| t.uid == uid);
-    let moved: Vec<String> = placement
-        .targets
-        .iter()
-        .filter(|t| before(&t.cluster).is_none_or(|b| b.replicas != t.replicas))
-        .map(|t| match t.replicas {
-            Some(n) => format!("{}/{}: {n}", t.path.0, t.path.1),
-            None => format!("{}/{}", t.path.0, t.path.1),
-        })
-        .collect();
-    if !moved.is_empty() {
-        let policy = placement
-            .policy
-            .as_ref()
-            .map(|p| p.name.as_str())
-            .unwrap_or_default();
-        told.push(Event::normal(
-            "Placed",
-            &format!("{policy} places it on {}", list(&moved)),
-        ));
-    }
-    let removed: Vec<String> = placement
-        .removals
-        .iter()
-        .map(|r| format!("{}/{}", r.path.0, r.path.1))
-        .collect();
-    if let Some(first) = placement.removals.first() {
-        let text = format!("removed from {}: {}", list(&removed), first.reason.text());
-        told.push(Event::normal("Removed", &text));
-    }
-    told
-}
-
-fn list(names: &[String]) -> String {
-    let shown: Vec<&str> = names.iter().take(NAMED_MAX).map(String::as_str).collect();
-    match names.len().saturating_sub(NAMED_MAX) {
-        0 => shown.join(", "),
-        more => format!("{} and {more} more", shown.join(", ")),
-    }
 }
 
 /// Condition Placed of a decision, as it was written.

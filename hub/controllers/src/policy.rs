@@ -6,10 +6,10 @@ use std::time::Duration;
 use roadstead_plan::affinity::{Reading, select};
 use roadstead_plan::claim::claim;
 use roadstead_plan::policy::{Overrides, Policy};
+use roadstead_plan::reserved::reserved;
 use roadstead_plan::template::{is_template, selected};
 use roadstead_plan::{Finding, World};
 use roadstead_protocol::api::decision::{Decision, SAMPLES_MAX};
-use roadstead_protocol::api::names::POLICY_GROUP;
 use roadstead_protocol::api::policy::{
     CLUSTER_DISTRIBUTION, DISTRIBUTION, PolicyStatus, ResourceSelector,
 };
@@ -34,11 +34,11 @@ use crate::world;
 
 pub(crate) async fn reconcile(
     context: &Reconciler,
-    plural: &str,
+    kind: (&str, &str),
     name: &Name,
 ) -> Result<Option<Duration>, Error> {
     context
-        .commit(|snapshot| Ok((attempt(context, snapshot, plural, name)?, ())))
+        .commit(|snapshot| Ok((attempt(context, snapshot, kind, name)?, ())))
         .await?;
     Ok(None)
 }
@@ -46,10 +46,10 @@ pub(crate) async fn reconcile(
 fn attempt(
     context: &Reconciler,
     snapshot: &Snapshot,
-    plural: &str,
+    (group, plural): (&str, &str),
     name: &Name,
 ) -> Result<Option<Txn>, Error> {
-    let key = object_key(POLICY_GROUP, plural, &name.namespace, &name.name)?;
+    let key = object_key(group, plural, &name.namespace, &name.name)?;
     let Some(entry) = snapshot.get(key.as_str()) else {
         return Ok(None);
     };
@@ -117,9 +117,12 @@ fn unreadable_status(problem: &str, others: &[&str]) -> (PolicyStatus, Vec<Condi
 }
 
 /// Of a template only its labels, which is much less to read.
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 struct Labelled {
     metadata: ObjectMeta,
+    /// Of a Secret.
+    #[serde(default, rename = "type")]
+    secret: String,
 }
 
 /// A look at everything from one policy's side.
@@ -156,9 +159,10 @@ impl Looked<'_> {
                 let Some(item) = item else {
                     continue;
                 };
-                let labels = objects::typed::<Labelled>(entry).map(|o| o.metadata.labels);
-                let labels = labels.unwrap_or_default();
-                if is_template(&item, &labels)
+                let read = objects::typed::<Labelled>(entry).unwrap_or_default();
+                let labels = read.metadata.labels;
+                if reserved(&item, &read.secret).is_none()
+                    && is_template(&item, &labels)
                     && selected(identity, selectors, &item, &labels).is_some()
                 {
                     found.insert(item, labels);
@@ -201,17 +205,22 @@ impl Looked<'_> {
     }
 
     fn affinity_findings(&self, policy: &Policy) -> Vec<Finding> {
-        let chosen = select(self.world, policy.identity.viewpoint(), &policy.affinity);
         let mut findings = Vec::new();
-        if !chosen.unknown.is_empty() {
-            let names = chosen.unknown.into_iter().take(SAMPLES_MAX).collect();
-            findings.push(Finding::UnknownClusters(names));
+        let mut none = true;
+        for group in &policy.selecting.groups {
+            let chosen = select(self.world, policy.identity.viewpoint(), &group.affinity);
+            none &= chosen.chosen.is_empty();
+            if !chosen.unknown.is_empty() {
+                let names = chosen.unknown.into_iter().take(SAMPLES_MAX).collect();
+                findings.push(Finding::UnknownClusters(names));
+            }
+            for (name, several) in chosen.ambiguous.into_iter().take(SAMPLES_MAX) {
+                let clusters = several.iter().take(SAMPLES_MAX).map(|c| c.path()).collect();
+                findings.push(Finding::AmbiguousCluster { name, clusters });
+            }
         }
-        for (name, several) in chosen.ambiguous.into_iter().take(SAMPLES_MAX) {
-            let clusters = several.iter().take(SAMPLES_MAX).map(|c| c.path()).collect();
-            findings.push(Finding::AmbiguousCluster { name, clusters });
-        }
-        if chosen.chosen.is_empty() {
+        findings.truncate(SAMPLES_MAX);
+        if none {
             findings.push(Finding::NoCluster);
         }
         findings
@@ -224,7 +233,10 @@ impl Looked<'_> {
         labels: &BTreeMap<String, String>,
         tally: &mut Tally,
     ) -> Result<(), Error> {
-        let winner = claim(self.world, item, labels).winner;
+        let decision = self.decision(item)?;
+        let held = decision.as_ref().and_then(|d| d.spec.policy.as_ref());
+        let holders = held.iter().map(|policy| policy.uid.as_str()).collect();
+        let winner = claim(self.world, item, labels, &holders).winner;
         if let Some((by, _)) = winner.filter(|(by, _)| by.identity.uid != policy.identity.uid) {
             tally.findings.push(Finding::Outranked {
                 template: item.to_string(),
@@ -233,7 +245,7 @@ impl Looked<'_> {
             return Ok(());
         }
         tally.claimed += 1;
-        let decided = self.decision(item)?.filter(|decision| {
+        let decided = decision.filter(|decision| {
             let by = decision.spec.policy.as_ref();
             by.is_none_or(|by| {
                 (by.uid.as_str(), by.generation)

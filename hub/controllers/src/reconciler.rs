@@ -16,6 +16,8 @@ use tokio::time::Instant;
 
 use crate::driver::Reconcile;
 use crate::error::Error;
+use crate::pledges::Pledges;
+use crate::tainted::Tainted;
 use crate::work::Work;
 use crate::world::{Fingerprint, fingerprint};
 use crate::{Parts, approvals, cluster, fleet, gc, objects, placement, policy, status, world};
@@ -28,6 +30,8 @@ pub(crate) struct Reconciler {
     pub(crate) parts: Parts,
     cache: Mutex<Cache>,
     away: Mutex<BTreeMap<String, Instant>>,
+    pub(crate) pledges: Pledges,
+    tainted: Mutex<Tainted>,
     start: Instant,
 }
 
@@ -59,6 +63,8 @@ impl Reconciler {
             parts,
             cache: Mutex::default(),
             away: Mutex::default(),
+            pledges: Pledges::default(),
+            tainted: Mutex::default(),
             start: instant(),
         }
     }
@@ -66,6 +72,11 @@ impl Reconciler {
     /// The wall clock's time.
     pub(crate) fn now(&self) -> jiff::Timestamp {
         self.parts.env.clock.now()
+    }
+
+    /// For how long this hub has been running, by tokio's clock.
+    pub(crate) fn uptime(&self) -> Duration {
+        self.start.elapsed()
     }
 
     /// What the plan wants of `snapshot`, read once per change.
@@ -76,7 +87,11 @@ impl Reconciler {
         {
             return Ok(Arc::clone(world));
         }
-        let world = Arc::new(world(snapshot, self.parts.options.limits)?);
+        let mut world = world(snapshot, self.parts.options.limits)?;
+        let tainted = self.tainted.lock();
+        let mut tainted = tainted.unwrap_or_else(PoisonError::into_inner);
+        tainted.date(&mut world, self.uptime());
+        let world = Arc::new(world);
         self.cache().world = Some((print, Arc::clone(&world)));
         Ok(world)
     }
@@ -197,7 +212,11 @@ impl Reconcile for Reconciler {
                 Work::Status(item) => status::reconcile(&self, &item).await,
                 Work::Cluster(name) => cluster::reconcile(&self, &name).await,
                 Work::Fleet(name) => fleet::reconcile(&self, &name).await,
-                Work::Policy { plural, name } => policy::reconcile(&self, &plural, &name).await,
+                Work::Policy {
+                    group,
+                    plural,
+                    name,
+                } => policy::reconcile(&self, (&group, &plural), &name).await,
                 Work::Garbage => gc::reconcile(&self).await,
             }
         })

@@ -1,5 +1,6 @@
 //! The controllers over stores in memory: users' writes go in, ledgers and conditions come out.
 
+mod around;
 mod asserting;
 mod clusters;
 mod driving;
@@ -184,6 +185,7 @@ impl Hub {
             name: String::new(),
             uid: uid.clone(),
             at: self.env.clock.now(),
+            preserve: false,
         };
         let txn = Txn::new()
             .delete(key)

@@ -2,6 +2,7 @@
 //! everything is woken from time to time.
 
 mod changes;
+mod links;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -10,6 +11,7 @@ use std::time::Duration;
 use roadstead_machinery::resource::Registry;
 use roadstead_protocol::api::decision::Decision;
 use roadstead_protocol::api::names::{DECISIONS, OWN_GROUP};
+use roadstead_protocol::wire::ItemKey;
 use roadstead_store::records::{
     ANSWERS_PREFIX, LEDGER_PREFIX, OBJECTS_PREFIX, parse_answer_key, parse_ledger_key,
     parse_object_key,
@@ -47,6 +49,10 @@ pub(crate) struct Wake {
     all: bool,
     /// Who the clusters are, by UID.
     names: BTreeMap<String, Name>,
+    /// Templates with replicas for which there was no place.
+    unplaced: BTreeSet<ItemKey>,
+    /// Templates that some cluster does not get for now: what clusters report may let it.
+    waiting: BTreeSet<ItemKey>,
 }
 
 impl Wake {
@@ -63,6 +69,8 @@ impl Wake {
             closed: false,
             all: parts.options.everything,
             names: BTreeMap::new(),
+            unplaced: BTreeSet::new(),
+            waiting: BTreeSet::new(),
         }
     }
 
@@ -81,7 +89,7 @@ impl Wake {
     }
 
     /// Everything there is to work on.
-    fn everything(&self, reason: &'static str) -> Vec<Woken<Work>> {
+    fn everything(&mut self, reason: &'static str) -> Vec<Woken<Work>> {
         let snapshot = self.store.snapshot();
         let mut work = BTreeSet::from([Work::Garbage]);
         for entry in snapshot.range(OBJECTS_PREFIX) {
@@ -95,6 +103,10 @@ impl Wake {
             } else if (key.group.as_str(), key.plural.as_str()) == (OWN_GROUP, DECISIONS)
                 && let Ok(decision) = objects::typed::<Decision>(entry)
             {
+                if decision.spec.unplaced.is_some() {
+                    self.unplaced.insert(item(&decision));
+                }
+                self.note(&decision);
                 work.insert(Work::Placement(item(&decision)));
                 work.insert(Work::Status(item(&decision)));
             }

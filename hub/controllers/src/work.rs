@@ -15,6 +15,8 @@ pub(crate) enum Work {
     Fleet(Name),
     /// A policy's conditions.
     Policy {
+        /// The policy's group.
+        group: String,
         /// The policy's plural.
         plural: String,
         /// The policy.
@@ -44,7 +46,11 @@ impl std::fmt::Display for Work {
             Self::Cluster(name) => write!(f, "cluster {name}"),
             Self::Status(key) => write!(f, "status of {key}"),
             Self::Fleet(name) => write!(f, "fleet {name}"),
-            Self::Policy { plural, name } => write!(f, "{plural} {name}"),
+            Self::Policy {
+                group,
+                plural,
+                name,
+            } => write!(f, "{plural}.{group} {name}"),
             Self::Garbage => f.write_str("garbage"),
         }
     }

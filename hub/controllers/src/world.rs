@@ -1,41 +1,59 @@
 //! Reads what the plan wants from a snapshot of the store.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use roadstead_machinery::resource::{Registry, Resource};
-use roadstead_plan::{Limits, Template, World};
-use roadstead_protocol::api::names::{ATTACHED_CLUSTERS, CLUSTER_GROUP, POLICY_GROUP};
+use roadstead_plan::{Decided, Limits, Template, World};
+use roadstead_protocol::api::names::{
+    APPS_GROUP, ATTACHED_CLUSTERS, CLUSTER_GROUP, DECISIONS, FLEET_GROUP, FLEETS, OWN_GROUP,
+    POLICY_GROUP,
+};
 use roadstead_protocol::api::policy::{
     CLUSTER_DISTRIBUTION, CLUSTER_OVERRIDE, DISTRIBUTION, OVERRIDE,
 };
 use roadstead_protocol::wire::{ItemKey, Revision};
-use roadstead_store::records::{DELETIONS_PREFIX, ObjectKey, object_key, objects_prefix};
+use roadstead_store::records::{
+    DELETIONS_PREFIX, DeletionRecord, ObjectKey, decode, object_key, objects_namespace_prefix,
+    objects_prefix,
+};
 use roadstead_store::{Key, Snapshot};
 use serde_json::Value;
 
 use crate::error::Error;
-use crate::{decision, ledger, objects};
+use crate::{around, decision, ledger, objects};
 
 /// What of the store a world is read from: it is the same as long as this is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Fingerprint(Vec<(usize, Revision)>);
 
+/// Group, kind and plural of the policies.
+pub(crate) const POLICIES: [(&str, &str, &str); 5] = [
+    (POLICY_GROUP, DISTRIBUTION.0, DISTRIBUTION.1),
+    (POLICY_GROUP, CLUSTER_DISTRIBUTION.0, CLUSTER_DISTRIBUTION.1),
+    (APPS_GROUP, DISTRIBUTION.0, DISTRIBUTION.1),
+    (POLICY_GROUP, OVERRIDE.0, OVERRIDE.1),
+    (POLICY_GROUP, CLUSTER_OVERRIDE.0, CLUSTER_OVERRIDE.1),
+];
+
 /// The prefixes that a world is read from.
 pub(crate) fn prefixes() -> Vec<String> {
-    let policies = [
-        DISTRIBUTION,
-        CLUSTER_DISTRIBUTION,
-        OVERRIDE,
-        CLUSTER_OVERRIDE,
-    ];
-    let policies = policies
+    let policies = POLICIES
         .iter()
-        .map(|(_, plural)| objects_prefix(POLICY_GROUP, plural));
+        .map(|(group, _, plural)| objects_prefix(group, plural));
     let others = [
         objects_prefix(CLUSTER_GROUP, ATTACHED_CLUSTERS),
+        objects_prefix(FLEET_GROUP, FLEETS),
+        definitions_prefix(),
         objects_prefix("", "namespaces"),
     ];
     policies.chain(others).collect()
+}
+
+/// The prefix of the Decisions about definitions of kinds: who is given one may get objects of it.
+fn definitions_prefix() -> String {
+    let decisions = objects_namespace_prefix(OWN_GROUP, DECISIONS, decision::SYSTEM_NAMESPACE);
+    format!("{decisions}customresourcedefinition.apiextensions.k8s.io.")
 }
 
 /// The fingerprint of a snapshot. Revisions are never reused, so the number of entries and the
@@ -64,12 +82,19 @@ pub fn world(snapshot: &Snapshot, limits: Limits) -> Result<World, Error> {
             found.push(objects::object(entry)?);
         }
     }
-    let deleted: BTreeSet<String> = snapshot
-        .range(DELETIONS_PREFIX)
-        .filter_map(|entry| entry.key.as_str().strip_prefix(DELETIONS_PREFIX))
-        .map(str::to_owned)
-        .collect();
-    Ok(World::read(found.iter(), deleted, limits))
+    let (mut deleted, mut preserved) = (BTreeSet::new(), BTreeSet::new());
+    for entry in snapshot.range(DELETIONS_PREFIX) {
+        let Some(uid) = entry.key.as_str().strip_prefix(DELETIONS_PREFIX) else {
+            continue;
+        };
+        deleted.insert(uid.to_owned());
+        if decode::<DeletionRecord>(entry).is_ok_and(|record| record.preserve) {
+            preserved.insert(uid.to_owned());
+        }
+    }
+    let mut world = World::read(found.iter(), deleted, limits);
+    world.preserved = preserved;
+    Ok(world)
 }
 
 /// What names an object that may be a template, given its key in the store.
@@ -134,12 +159,24 @@ pub fn template<T>(
         None => roadstead_protocol::api::decision::Decision::default(),
     };
     let ledger = ledger::read(snapshot, item, clusters(world, &decision))?;
+    let around = around::read(
+        snapshot,
+        registry,
+        world,
+        item,
+        (object.as_ref(), &decision),
+    )?;
     let replicas_path = located.as_ref().and_then(|(_, path)| path.as_deref());
     Ok(then(&Template {
         key: item.clone(),
         object: object.as_ref(),
         replicas_path,
         former: ledger::former(&ledger, &decision),
+        basis: decision.spec.basis.clone(),
+        pledges: Vec::new(),
+        around,
+        decided: Decided::read(&decision.spec),
+        now: Duration::ZERO,
     }))
 }
 

@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use roadstead_protocol::api::policy::ClusterAffinity;
 
 use crate::cluster::{Cluster, Resolved, Viewpoint, resolve};
-use crate::world::World;
+use crate::fields;
+use crate::world::{Fleet, World};
 
 /// Why a cluster is chosen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,8 +15,14 @@ pub enum Chosen {
     Named,
     /// Its labels are selected.
     Labels,
+    /// It is in a fleet that is selected.
+    Member,
+    /// What it is is selected.
+    Fields,
     /// The policy takes all that it may name.
     All,
+    /// Another object there needs it.
+    Required,
 }
 
 /// Why a cluster is not chosen.
@@ -33,10 +40,40 @@ pub enum Refused {
     Unreadable,
     /// Its weight is zero.
     ZeroWeight,
+    /// It has not the hardware that the policy asks for, or not enough of it free.
+    Hardware,
+    /// It has no room for a replica.
+    NoRoom,
+    /// The replicas are all placed elsewhere.
+    NotNeeded,
     /// The object cannot be made for it.
     NotRendered,
     /// The policy's namespace may not name it.
     NotAllowed,
+    /// Dispatching to it is suspended.
+    Suspended,
+    /// Something that the object waits for is not there yet.
+    Awaiting,
+    /// Its provider, region or zone is not selected.
+    FieldsDiffer,
+    /// It is in none of the fleets.
+    NotInFleet,
+    /// It has a taint that is not tolerated.
+    Tainted,
+    /// People want nothing new there.
+    Cordoned,
+    /// What it reports about itself is not selected.
+    FactsDiffer,
+    /// It does not serve the object's API.
+    ApiMissing,
+    /// It is not Ready.
+    NotReady,
+    /// It is in no group of a spread constraint.
+    NoTopology,
+    /// As many groups as a spread constraint allows are taken.
+    NotInSpread,
+    /// There are not as many groups as a spread constraint wants.
+    SpreadUnmet,
 }
 
 impl Chosen {
@@ -45,7 +82,10 @@ impl Chosen {
         match self {
             Self::Named => "the policy names it",
             Self::Labels => "its labels are selected",
+            Self::Member => "it is in the policy's fleet",
+            Self::Fields => "its provider, region, zone, version or APIs are selected",
             Self::All => "the policy takes all clusters that it may name",
+            Self::Required => "another object there needs it",
         }
     }
 }
@@ -60,10 +100,36 @@ impl Refused {
             Self::Ambiguous => "AmbiguousName",
             Self::Unreadable => "ClusterUnreadable",
             Self::ZeroWeight => "ZeroWeight",
+            Self::Hardware => "HardwareMissing",
+            Self::NoRoom => "NoRoom",
+            Self::NotNeeded => "NotNeeded",
             Self::NotRendered => "OverrideFailed",
             Self::NotAllowed => "NotAllowed",
+            Self::Suspended => "Suspended",
+            Self::Awaiting => "Awaiting",
+            Self::FieldsDiffer => "FieldsDiffer",
+            Self::NotInFleet => "NotInFleet",
+            Self::Tainted => "TaintNotTolerated",
+            Self::Cordoned => "Cordoned",
+            Self::FactsDiffer => "FactsDiffer",
+            Self::ApiMissing => "ApiMissing",
+            Self::NotReady => "NotReady",
+            Self::NoTopology => "NoTopology",
+            Self::NotInSpread => "NotInSpread",
+            Self::SpreadUnmet => "SpreadUnmet",
         }
     }
+
+    /// Those that may change without anybody's doing, or keep away only what is not there yet: who is
+    /// refused so is looked at again when a cluster reports something new.
+    pub const GATES: &'static [Self] = &[
+        Self::Cordoned,
+        Self::Tainted,
+        Self::FactsDiffer,
+        Self::ApiMissing,
+        Self::NotReady,
+        Self::SpreadUnmet,
+    ];
 
     /// For people.
     pub fn text(self) -> &'static str {
@@ -74,10 +140,31 @@ impl Refused {
             Self::Ambiguous => "its name is also another cluster's, and neither comes first",
             Self::Unreadable => "its spec cannot be read",
             Self::ZeroWeight => "its weight is 0, or no entry of staticWeightList names it",
+            Self::Hardware => {
+                "it has not the hardware that the policy's resourceConstraints ask for"
+            }
+            Self::NoRoom => "it has no room for a replica",
+            Self::NotNeeded => "the replicas are all placed on other clusters",
             Self::NotRendered => "an override policy cannot be applied for it",
             Self::NotAllowed => {
                 "its spec.allowedNamespaces does not let the policy's namespace name it"
             }
+            Self::Suspended => "the policy suspends dispatching to it",
+            Self::Awaiting => "what the policy's dependsOn names is not there yet",
+            Self::FieldsDiffer => {
+                "its provider, region or zone does not match the policy's fieldSelector"
+            }
+            Self::NotInFleet => "it is in none of the policy's fleets",
+            Self::Tainted => "it has a taint that the policy's clusterTolerations do not tolerate",
+            Self::Cordoned => "it is cordoned: nothing new goes there",
+            Self::FactsDiffer => {
+                "its Kubernetes version or its API groups do not match the policy's fieldSelector"
+            }
+            Self::ApiMissing => "it does not serve the object's API",
+            Self::NotReady => "it is not Ready, and others are there to choose from",
+            Self::NoTopology => "it is in no group of one of the policy's spreadConstraints",
+            Self::NotInSpread => "as many groups as the policy's spreadConstraints allow are taken",
+            Self::SpreadUnmet => "there are fewer groups than the policy's spreadConstraints want",
         }
     }
 }
@@ -102,6 +189,8 @@ pub struct Reading<'a> {
     from: Viewpoint<'a>,
     affinity: &'a ClusterAffinity,
     named: BTreeSet<&'a str>,
+    /// The clusters of the fleets, where any are named.
+    members: BTreeSet<&'a str>,
     excluded: BTreeSet<&'a str>,
     ambiguous: Vec<(String, Vec<&'a Cluster>)>,
     unknown: Vec<String>,
@@ -115,6 +204,7 @@ impl<'a> Reading<'a> {
             from,
             affinity,
             named: BTreeSet::new(),
+            members: BTreeSet::new(),
             excluded: BTreeSet::new(),
             ambiguous: Vec::new(),
             unknown: Vec::new(),
@@ -127,6 +217,9 @@ impl<'a> Reading<'a> {
                 Resolved::Unknown => reading.unknown.push(name.clone()),
                 Resolved::Ambiguous(several) => reading.ambiguous.push((name.clone(), several)),
             }
+        }
+        for name in &affinity.fleets {
+            reading.fleet(name);
         }
         for name in &affinity.exclude {
             match resolve(world, from, name) {
@@ -146,16 +239,67 @@ impl<'a> Reading<'a> {
         reading
     }
 
+    /// Understands the name of a fleet: of the policy's namespace, or from above of any. A member
+    /// that is no cluster may be meant for one.
+    fn fleet(&mut self, name: &str) {
+        let named = |fleet: &&Fleet| fleet.name == name;
+        let seen = |fleet: &&Fleet| self.from.0.is_none_or(|ns| ns == fleet.namespace);
+        let mut fleets = self
+            .world
+            .fleets
+            .iter()
+            .filter(named)
+            .filter(seen)
+            .peekable();
+        if fleets.peek().is_none() {
+            self.unknown.push(format!("fleet {name}"));
+        }
+        for fleet in fleets {
+            for member in &fleet.members {
+                let mut found = self.world.named(member);
+                match found.find(|cluster| cluster.namespace == fleet.namespace) {
+                    Some(cluster) => {
+                        self.members.insert(&cluster.uid);
+                    }
+                    None => self.unknown.push(format!("{member} of the fleet {name}")),
+                }
+            }
+        }
+    }
+
+    /// The names in it that mean no cluster, and those that mean several.
+    pub fn unclear(self) -> (Vec<String>, Vec<(String, Vec<&'a Cluster>)>) {
+        (self.unknown, self.ambiguous)
+    }
+
     /// Whether some name in it means no cluster, or more than one.
     pub fn unresolved(&self) -> bool {
         !self.unknown.is_empty() || !self.ambiguous.is_empty()
     }
 
-    /// Whether a cluster is chosen, and why (not).
+    /// Whether a cluster is chosen by all that is asked for, also by what it reports, and why (not).
     ///
     /// # Errors
     /// The reason for which it is not.
     pub fn judge(&self, cluster: &Cluster) -> Result<Chosen, Refused> {
+        let chosen = self.wanted(cluster)?;
+        match self.unmet(cluster) {
+            None => Ok(chosen),
+            Some(_) => Err(Refused::FactsDiffer),
+        }
+    }
+
+    /// Why what a cluster reports is not what is asked for, if it is not.
+    pub fn unmet(&self, cluster: &Cluster) -> Option<String> {
+        let fields = self.affinity.field_selector.as_ref()?;
+        fields::unmet(fields, cluster)
+    }
+
+    /// Whether a cluster is chosen by what people say, and why (not).
+    ///
+    /// # Errors
+    /// The reason for which it is not.
+    pub fn wanted(&self, cluster: &Cluster) -> Result<Chosen, Refused> {
         if !cluster.visible(self.from, self.world) {
             return Err(Refused::NotAllowed);
         }
@@ -175,18 +319,33 @@ impl<'a> Reading<'a> {
                 Refused::NotNamed
             });
         }
-        let Some(selector) = &self.affinity.label_selector else {
-            return Ok(if by_name { Chosen::Named } else { Chosen::All });
-        };
-        match selector.matches(&cluster.labels) {
-            true if by_name => Ok(Chosen::Named),
-            true => Ok(Chosen::Labels),
-            false => Err(Refused::LabelsDiffer),
+        let by_fleet = !self.affinity.fleets.is_empty();
+        if by_fleet && !self.members.contains(cluster.uid.as_str()) {
+            return Err(Refused::NotInFleet);
         }
+        let labels = self.affinity.label_selector.as_ref();
+        if labels.is_some_and(|labels| !labels.matches(&cluster.labels)) {
+            return Err(Refused::LabelsDiffer);
+        }
+        let fields = self.affinity.field_selector.as_ref();
+        if fields.is_some_and(|fields| !fields::said(fields, cluster)) {
+            return Err(Refused::FieldsDiffer);
+        }
+        Ok(if by_name {
+            Chosen::Named
+        } else if by_fleet {
+            Chosen::Member
+        } else if labels.is_some() {
+            Chosen::Labels
+        } else if fields.is_some() {
+            Chosen::Fields
+        } else {
+            Chosen::All
+        })
     }
 }
 
-/// Chooses among all clusters that can be seen from `from`.
+/// Chooses among all clusters that can be seen from `from`, by what people say.
 pub fn select<'a>(
     world: &'a World,
     from: Viewpoint<'a>,
@@ -195,7 +354,7 @@ pub fn select<'a>(
     let reading = Reading::new(world, from, affinity);
     let mut selection = Selection::default();
     for cluster in world.clusters.iter().filter(|c| c.visible(from, world)) {
-        match reading.judge(cluster) {
+        match reading.wanted(cluster) {
             Ok(chosen) => selection.chosen.push((cluster, chosen)),
             Err(refused) => selection.refused.push((cluster, refused)),
         }

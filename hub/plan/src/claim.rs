@@ -1,16 +1,18 @@
 //! Which policy distributes a template, where several select it.
 //!
-//! One policy takes a template whole: shares of one number cannot come from two hands. A policy of
-//! the template's namespace goes before a cluster-scoped one; then who names it before who selects
-//! it by labels before who takes all of a kind; then the older one; then by name.
+//! One policy takes a template whole: shares of one number cannot come from two hands. Who holds it
+//! keeps it while it selects it; only a policy of a higher priority with `preemption: Always` takes it
+//! over. What nobody holds goes by priority; then to who names it before who selects it by labels
+//! before who takes all of a kind; then to a policy of its namespace before a cluster-scoped one; then
+//! to the older one; then by name.
 
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use roadstead_protocol::wire::ItemKey;
 
 use crate::policy::{Overrides, Policy};
-use crate::template::{Specificity, selected};
+use crate::template::{Specificity, Template, selected};
 use crate::world::World;
 
 /// Who claims a template.
@@ -22,34 +24,66 @@ pub struct Claim<'a> {
     pub contenders: Vec<&'a Policy>,
 }
 
-/// The claims on a template with these labels.
-pub fn claim<'a>(world: &'a World, key: &ItemKey, labels: &BTreeMap<String, String>) -> Claim<'a> {
+/// The claims on a template with these labels, which one of `holders` (UIDs) holds, if it still
+/// selects it.
+pub fn claim<'a>(
+    world: &'a World,
+    key: &ItemKey,
+    labels: &BTreeMap<String, String>,
+    holders: &BTreeSet<&str>,
+) -> Claim<'a> {
     let mut claims: Vec<(Specificity, &Policy)> = world
-        .policies
-        .iter()
+        .policies_of(key)
         .filter_map(|p| Some((selected(&p.identity, &p.selectors, key, labels)?, p)))
         .collect();
-    claims.sort_by_key(|(specificity, policy)| {
-        let id = &policy.identity;
-        (
-            id.namespace.is_none(),
-            Reverse(*specificity),
-            id.created.clone(),
-            id.name.clone(),
-        )
+    claims.sort_by(|(a_width, a), (b_width, b)| {
+        let rank = |policy: &'a Policy, width: Specificity| {
+            let id = &policy.identity;
+            let scope = id.namespace.is_none();
+            let names = (&id.created, &id.name, &id.group, &id.uid);
+            (Reverse(policy.priority), Reverse(width), scope, names)
+        };
+        rank(a, *a_width).cmp(&rank(b, *b_width))
     });
-    let mut claims = claims.into_iter();
-    let winner = claims
-        .next()
-        .map(|(specificity, policy)| (policy, Some(specificity)));
+    if claims.is_empty() {
+        return Claim::default();
+    }
+    let (specificity, winner) = claims.remove(first(&claims, holders));
     Claim {
-        winner,
-        contenders: claims.map(|(_, policy)| policy).collect(),
+        winner: Some((winner, Some(specificity))),
+        contenders: claims.into_iter().map(|(_, policy)| policy).collect(),
     }
 }
 
-/// The override policies that select a template, in the order in which they are applied: what is
-/// applied later wins, so cluster-scoped ones come first and those that name it last.
+/// The place of the winner among `claims`, which are in the order for what nobody holds.
+fn first(claims: &[(Specificity, &Policy)], holders: &BTreeSet<&str>) -> usize {
+    let held = claims
+        .iter()
+        .position(|(_, policy)| holders.contains(policy.identity.uid.as_str()));
+    let Some(held) = held else {
+        return 0;
+    };
+    let priority = claims.get(held).map(|(_, holder)| holder.priority);
+    let taken = claims
+        .iter()
+        .position(|(_, policy)| policy.preempts && Some(policy.priority) > priority);
+    taken.unwrap_or(held)
+}
+
+/// UIDs of the policies that may hold a template: the one that an earlier decision names, or those
+/// that put it where it runs.
+pub fn holders<'a>(template: &'a Template<'_>) -> BTreeSet<&'a str> {
+    match template.decided.policy.as_str() {
+        "" => {
+            let policies = template.former.iter().flat_map(|f| &f.policies);
+            policies.map(String::as_str).collect()
+        }
+        holder => BTreeSet::from([holder]),
+    }
+}
+
+/// The override policies that select a template, in the order in which they are applied, where what
+/// comes later wins: cluster-scoped ones first, then from broad to specific, then by name.
 pub fn overriding<'a>(
     world: &'a World,
     key: &ItemKey,
@@ -62,12 +96,7 @@ pub fn overriding<'a>(
         .collect();
     found.sort_by_key(|(specificity, overrides)| {
         let id = &overrides.identity;
-        (
-            id.namespace.is_some(),
-            *specificity,
-            Reverse(id.created.clone()),
-            Reverse(id.name.clone()),
-        )
+        (id.namespace.is_some(), *specificity, id.name.clone())
     });
     found.into_iter().map(|(_, overrides)| overrides).collect()
 }

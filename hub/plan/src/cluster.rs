@@ -1,12 +1,22 @@
 //! A cluster as a policy sees it, and which policies may see it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
-use roadstead_protocol::api::cluster::{AllowedFrom, AttachedCluster};
+use roadstead_protocol::api::cluster::{AllowedFrom, AttachedCluster, Effect, Status};
+use roadstead_protocol::api::{ConditionStatus, condition};
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::resources::Resources;
 use crate::world::World;
+
+/// The label that says who provides a cluster.
+pub const PROVIDER_LABEL: &str = "provider";
+/// The label that says in which region a cluster is.
+pub const REGION_LABEL: &str = "topology.kubernetes.io/region";
+/// The label that says in which zone a cluster is.
+pub const ZONE_LABEL: &str = "topology.kubernetes.io/zone";
 
 /// A joined cluster.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +31,37 @@ pub struct Cluster {
     pub labels: BTreeMap<String, String>,
     /// Whose policies may name it; what cannot be read here is an error.
     pub allowed: Result<Allowed, String>,
+    /// What its nodes have, as its agent last said.
+    pub resources: Resources,
+    /// What keeps away objects whose policy does not tolerate it.
+    pub taints: Vec<Taint>,
+    /// Whether people want nothing new there.
+    pub cordoned: bool,
+    /// Who provides it, by its spec or its labels.
+    pub provider: Option<String>,
+    /// In which region it is, by its spec or its labels.
+    pub region: Option<String>,
+    /// In which zone it is, by its spec or its labels.
+    pub zone: Option<String>,
+    /// Whether it is Ready; `None` where there is no (recent) news of it.
+    pub ready: Option<bool>,
+    /// Its Kubernetes version (`v1.36.3`), once it was heard of.
+    pub version: Option<String>,
+    /// The group versions that it serves (`v1`, `apps/v1`); empty while they are not known.
+    pub api_groups: BTreeSet<String>,
+}
+
+/// What keeps away objects whose policy does not tolerate it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Taint {
+    /// What tells it from others, with the effect.
+    pub key: String,
+    /// What tolerations may ask for.
+    pub value: String,
+    /// Whom it keeps away.
+    pub effect: Effect,
+    /// Since when this hub has seen it, counted from the hub's start. Zero where nobody counts.
+    pub since: Duration,
 }
 
 /// Whose policies may name a cluster, beside those of its own namespace.
@@ -56,10 +97,29 @@ impl Cluster {
             object.get("metadata").unwrap_or(&Value::Null),
         )
         .unwrap_or_default();
-        let allowed = AttachedCluster::deserialize(object)
-            .map_err(|error| error.to_string())
-            .and_then(|cluster| allowed(&cluster));
+        let read = AttachedCluster::deserialize(object).map_err(|error| error.to_string());
+        let allowed = read.as_ref().map_err(String::clone).and_then(allowed);
+        let AttachedCluster { spec, status, .. } = read.unwrap_or_default();
+        let labelled = |said: Option<String>, label: &str| {
+            let said = said.filter(|said| !said.is_empty());
+            said.or_else(|| metadata.labels.get(label).cloned())
+        };
+        let taints = spec.taints.into_iter().map(|taint| Taint {
+            key: taint.key,
+            value: taint.value,
+            effect: taint.effect,
+            since: Duration::ZERO,
+        });
         Self {
+            taints: taints.collect(),
+            cordoned: spec.unschedulable,
+            provider: labelled(spec.provider, PROVIDER_LABEL),
+            region: labelled(spec.region, REGION_LABEL),
+            zone: labelled(spec.zone, ZONE_LABEL),
+            ready: ready(&status),
+            version: Some(status.version.clone()).filter(|version| !version.is_empty()),
+            api_groups: status.api_groups.iter().cloned().collect(),
+            resources: Resources::read(&status.node_shapes),
             uid: metadata.uid,
             namespace: metadata.namespace,
             name: metadata.name,
@@ -89,6 +149,14 @@ impl Cluster {
                 .get(namespace)
                 .is_some_and(|labels| selector.matches(labels)),
         }
+    }
+}
+
+fn ready(status: &Status) -> Option<bool> {
+    match condition::find(&status.conditions, "Ready")?.status {
+        ConditionStatus::True => Some(true),
+        ConditionStatus::False => Some(false),
+        ConditionStatus::Unknown => None,
     }
 }
 

@@ -7,6 +7,8 @@ pub enum Finding {
     NoPolicy,
     /// A policy selects no object.
     NothingSelected,
+    /// The template is never sent anywhere; why.
+    Reserved(&'static str),
     /// A policy that matters here cannot be read.
     Unreadable {
         /// The policy.
@@ -14,11 +16,11 @@ pub enum Finding {
         /// What is wrong with it.
         problem: String,
     },
-    /// Another policy goes first.
+    /// Another policy holds the template.
     Outranked {
         /// The template.
         template: String,
-        /// The policy that goes first.
+        /// The policy that holds it.
         by: String,
     },
     /// The policy names clusters that are not there, or that it may not name.
@@ -32,16 +34,57 @@ pub enum Finding {
     },
     /// The policy chooses no cluster.
     NoCluster,
+    /// None of the clusters that the policy chooses may get anything new.
+    NothingOpen {
+        /// How many it chooses.
+        count: u32,
+        /// Some of them, as `namespace/name: why not`.
+        samples: Vec<String>,
+    },
+    /// There are not as many groups of clusters as the policy wants.
+    SpreadUnmet {
+        /// What makes clusters a group.
+        by: String,
+        /// How many groups are wanted.
+        wanted: u32,
+        /// How many there can be.
+        found: u32,
+    },
     /// Replicas are to be divided and no chosen cluster has a weight.
     ZeroWeights,
     /// The template's number of replicas is none.
     BadReplicas(String),
+    /// There is no place for some replicas.
+    Unplaced {
+        /// How many.
+        replicas: u32,
+        /// What stops them, by some of the clusters.
+        why: String,
+    },
     /// An object cannot be made for a cluster.
     NotRendered {
         /// The cluster, as `namespace/name`.
         cluster: String,
         /// Why not.
         problem: String,
+    },
+    /// Clusters do not get it yet, since dispatching to them is suspended.
+    Suspended {
+        /// How many.
+        count: u32,
+        /// Some of them, as `namespace/name`.
+        samples: Vec<String>,
+    },
+    /// Clusters do not get it, or its change, yet, since something else has to be there first.
+    Awaits {
+        /// What.
+        on: String,
+        /// How that is.
+        why: String,
+        /// How many.
+        count: u32,
+        /// Some of them, as `namespace/name`.
+        samples: Vec<String>,
     },
     /// Removals (or changes) wait.
     Held {
@@ -86,6 +129,12 @@ pub enum Cause {
     BadReplicas,
     /// The object cannot be made for this cluster.
     NotRendered,
+    /// Dispatching is suspended.
+    Suspended,
+    /// Something that the object waits for is not there yet.
+    Awaiting,
+    /// Such an object is never sent anywhere.
+    Reserved,
 }
 
 impl Cause {
@@ -105,6 +154,9 @@ impl Cause {
             Self::ZeroWeights => "ZeroWeights",
             Self::BadReplicas => "BadReplicas",
             Self::NotRendered => "OverrideFailed",
+            Self::Suspended => "Suspended",
+            Self::Awaiting => "Awaiting",
+            Self::Reserved => "NeverPropagated",
         }
     }
 
@@ -130,6 +182,9 @@ impl Cause {
             Self::ZeroWeights => "all weights of the policy are zero",
             Self::BadReplicas => "its number of replicas cannot be read",
             Self::NotRendered => "an override cannot be applied",
+            Self::Suspended => "its policy suspends dispatching",
+            Self::Awaiting => "what it waits for is not there yet",
+            Self::Reserved => "such an object is never sent to a cluster",
         }
     }
 
@@ -145,7 +200,10 @@ impl Cause {
             | Self::AmbiguousName
             | Self::ZeroWeights
             | Self::BadReplicas
-            | Self::NotRendered => false,
+            | Self::NotRendered
+            | Self::Suspended
+            | Self::Awaiting
+            | Self::Reserved => false,
         }
     }
 
@@ -161,14 +219,20 @@ impl Finding {
         match self {
             Self::NoPolicy => "NoPolicy",
             Self::NothingSelected => "NothingSelected",
+            Self::Reserved(_) => "NeverPropagated",
             Self::Unreadable { .. } => "Unreadable",
             Self::Outranked { .. } => "ClaimedByAnother",
             Self::UnknownClusters(_) => "UnknownClusters",
             Self::AmbiguousCluster { .. } => "AmbiguousName",
             Self::NoCluster => "NoCluster",
+            Self::NothingOpen { .. } => "NothingOpen",
+            Self::SpreadUnmet { .. } => "SpreadUnmet",
             Self::ZeroWeights => "ZeroWeights",
             Self::BadReplicas(_) => "BadReplicas",
+            Self::Unplaced { .. } => "Unplaced",
             Self::NotRendered { .. } => "OverrideFailed",
+            Self::Suspended { .. } => "Suspended",
+            Self::Awaits { .. } => "Awaiting",
             Self::Held { cause, .. } => cause.reason(),
         }
     }
@@ -179,9 +243,10 @@ impl std::fmt::Display for Finding {
         match self {
             Self::NoPolicy => f.write_str("no policy selects it"),
             Self::NothingSelected => f.write_str("it selects no object"),
+            Self::Reserved(why) => write!(f, "it is never sent to a cluster: {why}"),
             Self::Unreadable { policy, problem } => write!(f, "{policy} cannot be read: {problem}"),
             Self::Outranked { template, by } => {
-                write!(f, "{template} is distributed by {by}, which goes first")
+                write!(f, "{template} is held by {by}")
             }
             Self::UnknownClusters(names) => write!(
                 f,
@@ -192,9 +257,34 @@ impl std::fmt::Display for Finding {
                 write!(f, "{name} may be any of {}", clusters.join(", "))
             }
             Self::NoCluster => f.write_str("it chooses no cluster"),
+            Self::NothingOpen { count, samples } => {
+                let chosen = match count {
+                    1 => "the cluster that it chooses takes nothing new".to_owned(),
+                    n => format!("none of the {n} clusters that it chooses takes anything new"),
+                };
+                write!(f, "{chosen} ({})", samples.join("; "))
+            }
+            Self::SpreadUnmet { by, wanted, found } => write!(
+                f,
+                "it wants at least {wanted} groups by {by}, and there can be {found}"
+            ),
             Self::ZeroWeights => f.write_str("no chosen cluster has a weight above 0"),
             Self::BadReplicas(path) => write!(f, "{path} is not a number of replicas"),
+            Self::Unplaced { replicas, why } => {
+                write!(f, "there is no place for {replicas} of the replicas: {why}")
+            }
             Self::NotRendered { cluster, problem } => write!(f, "on {cluster}: {problem}"),
+            Self::Suspended { count, samples } => write!(
+                f,
+                "not given yet to {}, since its policy suspends dispatching",
+                listed(*count, samples)
+            ),
+            Self::Awaits {
+                on,
+                why,
+                count,
+                samples,
+            } => write!(f, "on {} it waits for {on}: {why}", listed(*count, samples)),
             Self::Held {
                 cause,
                 count,

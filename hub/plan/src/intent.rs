@@ -2,19 +2,27 @@
 //! removals: which policy, which clusters, how many replicas.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
-use roadstead_protocol::api::decision::SAMPLES_MAX;
+use roadstead_protocol::api::decision::Unplaced;
+use roadstead_protocol::api::names::REBALANCE_ANNOTATION;
+use roadstead_protocol::wire::Digest;
 use serde_json::Value;
 
-use crate::affinity::{Chosen, Reading, Refused, select};
-use crate::claim::{claim, overriding};
+use crate::affinity::{Chosen, Refused};
+use crate::candidates::choose;
+use crate::claim::{claim, holders, overriding};
 use crate::cluster::Cluster;
-use crate::division::{Claimant, divide};
+use crate::deps::requirers::{Requirer, needed, require};
 use crate::finding::{Cause, Finding};
-use crate::policy::{Overrides, Policy, Replicas};
+use crate::policy::{Overrides, Policy};
+use crate::reserved::reserved;
+use crate::share::share;
 use crate::template::{Template, is_template};
-use crate::weights::weigh;
 use crate::world::World;
+
+/// How many hexadecimal digits the mark of a rebalancing has.
+const MARK_DIGITS: usize = 16;
 
 /// What is wanted.
 #[derive(Clone, Debug, Default)]
@@ -24,12 +32,28 @@ pub(crate) struct Intent<'a> {
     pub(crate) overrides: Vec<&'a Overrides>,
     pub(crate) targets: Vec<Wanted<'a>>,
     pub(crate) refused: Vec<(&'a Cluster, Refused)>,
+    /// By UID, the clusters on which something else needs the object, and what.
+    pub(crate) required: BTreeMap<&'a str, Vec<&'a Requirer>>,
     /// Whether the policy names a cluster that is not there or is not one, so that whoever it no
     /// longer chooses may be meant.
     pub(crate) unresolved: bool,
+    /// The policy's group of clusters that is in use, where it has several.
+    pub(crate) affinity: String,
+    /// What tells the rebalancing that is asked for from others.
+    pub(crate) rebalance: String,
+    /// Whether what is asked for was not done yet: nothing that runs is then a reason.
+    pub(crate) fresh: bool,
+    /// After which time the decision is another one, without anything else changing.
+    pub(crate) again: Option<Duration>,
     /// Why nothing may change at all.
     pub(crate) blocked: Option<Cause>,
     pub(crate) findings: Vec<Finding>,
+    /// What the division of the replicas goes by.
+    pub(crate) basis: Option<String>,
+    /// Replicas for which there is no place.
+    pub(crate) unplaced: Option<Unplaced>,
+    /// Why clusters take no more, or nothing, by their UIDs, where there are figures for it.
+    pub(crate) figures: BTreeMap<String, String>,
 }
 
 /// A cluster that is to get it.
@@ -37,12 +61,40 @@ pub(crate) struct Intent<'a> {
 pub(crate) struct Wanted<'a> {
     pub(crate) cluster: &'a Cluster,
     pub(crate) chosen: Chosen,
+    /// Whether it takes more than it has.
+    pub(crate) open: bool,
     pub(crate) weight: Option<u32>,
     pub(crate) replicas: Option<u32>,
+    /// Why it takes nothing more, where it does not.
+    pub(crate) shut: Option<Refused>,
+    /// Whether it has it already.
+    pub(crate) has: bool,
+    /// How many replicas it gets at least, where they are divided.
+    pub(crate) floor: u32,
 }
 
-/// What the policies want for a template.
-pub(crate) fn intend<'a>(world: &'a World, template: &Template<'a>) -> Intent<'a> {
+impl<'a> Wanted<'a> {
+    /// A cluster that is chosen, and nothing else known yet.
+    pub(crate) fn new(cluster: &'a Cluster, chosen: Chosen) -> Self {
+        Self {
+            cluster,
+            chosen,
+            open: true,
+            shut: None,
+            has: false,
+            floor: 0,
+            weight: None,
+            replicas: None,
+        }
+    }
+}
+
+/// What the policies want for a template at a time, counted from the hub's start.
+pub(crate) fn intend<'a>(
+    world: &'a World,
+    template: &'a Template<'_>,
+    now: Duration,
+) -> Intent<'a> {
     let mut intent = Intent::default();
     let Some(object) = template.object else {
         return intent;
@@ -57,17 +109,44 @@ pub(crate) fn intend<'a>(world: &'a World, template: &Template<'a>) -> Intent<'a
         intent.findings.push(Finding::NoPolicy);
         return intent;
     }
-    let claims = claim(world, &template.key, &labels);
+    let kind_of_secret = object.get("type").and_then(Value::as_str);
+    if let Some(why) = reserved(&template.key, kind_of_secret.unwrap_or_default()) {
+        intent.blocked = Some(Cause::Reserved);
+        intent.findings.push(Finding::Reserved(why));
+        return intent;
+    }
+    let claims = claim(world, &template.key, &labels, &holders(template));
     intent.contenders = claims.contenders;
-    let Some((policy, _)) = claims.winner else {
+    intent.required = needed(&template.around.requirers);
+    intent.winner = claims.winner.map(|(policy, _)| policy);
+    if intent.winner.is_none() && intent.required.is_empty() {
         intent.findings.push(Finding::NoPolicy);
         return intent;
-    };
-    intent.winner = Some(policy);
+    }
     intent.overrides = overriding(world, &template.key, &labels);
-    choose(world, policy, &mut intent);
-    share(world, policy, template, object, &mut intent);
+    if let Some(policy) = intent.winner {
+        intent.rebalance = rebalance(template, policy);
+        let asked = !intent.rebalance.is_empty();
+        intent.fresh = asked && intent.rebalance != template.decided.rebalance;
+        choose(world, policy, (template, now), &mut intent);
+        share(world, policy, template, object, &mut intent);
+    }
+    require(world, &mut intent);
     intent
+}
+
+/// What tells the rebalancing that the template and its policy ask for from others; empty where none
+/// does.
+fn rebalance(template: &Template<'_>, policy: &Policy) -> String {
+    let of_template = template.metadata().annotations;
+    let asked = [&of_template, &policy.identity.annotations];
+    let asked = asked.map(|annotations| annotations.get(REBALANCE_ANNOTATION));
+    if asked.iter().all(Option::is_none) {
+        return String::new();
+    }
+    let words = asked.map(|word| word.map_or("", String::as_str));
+    let digest = Digest::of(words.join("\0").as_bytes()).to_string();
+    digest.chars().take(MARK_DIGITS).collect()
 }
 
 /// The unreadable policy that keeps this template from being decided about: one that put it where
@@ -89,109 +168,4 @@ fn blocker(world: &World, template: &Template<'_>) -> Option<Finding> {
         policy,
         problem: found.problem.clone(),
     })
-}
-
-/// Chooses clusters.
-fn choose<'a>(world: &'a World, policy: &'a Policy, intent: &mut Intent<'a>) {
-    let selection = select(world, policy.identity.viewpoint(), &policy.affinity);
-    let wanted = selection
-        .chosen
-        .into_iter()
-        .map(|(cluster, chosen)| Wanted {
-            cluster,
-            chosen,
-            weight: None,
-            replicas: None,
-        });
-    intent.targets = wanted.collect();
-    intent.refused = selection.refused;
-    intent.unresolved = !selection.unknown.is_empty() || !selection.ambiguous.is_empty();
-    if !selection.unknown.is_empty() {
-        let names = selection.unknown.into_iter().take(SAMPLES_MAX).collect();
-        intent.findings.push(Finding::UnknownClusters(names));
-    }
-    for (name, several) in selection.ambiguous.into_iter().take(SAMPLES_MAX) {
-        let clusters = several.iter().take(SAMPLES_MAX).map(|c| c.path()).collect();
-        intent
-            .findings
-            .push(Finding::AmbiguousCluster { name, clusters });
-    }
-    if intent.targets.is_empty() {
-        intent.findings.push(Finding::NoCluster);
-    }
-}
-
-/// Shares out replicas, where there are any to share.
-fn share<'a>(
-    world: &'a World,
-    policy: &'a Policy,
-    template: &Template<'a>,
-    object: &Value,
-    intent: &mut Intent<'a>,
-) {
-    let (Replicas::Divided(list), Some(path)) = (&policy.replicas, template.replicas_path) else {
-        return;
-    };
-    let Some(total) = replicas(object, path) else {
-        intent.findings.push(Finding::BadReplicas(path.to_owned()));
-        intent.blocked = Some(Cause::BadReplicas);
-        intent.targets.clear();
-        return;
-    };
-    intent.unresolved |= list.iter().flatten().any(|entry| {
-        Reading::new(world, policy.identity.viewpoint(), &entry.target_cluster).unresolved()
-    });
-    let clusters: Vec<&Cluster> = intent.targets.iter().map(|t| t.cluster).collect();
-    let weights = weigh(
-        world,
-        policy.identity.viewpoint(),
-        list.as_deref(),
-        &clusters,
-    );
-    if !clusters.is_empty() && weights.iter().all(|w| *w == 0) {
-        intent.findings.push(Finding::ZeroWeights);
-        intent.blocked = Some(Cause::ZeroWeights);
-        intent.targets.clear();
-        return;
-    }
-    let weighed = std::mem::take(&mut intent.targets).into_iter().zip(weights);
-    let (some, none): (Vec<_>, Vec<_>) = weighed.partition(|(_, weight)| *weight > 0);
-    intent.refused.extend(
-        none.into_iter()
-            .map(|(w, _)| (w.cluster, Refused::ZeroWeight)),
-    );
-    let former: BTreeMap<&str, u32> = template
-        .former
-        .iter()
-        .map(|f| (f.cluster.as_str(), f.replicas.unwrap_or(0)))
-        .collect();
-    let former = |uid: &str| former.get(uid).copied().unwrap_or(0);
-    let claimants: Vec<Claimant> = some
-        .iter()
-        .map(|(w, weight)| Claimant {
-            weight: *weight,
-            former: former(&w.cluster.uid),
-        })
-        .collect();
-    let shares = divide(total, &claimants).unwrap_or_default();
-    let shared = some
-        .into_iter()
-        .zip(shares)
-        .map(|((wanted, weight), share)| Wanted {
-            weight: Some(weight),
-            replicas: Some(share),
-            ..wanted
-        });
-    intent.targets = shared.collect();
-}
-
-/// How many replicas an object wants: one where nothing is said, `None` where it is no number.
-fn replicas(object: &Value, path: &str) -> Option<u32> {
-    match object.pointer(&path.replace('.', "/")) {
-        None | Some(Value::Null) => Some(1),
-        Some(said) => said
-            .as_i64()
-            .and_then(|n| i32::try_from(n).ok())
-            .and_then(|n| u32::try_from(n).ok()),
-    }
 }

@@ -1,24 +1,52 @@
 //! Applies override policies to what one cluster is given.
+//!
+//! Policies accumulate in the order that [`overriding`](crate::claim::overriding) gives them, rules
+//! and changes in the order in which they stand. A change that cannot be made is an error for that
+//! cluster: the object as it would be without it is nothing that anybody wrote.
+
+pub mod containers;
+pub mod image;
+pub mod keys;
+pub mod rule;
 
 use serde_json::Value;
 
+use self::rule::{Act, Change, EnvEdit, KeysEdit, Overrides, Point, Rule, WordsEdit};
 use crate::affinity::Reading;
 use crate::cluster::Cluster;
-use crate::pointer;
-use crate::policy::{Act, Change, Overrides, Rule};
+use crate::pointer::{self, Pointer};
+use crate::variables;
 use crate::world::World;
 
 /// A change that cannot be made.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{policy} cannot be applied")]
+#[error("{policy} cannot be applied: {said}: {why}")]
 pub struct Error {
     /// The policy.
     pub policy: String,
     /// Its UID.
     pub uid: String,
+    /// Where the policy says it.
+    pub said: String,
     /// Why not.
-    #[source]
-    pub source: pointer::Error,
+    pub why: Reason,
+}
+
+/// Why a change cannot be made.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Reason {
+    /// Its path leads nowhere.
+    #[error(transparent)]
+    Pointer(#[from] pointer::Error),
+    /// What it is to do to containers cannot be done.
+    #[error(transparent)]
+    Containers(#[from] containers::Error),
+    /// What it is to do to labels or annotations cannot be done.
+    #[error(transparent)]
+    Keys(#[from] keys::Error),
+    /// It names something of the cluster that is not there.
+    #[error(transparent)]
+    Variable(#[from] variables::Error),
 }
 
 /// The override policies of one template, with their clusters' names understood.
@@ -66,10 +94,11 @@ impl<'a> Overriding<'a> {
                 applied.push(*policy);
             }
             for change in changes {
-                make(change, object).map_err(|source| Error {
+                make(change, cluster, object).map_err(|why| Error {
                     policy: policy.identity.to_string(),
                     uid: policy.identity.uid.clone(),
-                    source,
+                    said: change.said.clone(),
+                    why,
                 })?;
             }
         }
@@ -77,14 +106,59 @@ impl<'a> Overriding<'a> {
     }
 }
 
-fn make(change: &Change, object: &mut Value) -> Result<(), pointer::Error> {
+/// Makes one change for `cluster`.
+fn make(change: &Change, cluster: &Cluster, object: &mut Value) -> Result<(), Reason> {
     match &change.act {
-        Act::Set(value) => change.pointer.set(object, value.clone()),
-        Act::Add(value) => change.pointer.add(object, value.clone()),
-        Act::Replace(value) => change.pointer.replace(object, value.clone()),
-        Act::Remove => {
-            change.pointer.remove(object);
+        Act::At(pointer, point) => at(pointer, point, cluster, object),
+        Act::Image(edit) => {
+            let value = variables::text(&edit.value, cluster)?;
+            Ok(containers::images(object, edit, &value)?)
+        }
+        Act::Words(edit) => words(edit, cluster, object),
+        Act::Env(edit) => env(edit, cluster, object),
+        Act::Keys(edit) => keyed(edit, cluster, object),
+        Act::Merge(patch) => {
+            json_patch::merge(object, &variables::fill(patch, cluster)?);
             Ok(())
         }
     }
+}
+
+fn at(
+    pointer: &Pointer,
+    point: &Point,
+    cluster: &Cluster,
+    object: &mut Value,
+) -> Result<(), Reason> {
+    match point {
+        Point::Set(value) => pointer.set(object, variables::fill(value, cluster)?)?,
+        Point::Add(value) => pointer.add(object, variables::fill(value, cluster)?)?,
+        Point::Replace(value) => pointer.replace(object, variables::fill(value, cluster)?)?,
+        Point::Remove => pointer.remove(object),
+    }
+    Ok(())
+}
+
+fn words(edit: &WordsEdit, cluster: &Cluster, object: &mut Value) -> Result<(), Reason> {
+    let filled = edit.words.iter().map(|word| variables::text(word, cluster));
+    let filled: Vec<String> = filled.collect::<Result<_, _>>()?;
+    Ok(containers::words(object, edit, &filled)?)
+}
+
+fn env(edit: &EnvEdit, cluster: &Cluster, object: &mut Value) -> Result<(), Reason> {
+    let filled = edit
+        .variables
+        .iter()
+        .map(|(name, variable)| Ok((name.as_str(), variables::fill(variable, cluster)?)));
+    let filled: Vec<(&str, Value)> = filled.collect::<Result<_, variables::Error>>()?;
+    Ok(containers::env(object, edit, &filled)?)
+}
+
+fn keyed(edit: &KeysEdit, cluster: &Cluster, object: &mut Value) -> Result<(), Reason> {
+    let filled = edit
+        .keys
+        .iter()
+        .map(|(key, value)| Ok((key.as_str(), variables::text(value, cluster)?)));
+    let filled: Vec<(&str, String)> = filled.collect::<Result<_, variables::Error>>()?;
+    Ok(keys::change(object, edit, &filled)?)
 }

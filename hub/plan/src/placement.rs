@@ -1,17 +1,21 @@
 //! The decision about one template: who gets what, who keeps what, who loses it, and why.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
 
-use roadstead_protocol::api::decision::{PolicyRef, Refusal, SAMPLES_MAX};
-use roadstead_protocol::wire::Digest;
+use roadstead_protocol::api::decision::{PolicyRef, Refusal, SAMPLES_MAX, Unplaced};
+use roadstead_protocol::wire::{Digest, ItemKey};
 
 use crate::affinity::{Chosen, Refused};
 use crate::cluster::Cluster;
+use crate::deps::requirers::{Needs, needed_by, requires};
+use crate::dispatch::{hold_back, holds};
 use crate::finding::{Cause, Finding};
 use crate::intent::{Intent, intend};
 use crate::removal::{self, Fate, Judge, Manner, Reason};
 use crate::render::Content;
-use crate::rendering::render_all;
+use crate::rendering::{Back, render_all};
 use crate::review::Review;
 use crate::template::{Former, Template};
 use crate::world::World;
@@ -35,11 +39,27 @@ pub struct Placement {
     pub forgotten: Vec<String>,
     /// Who does not get it, by reason.
     pub refused: Vec<Refusal>,
+    /// What it needs, and where.
+    pub requires: BTreeMap<ItemKey, Needs>,
+    /// Who needs it, where that is why it is on some cluster.
+    pub required_by: Vec<ItemKey>,
     /// What is to be said about it.
     pub findings: Vec<Finding>,
+    /// What the division of its replicas went by.
+    pub basis: Option<String>,
+    /// Replicas for which there is no place.
+    pub unplaced: Option<Unplaced>,
+    /// Why clusters take no more, or nothing, by their UIDs, where there are figures for it.
+    pub figures: BTreeMap<String, String>,
     /// UIDs of the policies on which removals were confirmed that are among these: see
     /// [`Review::approvals`].
     pub confirmed_by: BTreeSet<String>,
+    /// The policy's group of clusters that is in use, where it has several.
+    pub affinity: String,
+    /// What tells the rebalancing that was asked for from others.
+    pub rebalance: String,
+    /// After which time the decision is another one, without anything else changing.
+    pub again: Option<Duration>,
     /// Whether edits remove something, so that a [`Review`] has a say. A placement that was made
     /// without one must then not be carried out.
     pub needs_review: bool,
@@ -54,6 +74,14 @@ pub struct Target {
     pub path: (String, String),
     /// Its share of the replicas, where they are divided.
     pub replicas: Option<u32>,
+    /// What override policies make of its number of replicas, where they do.
+    pub pinned: Option<u32>,
+    /// How many replicas that comes to; `None` for a kind that has none.
+    pub effective: Option<u32>,
+    /// UIDs of who wants it there: its policy, and objects that need it.
+    pub policies: Vec<String>,
+    /// What it needs beside it there, and is to go along.
+    pub requires: Arc<BTreeSet<ItemKey>>,
     /// What it gets.
     pub content: Content,
     /// Whether what is there already is taken over.
@@ -73,6 +101,8 @@ pub struct Kept {
     pub path: (String, String),
     /// Its share of the replicas, where they were divided.
     pub replicas: Option<u32>,
+    /// What override policies made of its number of replicas, where they did.
+    pub pinned: Option<u32>,
     /// What it has.
     pub digest: Option<Digest>,
     /// What the change waits for.
@@ -95,8 +125,9 @@ pub struct Removal {
 /// Decides about one template. Without a `review`, a placement that [needs one]
 /// (`Placement::needs_review`) says so.
 pub fn place(world: &World, template: &Template<'_>, review: Option<&Review>) -> Placement {
-    let mut intent = intend(world, template);
-    let rendered = render_all(world, template, &mut intent);
+    let mut intent = intend(world, template, template.now);
+    let mut rendered = render_all(world, template, &mut intent);
+    hold_back(world, template, &mut intent, &mut rendered);
     let mut placement = Placement {
         policy: intent.winner.map(|p| p.identity.reference()),
         contenders: intent
@@ -106,16 +137,27 @@ pub fn place(world: &World, template: &Template<'_>, review: Option<&Review>) ->
             .collect(),
         overrides: rendered.overrides,
         targets: rendered.targets,
+        basis: intent
+            .basis
+            .take()
+            .or_else(|| kept_basis(template, &intent)),
+        unplaced: intent.unplaced.take(),
+        figures: std::mem::take(&mut intent.figures),
+        affinity: intent.affinity.clone(),
+        rebalance: rebalanced(template, &intent),
+        again: intent.again,
         ..Placement::default()
     };
     let confirm = settle_former(
         world,
         template,
         &intent,
-        &rendered.failed,
+        &rendered.back,
         review,
         &mut placement,
     );
+    placement.requires = requires(template, &placement);
+    placement.required_by = needed_by(&intent);
     placement.refused = summarize(&intent.refused);
     placement
         .findings
@@ -124,21 +166,40 @@ pub fn place(world: &World, template: &Template<'_>, review: Option<&Review>) ->
     placement
 }
 
+/// What the division went by goes on to count while nothing can be decided: what is readable again
+/// moves nothing.
+fn kept_basis(template: &Template<'_>, intent: &Intent<'_>) -> Option<String> {
+    template.basis.clone().filter(|_| is_undecided(intent))
+}
+
+/// What was rebalanced before was so also while nothing can be decided.
+fn rebalanced(template: &Template<'_>, intent: &Intent<'_>) -> String {
+    if is_undecided(intent) {
+        template.decided.rebalance.clone()
+    } else {
+        intent.rebalance.clone()
+    }
+}
+
+fn is_undecided(intent: &Intent<'_>) -> bool {
+    intent.blocked.is_some() || intent.winner.is_none()
+}
+
 /// Decides about everyone who was given it before and is not given it now. Returns the commands that
 /// confirm what waits.
 fn settle_former(
     world: &World,
     template: &Template<'_>,
     intent: &Intent<'_>,
-    failed: &BTreeSet<String>,
+    back: &BTreeMap<String, Back>,
     review: Option<&Review>,
     placement: &mut Placement,
 ) -> Vec<String> {
     let judge = Judge::new(world, template, intent);
     let mut fates: BTreeMap<&Former, Fate> = BTreeMap::new();
     for former in &template.former {
-        if failed.contains(&former.cluster) {
-            fates.insert(former, Fate::Keep(Cause::NotRendered));
+        if let Some(back) = back.get(&former.cluster) {
+            fates.insert(former, Fate::Keep(back.cause));
         } else if let Some(fate) = judge.fate(former) {
             fates.insert(former, fate);
         }
@@ -150,12 +211,16 @@ fn settle_former(
             .any(|f| *f == Fate::Remove(Reason::NotChosen) || waits(f));
     let settled = removal::settle(world, template, intent, &mut fates, review);
     placement.confirmed_by = settled.confirmed_by;
-    for (former, fate) in fates {
+    let requirers = &template.around.requirers;
+    for (former, mut fate) in fates {
+        if matches!(fate, Fate::Remove(_)) && holds(world, intent.winner, requirers, former) {
+            fate = Fate::Keep(Cause::Suspended);
+        }
         let cluster = former.cluster.clone();
         let path = path(world, former);
         match fate {
             Fate::Remove(reason) => {
-                let manner = removal::manner(&template.key, former);
+                let manner = removal::leaving(world, template, former, reason);
                 placement.removals.push(Removal {
                     cluster,
                     path,
@@ -166,7 +231,11 @@ fn settle_former(
             Fate::Keep(cause) => placement.kept.push(Kept {
                 cluster,
                 path,
-                replicas: former.replicas,
+                // What was decided counts also where it is not given yet.
+                replicas: back
+                    .get(&former.cluster)
+                    .map_or(former.replicas, |back| back.replicas),
+                pinned: former.pinned,
                 digest: former.digest,
                 cause,
             }),
@@ -193,6 +262,7 @@ fn summarize(refused: &[(&Cluster, Refused)]) -> Vec<Refusal> {
     }
     let refusal = |(why, mut clusters): (Refused, Vec<String>)| {
         let count = u32::try_from(clusters.len()).unwrap_or(u32::MAX);
+        clusters.sort();
         clusters.truncate(SAMPLES_MAX);
         Refusal {
             reason: why.reason().to_owned(),

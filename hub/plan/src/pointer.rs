@@ -124,13 +124,31 @@ impl Pointer {
     /// # Errors
     /// When nothing is.
     pub fn replace(&self, root: &mut Value, value: Value) -> Result<(), Error> {
+        *self.get_mut(root)? = value;
+        Ok(())
+    }
+
+    /// What is there, if anything is.
+    pub fn get<'v>(&self, root: &'v Value) -> Option<&'v Value> {
+        let mut steps = self.parents.iter().chain([&self.last]);
+        steps.try_fold(root, |at, token| match at {
+            Value::Object(map) => map.get(token),
+            Value::Array(list) => list.get(index(token)?),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => None,
+        })
+    }
+
+    /// What is there, to be changed.
+    ///
+    /// # Errors
+    /// When nothing is.
+    pub fn get_mut<'v>(&self, root: &'v mut Value) -> Result<&'v mut Value, Error> {
         let there = match self.parent(root)? {
             Value::Object(map) => map.get_mut(&self.last),
             Value::Array(list) => index(&self.last).and_then(|i| list.get_mut(i)),
             Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => None,
         };
-        *there.ok_or_else(|| Error::Missing(self.clone()))? = value;
-        Ok(())
+        there.ok_or_else(|| Error::Missing(self.clone()))
     }
 
     /// Takes away what is there, if anything is.

@@ -3,16 +3,20 @@
 use std::collections::BTreeMap;
 
 use roadstead_protocol::api::decision::PolicyRef;
+use roadstead_protocol::api::names::{APPS_GROUP, POLICY_GROUP};
 use roadstead_protocol::api::policy::{
-    self as api, ClusterAffinity, ConflictResolution, DistributionPolicy, Override, OverrideOp,
-    OverridePolicy, ReplicaScheduling, ReplicaSchedulingType, ResourceSelector,
+    self as api, ConflictResolution, DistributionPolicy, Preemption, ResourceSelector,
 };
 use roadstead_protocol::api::{LabelSelector, ObjectMeta};
 use serde::Deserialize;
 use serde_json::Value;
 
 use crate::cluster::Viewpoint;
-use crate::pointer::Pointer;
+use crate::options::Options;
+use crate::scheduling::Scheduling;
+use crate::selecting::{self, Selecting};
+
+pub use crate::overrides::rule::{Overrides, Rule};
 
 /// Who a policy is, and from where it looks.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -23,6 +27,8 @@ pub struct Identity {
     pub name: String,
     /// Kind.
     pub kind: String,
+    /// Group: `policy.kurator.dev` or `apps.kurator.dev`.
+    pub group: String,
     /// UID.
     pub uid: String,
     /// Generation.
@@ -34,7 +40,7 @@ pub struct Identity {
 }
 
 impl Identity {
-    fn read(object: &Value) -> Self {
+    pub(crate) fn read(object: &Value) -> Self {
         let metadata = object.get("metadata").unwrap_or(&Value::Null);
         let metadata = ObjectMeta::deserialize(metadata).unwrap_or_default();
         Self {
@@ -45,6 +51,7 @@ impl Identity {
                 .and_then(Value::as_str)
                 .unwrap_or_default()
                 .to_owned(),
+            group: group(object).to_owned(),
             uid: metadata.uid,
             generation: metadata.generation,
             created: metadata.creation_timestamp.unwrap_or_default(),
@@ -60,6 +67,10 @@ impl Identity {
     /// As decisions name it.
     pub fn reference(&self) -> PolicyRef {
         PolicyRef {
+            group: Some(&self.group)
+                .filter(|group| group.as_str() == APPS_GROUP)
+                .cloned()
+                .unwrap_or_default(),
             kind: self.kind.clone(),
             namespace: self.namespace.clone().unwrap_or_default(),
             name: self.name.clone(),
@@ -71,10 +82,20 @@ impl Identity {
 
 impl std::fmt::Display for Identity {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match &self.namespace {
-            Some(namespace) => write!(f, "{} {namespace}/{}", self.kind, self.name),
-            None => write!(f, "{} {}", self.kind, self.name),
-        }
+        self.reference().fmt(f)
+    }
+}
+
+/// The group of a policy; lists leave it out where it is the usual one.
+fn group(object: &Value) -> &'static str {
+    let version = object.get("apiVersion").and_then(Value::as_str);
+    let group = version
+        .and_then(|v| v.split_once('/'))
+        .map(|(group, _)| group);
+    if group == Some(APPS_GROUP) {
+        APPS_GROUP
+    } else {
+        POLICY_GROUP
     }
 }
 
@@ -102,62 +123,17 @@ pub struct Policy {
     /// What it selects.
     pub selectors: Vec<ResourceSelector>,
     /// Where it sends that.
-    pub affinity: ClusterAffinity,
-    /// How replicas are shared out.
-    pub replicas: Replicas,
+    pub selecting: Selecting,
+    /// How replicas are shared out, and what hardware is asked for.
+    pub scheduling: Scheduling,
     /// Whether what is there already is taken over.
     pub overwrite: bool,
-}
-
-/// How replicas are shared out.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Replicas {
-    /// Every cluster gets as many as the template says.
-    Duplicated,
-    /// By weight; equal weights where no list is given.
-    Divided(Option<Vec<api::StaticWeight>>),
-}
-
-/// An override policy.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Overrides {
-    /// Who it is.
-    pub identity: Identity,
-    /// What it selects.
-    pub selectors: Vec<ResourceSelector>,
-    /// What it changes, in order.
-    pub rules: Vec<Rule>,
-}
-
-/// What an override policy changes on some clusters.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Rule {
-    /// On which.
-    pub target: ClusterAffinity,
-    /// What, in order.
-    pub changes: Vec<Change>,
-}
-
-/// One change of an object.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Change {
-    /// Where.
-    pub pointer: Pointer,
-    /// What.
-    pub act: Act,
-}
-
-/// What is done at a pointer.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Act {
-    /// The value is there afterwards, whatever was there before.
-    Set(Value),
-    /// The value is added; in a list it is inserted.
-    Add(Value),
-    /// What is there becomes the value.
-    Replace(Value),
-    /// What is there goes; nothing there is fine.
-    Remove,
+    /// Who of several policies takes a template that nobody holds: the highest.
+    pub priority: i32,
+    /// Whether it takes templates over from holders of a lower priority.
+    pub preempts: bool,
+    /// What else it says.
+    pub options: Options,
 }
 
 impl Policy {
@@ -172,99 +148,36 @@ impl Policy {
     }
 }
 
-impl Overrides {
-    /// Parses an OverridePolicy or its cluster-scoped twin.
-    ///
-    /// # Errors
-    /// When anything in it is not understood.
-    pub fn read(object: &Value) -> Result<Self, Box<Unreadable>> {
-        let identity = Identity::read(object);
-        parse_overrides(&identity, object)
-            .map_err(|problem| Box::new(Unreadable { identity, problem }))
-    }
-}
-
 fn parse_distribution(identity: &Identity, object: &Value) -> Result<Policy, String> {
     let read = DistributionPolicy::deserialize(object).map_err(|error| error.to_string())?;
     let spec = read.spec;
+    let options = Options::read(&spec, identity.viewpoint())?;
     check_selectors(&spec.resource_selectors)?;
-    let affinity = spec.placement.cluster_affinity.unwrap_or_default();
-    check_affinity(&affinity, "spec.placement.clusterAffinity")?;
-    let replicas = replicas(spec.placement.replica_scheduling)?;
+    let scheduling = scheduling(&spec.placement)?;
     Ok(Policy {
         identity: identity.clone(),
         selectors: spec.resource_selectors,
-        affinity,
-        replicas,
+        selecting: Selecting::read(&spec.placement)?,
+        scheduling,
         overwrite: spec.conflict_resolution == ConflictResolution::Overwrite,
+        priority: spec.priority,
+        preempts: spec.preemption == Preemption::Always,
+        options,
     })
 }
 
-fn replicas(said: Option<ReplicaScheduling>) -> Result<Replicas, String> {
-    let said = said.unwrap_or_default();
-    let preferred = said.replica_division_preference.is_some() || said.weight_preference.is_some();
-    let kind = said.replica_scheduling_type.unwrap_or(if preferred {
-        ReplicaSchedulingType::Divided
-    } else {
-        ReplicaSchedulingType::Duplicated
-    });
-    match kind {
-        ReplicaSchedulingType::Duplicated => Ok(Replicas::Duplicated),
-        ReplicaSchedulingType::Divided => {
-            let list = said.weight_preference.map(|w| w.static_weight_list);
-            for (i, weight) in list.iter().flatten().enumerate() {
-                let path = format!(
-                    "spec.placement.replicaScheduling.weightPreference.staticWeightList[{i}].targetCluster"
-                );
-                check_affinity(&weight.target_cluster, &path)?;
-            }
-            Ok(Replicas::Divided(list.filter(|list| !list.is_empty())))
-        }
+fn scheduling(placement: &api::Placement) -> Result<Scheduling, String> {
+    let scheduling = Scheduling::read(placement)?;
+    for (i, weight) in scheduling.replicas.weights().iter().enumerate() {
+        let path = format!(
+            "spec.placement.replicaScheduling.weightPreference.staticWeightList[{i}].targetCluster"
+        );
+        selecting::check(&weight.target_cluster, &path, false)?;
     }
+    Ok(scheduling)
 }
 
-fn parse_overrides(identity: &Identity, object: &Value) -> Result<Overrides, String> {
-    let read = OverridePolicy::deserialize(object).map_err(|error| error.to_string())?;
-    check_selectors(&read.spec.resource_selectors)?;
-    let rules = read
-        .spec
-        .override_rules
-        .into_iter()
-        .enumerate()
-        .map(|(i, rule)| {
-            let target = rule.target_clusters.unwrap_or_default();
-            check_affinity(&target, &format!("spec.overrideRules[{i}].targetClusters"))?;
-            let changes = rule.overrides.into_iter().enumerate().map(|(j, change)| {
-                parse_change(change)
-                    .map_err(|problem| format!("spec.overrideRules[{i}].overrides[{j}].{problem}"))
-            });
-            Ok(Rule {
-                target,
-                changes: changes.collect::<Result<_, String>>()?,
-            })
-        });
-    Ok(Overrides {
-        identity: identity.clone(),
-        selectors: read.spec.resource_selectors,
-        rules: rules.collect::<Result<_, String>>()?,
-    })
-}
-
-fn parse_change(said: Override) -> Result<Change, String> {
-    let pointer = Pointer::parse(&said.path).map_err(|error| format!("path: {error}"))?;
-    let value = said
-        .value
-        .ok_or("value: Required value: needed unless op is \"remove\"");
-    let act = match said.op {
-        None => Act::Set(value?),
-        Some(OverrideOp::Add) => Act::Add(value?),
-        Some(OverrideOp::Replace) => Act::Replace(value?),
-        Some(OverrideOp::Remove) => Act::Remove,
-    };
-    Ok(Change { pointer, act })
-}
-
-fn check_selectors(selectors: &[ResourceSelector]) -> Result<(), String> {
+pub(crate) fn check_selectors(selectors: &[ResourceSelector]) -> Result<(), String> {
     for (i, selector) in selectors.iter().enumerate() {
         let path = format!("spec.resourceSelectors[{i}]");
         if selector.kind.is_empty() || selector.api_version.is_empty() {
@@ -273,10 +186,6 @@ fn check_selectors(selectors: &[ResourceSelector]) -> Result<(), String> {
         check_labels(selector.label_selector.as_ref(), &path)?;
     }
     Ok(())
-}
-
-fn check_affinity(affinity: &ClusterAffinity, path: &str) -> Result<(), String> {
-    check_labels(affinity.label_selector.as_ref(), path)
 }
 
 fn check_labels(selector: Option<&LabelSelector>, path: &str) -> Result<(), String> {

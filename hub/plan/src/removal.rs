@@ -10,6 +10,7 @@ use roadstead_protocol::wire::ItemKey;
 
 use crate::affinity::Refused;
 use crate::confirmation::{Loss, borne, command, token};
+use crate::deps::requirers::{Requirer, Unneeded};
 use crate::finding::Cause;
 use crate::intent::Intent;
 use crate::policy::{Identity, Policy};
@@ -28,6 +29,8 @@ pub enum Reason {
     NotChosen,
     /// A user confirmed a removal that waited.
     Confirmed,
+    /// Nothing needs it there any more.
+    NotNeeded,
 }
 
 impl Reason {
@@ -38,6 +41,7 @@ impl Reason {
             Self::PolicyDeleted => "the policy that put it there was deleted",
             Self::NotChosen => "its policy no longer chooses the cluster",
             Self::Confirmed => "its removal was confirmed",
+            Self::NotNeeded => "nothing needs it there any more",
         }
     }
 }
@@ -71,6 +75,7 @@ pub(crate) struct Judge<'a> {
     key: &'a ItemKey,
     labels: BTreeMap<String, String>,
     winner: Option<&'a Policy>,
+    requirers: &'a [Requirer],
     unresolved: bool,
     blocked: Option<Cause>,
     ambiguous: BTreeSet<&'a str>,
@@ -89,6 +94,7 @@ impl<'a> Judge<'a> {
             key: &template.key,
             labels: template.metadata().labels,
             winner: intent.winner,
+            requirers: &template.around.requirers,
             unresolved: intent.unresolved,
             blocked: intent.blocked,
             ambiguous: ambiguous.map(|(cluster, _)| cluster.uid.as_str()).collect(),
@@ -131,7 +137,7 @@ impl<'a> Judge<'a> {
         if self.ambiguous.contains(former.cluster.as_str()) {
             return Fate::Keep(Cause::AmbiguousName);
         }
-        match by_policies(world, former) {
+        match by_policies(world, self.requirers, former) {
             Fate::Remove(Reason::NotChosen) if self.unresolved => Fate::Keep(Cause::UnknownNames),
             Fate::Remove(Reason::NotChosen) if self.contended(former) => {
                 Fate::Keep(Cause::Contended)
@@ -155,9 +161,20 @@ impl<'a> Judge<'a> {
     }
 }
 
-fn by_policies(world: &World, former: &Former) -> Fate {
+/// By who put it there: policies, and objects that needed it there.
+fn by_policies(world: &World, requirers: &[Requirer], former: &Former) -> Fate {
     let mut deleted = !former.policies.is_empty();
+    let mut unneeded = false;
     for uid in &former.policies {
+        if let Some(requirer) = requirers.iter().find(|r| r.template == *uid) {
+            match requirer.unneeded(world, &former.cluster) {
+                Some(Unneeded::Left) => unneeded = true,
+                Some(Unneeded::Unfollowed) => deleted = false,
+                // It is needed there, and yet it is no target: nothing follows from that.
+                None => return Fate::Keep(Cause::PolicyMissing),
+            }
+            continue;
+        }
         if world.unreadable(uid).is_some() {
             return Fate::Keep(Cause::PolicyUnreadable);
         }
@@ -171,10 +188,10 @@ fn by_policies(world: &World, former: &Former) -> Fate {
         }
         deleted &= !there;
     }
-    Fate::Remove(if deleted {
-        Reason::PolicyDeleted
-    } else {
-        Reason::NotChosen
+    Fate::Remove(match (deleted, unneeded) {
+        (true, true) => Reason::NotNeeded,
+        (true, false) => Reason::PolicyDeleted,
+        (false, _) => Reason::NotChosen,
     })
 }
 
@@ -270,7 +287,11 @@ fn commands(
             name,
             ..
         } = &policy.identity;
-        Some(command(kind, namespace.as_deref(), name, &token(losses)))
+        let kind = match policy.identity.reference().group.as_str() {
+            "" => kind.clone(),
+            group => format!("{kind}.{group}"),
+        };
+        Some(command(&kind, namespace.as_deref(), name, &token(losses)))
     });
     std::iter::once(object).chain(of_policy).collect()
 }
@@ -295,6 +316,20 @@ pub enum Manner {
     DeleteContents,
 }
 
+/// How an object leaves a member for a reason.
+pub(crate) fn leaving(
+    world: &World,
+    template: &Template<'_>,
+    former: &Former,
+    reason: Reason,
+) -> Manner {
+    if preserved(world, template, former, reason) {
+        Manner::Release
+    } else {
+        manner(&template.key, former)
+    }
+}
+
 /// How an object leaves a member.
 pub(crate) fn manner(key: &ItemKey, former: &Former) -> Manner {
     let container = (key.group.is_empty() && key.kind == "Namespace")
@@ -304,4 +339,25 @@ pub(crate) fn manner(key: &ItemKey, former: &Former) -> Manner {
         (true, false) => Manner::Release,
         (true, true) => Manner::DeleteContents,
     }
+}
+
+/// Whether what a user deleted is to stay on the member: a policy that put it there says so, or said so
+/// when it was deleted, or what it went along with stays.
+fn preserved(world: &World, template: &Template<'_>, former: &Former, reason: Reason) -> bool {
+    match reason {
+        Reason::TemplateDeleted | Reason::PolicyDeleted | Reason::NotNeeded => {}
+        Reason::NotChosen | Reason::Confirmed => return false,
+    }
+    let deleted = reason != Reason::NotNeeded;
+    let says = |uid: &str| world.policy(uid).is_some_and(|p| p.options.preserve);
+    former.policies.iter().any(|uid| {
+        let requirers = template.around.requirers.iter();
+        let mut requirers = requirers.filter(|r| r.template == *uid);
+        world.preserved.contains(uid)
+            || says(uid)
+            || requirers.any(|r| {
+                r.released.contains(&former.cluster)
+                    || (deleted && r.policy.as_deref().is_some_and(says))
+            })
+    })
 }

@@ -59,8 +59,14 @@ const ANNOTATIONS: &[&str] = &[
 /// What people wrote of `object`.
 pub fn strip(object: &Value) -> Value {
     let mut object = object.clone();
+    strip_hubs(&mut object);
+    object
+}
+
+/// Takes away what belongs to the hub's copy of `object`, or to one cluster's.
+pub(crate) fn strip_hubs(object: &mut Value) {
     let Some(fields) = object.as_object_mut() else {
-        return object;
+        return;
     };
     fields.remove("status");
     if let Some(Value::Object(metadata)) = fields.get_mut("metadata") {
@@ -73,7 +79,6 @@ pub fn strip(object: &Value) -> Value {
         strip_keys(metadata, "labels", |key| key.starts_with(OWN_PREFIX));
     }
     strip_allocated(fields);
-    object
 }
 
 fn strip_keys(metadata: &mut Map<String, Value>, field: &str, drop: impl Fn(&str) -> bool) {

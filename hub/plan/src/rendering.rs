@@ -1,17 +1,21 @@
 //! Renders a template for every cluster that is to get it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use roadstead_protocol::api::decision::PolicyRef;
+use roadstead_protocol::wire::ItemKey;
 use serde_json::Value;
 
-use crate::affinity::Refused;
-use crate::finding::Finding;
+use crate::affinity::{Chosen, Refused};
+use crate::count;
+use crate::deps::references::required;
+use crate::deps::requirers::overwrite;
+use crate::finding::{Cause, Finding};
 use crate::intent::{Intent, Wanted};
 use crate::overrides::Overriding;
 use crate::placement::Target;
 use crate::pointer::Pointer;
-use crate::policy::Policy;
 use crate::render::{self, Content};
 use crate::template::Template;
 use crate::world::World;
@@ -21,8 +25,28 @@ pub(crate) struct Rendered {
     pub(crate) targets: Vec<Target>,
     /// Who had a part in it on some cluster.
     pub(crate) overrides: Vec<PolicyRef>,
-    /// UIDs of clusters for which it cannot be made.
-    pub(crate) failed: BTreeSet<String>,
+    /// By UID, clusters that do not get what was decided for them, and why.
+    pub(crate) back: BTreeMap<String, Back>,
+}
+
+/// Why a cluster does not get what was decided for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Back {
+    pub(crate) cause: Cause,
+    /// Its share of the replicas, where they are divided.
+    pub(crate) replicas: Option<u32>,
+}
+
+/// What is made for one cluster.
+#[derive(Clone)]
+struct Made {
+    content: Content,
+    /// What overrides make of the number of replicas, where they do.
+    pinned: Option<u32>,
+    /// How many replicas it comes to.
+    effective: Option<u32>,
+    /// What it needs beside it; nothing where that is not to go along.
+    requires: Arc<BTreeSet<ItemKey>>,
 }
 
 /// Renders for every cluster that is to get it.
@@ -34,20 +58,22 @@ pub(crate) fn render_all(
     let mut out = Rendered {
         targets: Vec::new(),
         overrides: Vec::new(),
-        failed: BTreeSet::new(),
+        back: BTreeMap::new(),
     };
     let Some(object) = template.object else {
         return out;
     };
     let base = render::strip(object);
     let overriding = Overriding::new(world, &intent.overrides);
-    let mut plain: BTreeMap<Option<u32>, Content> = BTreeMap::new();
+    let mut plain: BTreeMap<Option<u32>, Made> = BTreeMap::new();
     let mut had_part: BTreeSet<PolicyRef> = BTreeSet::new();
+    let followed = intent.winner.is_some_and(|p| p.options.propagate_deps);
+    let follow = followed || !intent.required.is_empty();
     for wanted in std::mem::take(&mut intent.targets) {
-        match render_one(template, &base, &overriding, &wanted, &mut plain) {
-            Ok((content, policies)) => {
+        match render_one(template, &base, &overriding, &wanted, &mut plain, follow) {
+            Ok((made, policies)) => {
                 had_part.extend(policies);
-                out.targets.push(target(&wanted, content, intent.winner));
+                out.targets.push(target(world, &wanted, made, intent));
                 intent.targets.push(wanted);
             }
             Err(problem) => {
@@ -56,7 +82,11 @@ pub(crate) fn render_all(
                     .findings
                     .push(Finding::NotRendered { cluster, problem });
                 intent.refused.push((wanted.cluster, Refused::NotRendered));
-                out.failed.insert(wanted.cluster.uid.clone());
+                let back = Back {
+                    cause: Cause::NotRendered,
+                    replicas: wanted.replicas,
+                };
+                out.back.insert(wanted.cluster.uid.clone(), back);
             }
         }
     }
@@ -65,16 +95,30 @@ pub(crate) fn render_all(
     out
 }
 
-fn target(wanted: &Wanted<'_>, content: Content, policy: Option<&Policy>) -> Target {
+fn target(world: &World, wanted: &Wanted<'_>, made: Made, intent: &Intent<'_>) -> Target {
+    let required = intent.required.get(wanted.cluster.uid.as_str());
+    let required = required.map(Vec::as_slice).unwrap_or_default();
+    let own = intent.winner.filter(|_| wanted.chosen != Chosen::Required);
+    let by = required.iter().map(|requirer| &requirer.template);
+    let policies = own.map(|policy| &policy.identity.uid).into_iter().chain(by);
+    let follows = !required.is_empty() || own.is_some_and(|p| p.options.propagate_deps);
     Target {
+        policies: policies.cloned().collect(),
+        requires: if follows {
+            made.requires
+        } else {
+            Arc::default()
+        },
         cluster: wanted.cluster.uid.clone(),
         path: (
             wanted.cluster.namespace.clone(),
             wanted.cluster.name.clone(),
         ),
         replicas: wanted.replicas,
-        content,
-        overwrite: policy.is_some_and(|p| p.overwrite),
+        pinned: made.pinned,
+        effective: made.effective,
+        content: made.content,
+        overwrite: overwrite(world, own, required),
         chosen: wanted.chosen,
         weight: wanted.weight,
     }
@@ -86,28 +130,62 @@ fn render_one(
     base: &Value,
     overriding: &Overriding<'_>,
     wanted: &Wanted<'_>,
-    plain: &mut BTreeMap<Option<u32>, Content>,
-) -> Result<(Content, Vec<PolicyRef>), String> {
+    plain: &mut BTreeMap<Option<u32>, Made>,
+    follow: bool,
+) -> Result<(Made, Vec<PolicyRef>), String> {
     let concerned = overriding.concern(wanted.cluster);
-    if !concerned && let Some(content) = plain.get(&wanted.replicas) {
-        return Ok((content.clone(), Vec::new()));
+    if !concerned && let Some(made) = plain.get(&wanted.replicas) {
+        return Ok((made.clone(), Vec::new()));
     }
     let mut object = base.clone();
-    if let (Some(share), Some(path)) = (wanted.replicas, template.replicas_path) {
-        let pointer = Pointer::parse(&path.replace('.', "/")).map_err(|e| e.to_string())?;
-        pointer
-            .set(&mut object, Value::from(share))
-            .map_err(|e| e.to_string())?;
+    let place = template
+        .replicas_path
+        .map(|path| Pointer::parse(&path.replace('.', "/")))
+        .transpose()
+        .map_err(|e| e.to_string())?;
+    if let Some(share) = wanted.replicas {
+        count::write(template, &mut object, share)?;
     }
+    let divided = place.as_ref().and_then(|place| replicas(&object, place));
     let policies = overriding
         .apply(wanted.cluster, &mut object)
-        .map_err(|error| format!("{error}: {}", error.source))?;
-    let content = render::seal(&object, &template.key).map_err(|e| e.to_string())?;
+        .map_err(|error| error.to_string())?;
+    if concerned {
+        // A policy may have written what belongs to the hub's copy.
+        render::strip_hubs(&mut object);
+    }
+    let effective = place.as_ref().and_then(|place| replicas(&object, place));
+    if let (Some(_), None, Some(place)) = (divided, effective, &place) {
+        return Err(format!("an override makes {place} no number of replicas"));
+    }
+    let requires = if follow {
+        let definition = template.around.definition.as_deref();
+        required(&object, &template.key, definition).map_err(|e| e.to_string())?
+    } else {
+        BTreeSet::new()
+    };
+    let made = Made {
+        requires: Arc::new(requires),
+        content: render::seal(&object, &template.key).map_err(|e| e.to_string())?,
+        pinned: effective.filter(|_| effective != divided),
+        effective,
+    };
     if !concerned {
-        plain.insert(wanted.replicas, content.clone());
+        plain.insert(wanted.replicas, made.clone());
     }
     Ok((
-        content,
+        made,
         policies.iter().map(|p| p.identity.reference()).collect(),
     ))
+}
+
+/// How many replicas `object` has: one where nothing is said, `None` where it is no number of them.
+fn replicas(object: &Value, place: &Pointer) -> Option<u32> {
+    match place.get(object) {
+        None | Some(Value::Null) => Some(1),
+        Some(said) => said
+            .as_i64()
+            .and_then(|n| i32::try_from(n).ok())
+            .and_then(|n| u32::try_from(n).ok()),
+    }
 }

@@ -2,6 +2,7 @@
 //! confirmed on the policies.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use crate::confirmation::{Loss, borne, token};
 use crate::intent::intend;
@@ -31,7 +32,8 @@ struct Losing {
 impl Part {
     /// What `template` adds.
     pub fn of(world: &World, template: &Template<'_>) -> Self {
-        let intent = intend(world, template);
+        // What is to leave in time counts as if it left now: more waits, never less.
+        let intent = intend(world, template, Duration::MAX);
         let judge = Judge::new(world, template, &intent);
         let mut part = Self::default();
         let mut stays = !intent.targets.is_empty();

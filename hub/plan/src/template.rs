@@ -1,7 +1,9 @@
 //! One object that people wrote, what selects it, and what was decided about it before.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
+use roadstead_protocol::api::decision::Spec;
 use roadstead_protocol::api::names::TEMPLATE_LABEL;
 use roadstead_protocol::api::policy::ResourceSelector;
 use roadstead_protocol::api::{LabelSelector, ObjectMeta};
@@ -10,7 +12,10 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::confirmation::Loss;
+use crate::deps::order::Awaited;
+use crate::deps::requirers::{Needs, Requirer};
 use crate::policy::Identity;
+use crate::resources::Pod;
 
 /// One object that may be sent to clusters.
 #[derive(Clone, Debug)]
@@ -24,6 +29,63 @@ pub struct Template<'a> {
     pub replicas_path: Option<&'a str>,
     /// What clusters were given, or are still to lose nothing of.
     pub former: Vec<Former>,
+    /// What the former division of its replicas went by.
+    pub basis: Option<String>,
+    /// What else was promised to clusters and is not yet to be seen in what they say is free.
+    pub pledges: Vec<Pledge>,
+    /// What belongs to it.
+    pub around: Around,
+    /// What was decided before, beside that.
+    pub decided: Decided,
+    /// The time, counted from the hub's start. Zero where nobody counts.
+    pub now: Duration,
+}
+
+/// What an earlier decision said of the choice of clusters. Empty where it said nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Decided {
+    /// UID of the policy that holds the template.
+    pub policy: String,
+    /// The policy's group of clusters that is in use, where it has several.
+    pub affinity: String,
+    /// What tells the last rebalancing that was asked for from others.
+    pub rebalance: String,
+}
+
+impl Decided {
+    /// What a Decision says.
+    pub fn read(decision: &Spec) -> Self {
+        let policy = decision.policy.as_ref();
+        Self {
+            policy: policy.map(|p| p.uid.clone()).unwrap_or_default(),
+            affinity: decision.affinity.clone(),
+            rebalance: decision.rebalance.clone(),
+        }
+    }
+}
+
+/// What belongs to an object, as decisions stand.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Around {
+    /// Name of the CustomResourceDefinition of its kind, where it has one.
+    pub definition: Option<String>,
+    /// What it needed at its last decision.
+    pub requires: BTreeMap<ItemKey, Needs>,
+    /// Who needs it, or did.
+    pub requirers: Vec<Requirer>,
+    /// What it waits for.
+    pub awaited: Vec<Awaited>,
+}
+
+/// Pods that a cluster was promised, and has not got yet.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Pledge {
+    /// UID of the cluster.
+    pub cluster: String,
+    /// One of them.
+    pub pod: Pod,
+    /// How many.
+    pub pods: u32,
 }
 
 /// What a cluster was given by an earlier decision: an entry of its ledger that is a put.
@@ -41,6 +103,10 @@ pub struct Former {
     pub digest: Option<Digest>,
     /// Its share of the replicas, where they were divided.
     pub replicas: Option<u32>,
+    /// How many of them its agent has reported; `None` without news.
+    pub seen: Option<u32>,
+    /// What override policies made of its number of replicas, where they did.
+    pub pinned: Option<u32>,
     /// Whether the template asked that its removal deletes what is inside it.
     pub delete_contents: bool,
 }
@@ -117,11 +183,7 @@ fn select(
     key: &ItemKey,
     labels: &BTreeMap<String, String>,
 ) -> Option<Specificity> {
-    let group = selector
-        .api_version
-        .split_once('/')
-        .map_or("", |(group, _)| group);
-    if group != key.group || selector.kind != key.kind {
+    if selector.group() != key.group || selector.kind != key.kind {
         return None;
     }
     if !selector.namespace.is_empty() && selector.namespace != key.namespace {

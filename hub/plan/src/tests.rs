@@ -1,21 +1,33 @@
 //! Decisions as tables: manifests in, one line per cluster out.
 
 mod aggregate;
+mod allotment;
+mod claims;
+mod deps;
+mod dispatch;
 mod division;
+mod hardware;
+mod image;
+mod overrides;
+mod pins;
 mod place;
 mod pointer;
 mod random;
 mod removal;
 mod render;
+mod selecting;
+mod share;
+mod spread;
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use roadstead_protocol::wire::ItemKey;
 use serde_json::Value;
 
 use crate::removal::Manner;
 use crate::render::identity;
-use crate::{Former, Limits, Part, Placement, Review, Template, World, place};
+use crate::{Around, Decided, Former, Limits, Part, Placement, Review, Template, World, place};
 
 /// Reads the documents of a YAML text.
 pub(super) fn yaml(text: &str) -> Vec<Value> {
@@ -25,7 +37,9 @@ pub(super) fn yaml(text: &str) -> Vec<Value> {
         .collect()
 }
 
-/// Joined clusters of namespace `default`, each `name` or `name key=value`.
+/// Joined clusters of namespace `default`, each `name` or `name key=value`, Ready. A word may also be
+/// `!ready` (False), `silent` (Unknown), `cordoned`, `taint=key=value:Effect`, `version=v1.30.1` or
+/// `serves=v1,apps/v1`.
 pub(super) fn clusters(lines: &[&str]) -> Vec<Value> {
     let cluster = |line: &&str| {
         let mut words = line.split_whitespace();
@@ -33,7 +47,7 @@ pub(super) fn clusters(lines: &[&str]) -> Vec<Value> {
         let (namespace, name) = name.split_once('/').unwrap_or(("default", name));
         let labels: serde_json::Map<String, Value> = words
             .filter_map(|word| word.split_once('='))
-            .filter(|(k, _)| *k != "allow")
+            .filter(|(k, _)| !["allow", "taint", "version", "serves"].contains(k))
             .map(|(k, v)| (k.to_owned(), v.into()))
             .collect();
         let allow = line.split_once("allow=").map_or("Same", |(_, rest)| rest);
@@ -50,10 +64,47 @@ pub(super) fn clusters(lines: &[&str]) -> Vec<Value> {
                 "name": name, "namespace": namespace, "uid": format!("uid-{namespace}-{name}"),
                 "labels": labels,
             },
-            "spec": {"allowedNamespaces": allowed},
+            "spec": {
+                "allowedNamespaces": allowed,
+                "unschedulable": line.contains(" cordoned"),
+                "taints": taints(line),
+            },
+            "status": status(line),
         })
     };
     lines.iter().map(cluster).collect()
+}
+
+fn taints(line: &str) -> Vec<Value> {
+    let words = line.split_whitespace();
+    let taints = words.filter_map(|word| word.strip_prefix("taint="));
+    taints
+        .map(|taint| {
+            let (pair, effect) = taint.split_once(':').unwrap();
+            let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+            serde_json::json!({"key": key, "value": value, "effect": effect})
+        })
+        .collect()
+}
+
+fn status(line: &str) -> Value {
+    let word = |prefix: &str| {
+        let mut words = line.split_whitespace();
+        words.find_map(|word| word.strip_prefix(prefix))
+    };
+    let ready = match (word("!ready"), word("silent")) {
+        (Some(_), _) => "False",
+        (None, Some(_)) => "Unknown",
+        (None, None) => "True",
+    };
+    serde_json::json!({
+        "conditions": [{
+            "type": "Ready", "status": ready, "reason": "Test",
+            "lastTransitionTime": "2026-11-21T12:00:00Z",
+        }],
+        "version": word("version=").unwrap_or_default(),
+        "apiGroups": word("serves=").map(|all| all.split(',').collect::<Vec<_>>()).unwrap_or_default(),
+    })
 }
 
 /// What a test is about.
@@ -62,7 +113,12 @@ pub(super) struct Case {
     pub(super) world: Vec<Value>,
     pub(super) template: Option<Value>,
     pub(super) deleted: BTreeSet<String>,
+    pub(super) preserved: BTreeSet<String>,
     pub(super) former: Vec<Former>,
+    pub(super) basis: Option<String>,
+    pub(super) around: Around,
+    pub(super) decided: Decided,
+    pub(super) now: Duration,
     pub(super) limits: Limits,
 }
 
@@ -76,7 +132,9 @@ impl Case {
     }
 
     pub(super) fn world(&self) -> World {
-        World::read(&self.world, self.deleted.clone(), self.limits)
+        let mut world = World::read(&self.world, self.deleted.clone(), self.limits);
+        world.preserved.clone_from(&self.preserved);
+        world
     }
 
     pub(super) fn place(&self) -> Placement {
@@ -102,6 +160,11 @@ impl Case {
             key,
             object: self.template.as_ref(),
             former: self.former.clone(),
+            basis: self.basis.clone(),
+            pledges: Vec::new(),
+            around: self.around.clone(),
+            decided: self.decided.clone(),
+            now: self.now,
         }
     }
 
@@ -122,12 +185,25 @@ impl Case {
             cluster: t.cluster.clone(),
             path: t.path.clone(),
             template: uid.clone(),
-            policies: placement.policy.iter().map(|p| p.uid.clone()).collect(),
+            policies: t.policies.clone(),
             digest: Some(t.content.digest),
             replicas: t.replicas,
+            seen: t.replicas,
+            pinned: t.pinned,
             delete_contents: false,
         });
         self.former = given.chain(kept).collect();
+        self.basis.clone_from(&placement.basis);
+        self.around.requires.clone_from(&placement.requires);
+        self.decided = Decided {
+            policy: placement
+                .policy
+                .as_ref()
+                .map(|p| p.uid.clone())
+                .unwrap_or_default(),
+            affinity: placement.affinity.clone(),
+            rebalance: placement.rebalance.clone(),
+        };
     }
 }
 

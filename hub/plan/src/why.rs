@@ -1,6 +1,10 @@
 //! Explains a decision cluster by cluster: the whole of what a Decision shows bounded.
 
-use crate::affinity::{Reading, Refused};
+use std::collections::BTreeMap;
+
+use crate::affinity::Refused;
+use crate::finding::Finding;
+use crate::intent::intend;
 use crate::placement::{Placement, Target};
 use crate::template::{Template, selected};
 use crate::world::World;
@@ -37,53 +41,60 @@ pub struct Verdict {
 
 /// Explains `placement`, which [`place`](crate::place) made of this world and template.
 pub fn why(world: &World, template: &Template<'_>, placement: &Placement) -> Explanation {
-    let name = |p: &roadstead_protocol::api::decision::PolicyRef| {
-        if p.namespace.is_empty() {
-            format!("{} {}", p.kind, p.name)
-        } else {
-            format!("{} {}/{}", p.kind, p.namespace, p.name)
-        }
-    };
     Explanation {
-        policy: placement.policy.as_ref().map(name),
-        contenders: placement.contenders.iter().map(name).collect(),
-        overrides: placement.overrides.iter().map(name).collect(),
+        policy: placement.policy.as_ref().map(ToString::to_string),
+        contenders: placement
+            .contenders
+            .iter()
+            .map(ToString::to_string)
+            .collect(),
+        overrides: placement
+            .overrides
+            .iter()
+            .map(ToString::to_string)
+            .collect(),
         notes: placement.findings.iter().map(ToString::to_string).collect(),
         clusters: verdicts(world, template, placement),
     }
 }
 
 fn verdicts(world: &World, template: &Template<'_>, placement: &Placement) -> Vec<Verdict> {
-    let policy = placement.policy.as_ref().and_then(|p| world.policy(&p.uid));
-    let reading = policy.map(|p| Reading::new(world, p.identity.viewpoint(), &p.affinity));
+    let intent = intend(world, template, template.now);
+    let refused: BTreeMap<&str, Refused> = intent
+        .refused
+        .iter()
+        .map(|(cluster, why)| (cluster.uid.as_str(), *why))
+        .collect();
     let labels = template.metadata().labels;
     let unselected = world
         .policies
         .iter()
         .all(|p| selected(&p.identity, &p.selectors, &template.key, &labels).is_none());
     let verdict = |cluster: &crate::cluster::Cluster| {
-        let (runs, replicas, why) =
-            if let Some(t) = placement.targets.iter().find(|t| t.cluster == cluster.uid) {
-                (true, t.replicas, chosen(t))
-            } else if let Some(k) = placement.kept.iter().find(|k| k.cluster == cluster.uid) {
-                (
-                    true,
-                    k.replicas,
-                    format!("kept as it is: {}", k.cause.text()),
-                )
-            } else if let Some(r) = placement.removals.iter().find(|r| r.cluster == cluster.uid) {
-                (false, None, format!("removed: {}", r.reason.text()))
-            } else if unselected {
-                (false, None, "no policy selects the object".to_owned())
-            } else {
-                let judged = reading.as_ref().map(|reading| reading.judge(cluster));
-                let refused = match judged {
-                    Some(Err(refused)) => refused.text(),
-                    Some(Ok(_)) => not_given(placement, cluster),
-                    None => "nothing is decided: a policy cannot be read",
-                };
-                (false, None, refused.to_owned())
+        let (runs, replicas, why) = if let Some(t) =
+            placement.targets.iter().find(|t| t.cluster == cluster.uid)
+        {
+            (true, t.replicas, chosen(t))
+        } else if let Some(k) = placement.kept.iter().find(|k| k.cluster == cluster.uid) {
+            (
+                true,
+                k.replicas,
+                format!("kept as it is: {}", k.cause.text()),
+            )
+        } else if let Some(r) = placement.removals.iter().find(|r| r.cluster == cluster.uid) {
+            (false, None, format!("removed: {}", r.reason.text()))
+        } else if unselected {
+            (false, None, "no policy selects the object".to_owned())
+        } else {
+            let detail = placement.figures.get(&cluster.uid).cloned();
+            let why = refused.get(cluster.uid.as_str());
+            let said = match why {
+                Some(why) => why.text(),
+                None if placement.policy.is_none() => "nothing is decided: a policy cannot be read",
+                None => not_given(placement, cluster),
             };
+            (false, None, detail.unwrap_or_else(|| said.to_owned()))
+        };
         let (namespace, name) = (cluster.namespace.clone(), cluster.name.clone());
         Verdict {
             namespace,
@@ -96,41 +107,32 @@ fn verdicts(world: &World, template: &Template<'_>, placement: &Placement) -> Ve
     world.clusters.iter().map(verdict).collect()
 }
 
-/// Why a cluster that the affinity chooses still gets nothing.
+/// Why a cluster that is not refused still gets nothing.
 fn not_given(placement: &Placement, cluster: &crate::cluster::Cluster) -> &'static str {
-    let named = |refused: Refused| {
-        let path = cluster.path();
-        placement.findings.iter().any(|f| match f {
-            crate::Finding::NotRendered { cluster, .. } => {
-                refused == Refused::NotRendered && *cluster == path
-            }
-            crate::Finding::ZeroWeights => refused == Refused::ZeroWeight,
-            crate::Finding::NoPolicy
-            | crate::Finding::NothingSelected
-            | crate::Finding::Unreadable { .. }
-            | crate::Finding::Outranked { .. }
-            | crate::Finding::UnknownClusters(_)
-            | crate::Finding::AmbiguousCluster { .. }
-            | crate::Finding::NoCluster
-            | crate::Finding::BadReplicas(_)
-            | crate::Finding::Held { .. } => false,
-        })
-    };
-    if named(Refused::NotRendered) {
+    let path = cluster.path();
+    let fails = |finding: &Finding| matches!(finding, Finding::NotRendered { cluster, .. } if *cluster == path);
+    if placement.findings.iter().any(fails) {
         Refused::NotRendered.text()
-    } else {
+    } else if placement.findings.contains(&Finding::ZeroWeights) {
         Refused::ZeroWeight.text()
+    } else {
+        Refused::NotAllowed.text()
     }
 }
 
 fn chosen(target: &Target) -> String {
-    match (target.weight, target.replicas) {
+    let mut words = match (target.weight, target.replicas) {
         (Some(weight), Some(replicas)) => {
             format!(
                 "{}; weight {weight} makes {replicas} replicas",
                 target.chosen.text()
             )
         }
-        (Some(_), None) | (None, Some(_) | None) => target.chosen.text().to_owned(),
+        (None, Some(replicas)) => format!("{}; it gets {replicas}", target.chosen.text()),
+        (Some(_) | None, None) => target.chosen.text().to_owned(),
+    };
+    if let Some(pinned) = target.pinned {
+        words = format!("{words}; an override policy pins them to {pinned}");
     }
+    words
 }

@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use roadstead_protocol::api::{ObjectMeta, cluster, policy as api};
+use roadstead_protocol::api::{ObjectMeta, cluster, decision, fleet, policy as api};
+use roadstead_protocol::wire::ItemKey;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -20,14 +21,33 @@ pub struct World {
     pub unreadable: Vec<Unreadable>,
     /// Clusters by namespace and name.
     pub clusters: Vec<Cluster>,
+    /// Fleets, by namespace and name.
+    pub fleets: Vec<Fleet>,
+    /// UIDs of the clusters that are given a definition of a kind, by the group of the kind.
+    pub defined: BTreeMap<String, BTreeSet<String>>,
     /// The labels of namespaces, by name.
     pub namespaces: BTreeMap<String, BTreeMap<String, String>>,
     /// UIDs of which there is a deletion record: a user deleted them.
     pub deleted: BTreeSet<String>,
+    /// Of these, those of which the record says that what they put on clusters stays there.
+    pub preserved: BTreeSet<String>,
     /// How much a single edit may remove without being confirmed.
     pub limits: Limits,
+    /// Policies by the group and kind of what they select.
+    by_kind: BTreeMap<(String, String), Vec<usize>>,
     by_name: BTreeMap<String, Vec<usize>>,
     by_uid: BTreeMap<String, usize>,
+}
+
+/// A named set of clusters of its namespace.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Fleet {
+    /// Namespace.
+    pub namespace: String,
+    /// Name.
+    pub name: String,
+    /// Names of its clusters.
+    pub members: Vec<String>,
 }
 
 /// How much a single edit may remove without being confirmed.
@@ -74,8 +94,18 @@ impl World {
                 .push(index);
             world.by_uid.insert(cluster.uid.clone(), index);
         }
+        world.fleets.sort();
         world.policies.sort_by(|a, b| a.identity.cmp(&b.identity));
         world.overrides.sort_by(|a, b| a.identity.cmp(&b.identity));
+        for (index, policy) in world.policies.iter().enumerate() {
+            for selector in &policy.selectors {
+                let kind = (selector.group().to_owned(), selector.kind.clone());
+                let places = world.by_kind.entry(kind).or_default();
+                if places.last() != Some(&index) {
+                    places.push(index);
+                }
+            }
+        }
         world
     }
 
@@ -94,6 +124,10 @@ impl World {
                 Ok(overrides) => self.overrides.push(overrides),
                 Err(unreadable) => self.unreadable.push(*unreadable),
             }
+        } else if kind == fleet::KIND {
+            self.fleet(object);
+        } else if kind == decision::KIND {
+            self.definition(object);
         } else if kind == cluster::KIND {
             self.clusters.push(Cluster::read(object));
         } else if kind == "Namespace" {
@@ -101,6 +135,39 @@ impl World {
             let metadata = ObjectMeta::deserialize(metadata).unwrap_or_default();
             self.namespaces.insert(metadata.name, metadata.labels);
         }
+    }
+
+    fn fleet(&mut self, object: &Value) {
+        // What the hub's API let in can be read; what cannot has no members.
+        let Ok(read) = fleet::Fleet::deserialize(object) else {
+            return;
+        };
+        let members = read.spec.clusters.into_iter().map(|member| member.name);
+        self.fleets.push(Fleet {
+            namespace: read.metadata.namespace,
+            name: read.metadata.name,
+            members: members.collect(),
+        });
+    }
+
+    /// Takes note of who is given a definition, by its Decision.
+    fn definition(&mut self, object: &Value) {
+        let spec = object.get("spec").unwrap_or(&Value::Null);
+        let Ok(spec) = decision::Spec::deserialize(spec) else {
+            return;
+        };
+        if spec.template.kind != "CustomResourceDefinition" {
+            return;
+        }
+        // Such an object is called <plural>.<group>.
+        let Some((_, group)) = spec.template.name.split_once('.') else {
+            return;
+        };
+        let clusters = spec.clusters.into_iter().map(|target| target.uid);
+        self.defined
+            .entry(group.to_owned())
+            .or_default()
+            .extend(clusters);
     }
 
     /// The cluster of a UID.
@@ -118,6 +185,14 @@ impl World {
             .map(Vec::as_slice)
             .unwrap_or_default();
         places.iter().filter_map(|index| self.clusters.get(*index))
+    }
+
+    /// The readable distribution policies that select objects of the kind of `key`.
+    pub fn policies_of(&self, key: &ItemKey) -> impl Iterator<Item = &Policy> {
+        let kind = (key.group.clone(), key.kind.clone());
+        let places = self.by_kind.get(&kind).map(Vec::as_slice);
+        let places = places.unwrap_or_default().iter();
+        places.filter_map(|index| self.policies.get(*index))
     }
 
     /// The readable distribution policy of a UID.

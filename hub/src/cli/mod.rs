@@ -4,12 +4,14 @@
 //! RBAC could not grant. What they print is made here; what they do is done by the hub.
 
 mod backup;
+mod cordon;
 mod detach;
 mod freeze;
 mod join;
 mod keygen;
 mod manifest;
 mod preview;
+mod rebalance;
 mod reconcile;
 mod restore;
 mod rotate;
@@ -17,11 +19,13 @@ mod status;
 mod why;
 
 pub use backup::backup;
+pub use cordon::{cordon, taint};
 pub use detach::detach;
 pub use freeze::{freeze, unfreeze};
 pub use join::join;
 pub use keygen::keygen;
 pub use preview::preview;
+pub use rebalance::rebalance;
 pub use reconcile::reconcile;
 pub use restore::restore;
 pub use rotate::rotate_authority;

@@ -45,6 +45,10 @@ pub async fn status(args: &Status) -> Result<String, Error> {
             "clusterdistributionpolicy",
         ),
         (
+            "/apis/apps.kurator.dev/v1alpha1/distributionpolicies",
+            "distributionpolicy.apps.kurator.dev",
+        ),
+        (
             "/apis/policy.kurator.dev/v1alpha1/overridepolicies",
             "overridepolicy",
         ),

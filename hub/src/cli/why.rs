@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use roadstead_machinery::resource::{Registry, Resource};
 use roadstead_plan::why::{Explanation, why as explain};
-use roadstead_plan::{Former, Template, World, place};
+use roadstead_plan::{Around, Decided, Former, Template, World, place};
 use roadstead_protocol::api::{self, decision};
 use roadstead_protocol::wire::ItemKey;
 use serde::Deserialize as _;
@@ -21,6 +21,7 @@ use crate::config::{Output, Why};
 const WORLD: &[&str] = &[
     "/apis/policy.kurator.dev/v1alpha1/distributionpolicies",
     "/apis/policy.kurator.dev/v1alpha1/clusterdistributionpolicies",
+    "/apis/apps.kurator.dev/v1alpha1/distributionpolicies",
     "/apis/policy.kurator.dev/v1alpha1/overridepolicies",
     "/apis/policy.kurator.dev/v1alpha1/clusteroverridepolicies",
     "/apis/cluster.kurator.dev/v1alpha1/attachedclusters",
@@ -63,11 +64,23 @@ pub async fn why(args: &Why) -> Result<String, Error> {
     let scale = resource.scale.as_ref().map(|s| s.spec_replicas.as_str());
     let found = states(&key, &decisions);
     let former = former(&key, &decisions);
+    let stands = decisions
+        .iter()
+        .filter_map(|d| decision::Decision::deserialize(d).ok())
+        .find(|d| is_about(&d.spec, &key));
     let template = Template {
         key: key.clone(),
         object: Some(&object),
         replicas_path: scale,
         former,
+        decided: stands
+            .as_ref()
+            .map(|d| Decided::read(&d.spec))
+            .unwrap_or_default(),
+        now: std::time::Duration::ZERO,
+        basis: stands.and_then(|d| d.spec.basis),
+        pledges: Vec::new(),
+        around: Around::default(),
     };
     let placement = place(&world, &template, None);
     let explanation = explain(&world, &template, &placement);
@@ -78,7 +91,7 @@ pub async fn why(args: &Why) -> Result<String, Error> {
 }
 
 /// The resource that a word of the command line names, as kubectl would find it.
-fn find(registry: &Registry, word: &str) -> Result<Resource, Error> {
+pub(super) fn find(registry: &Registry, word: &str) -> Result<Resource, Error> {
     let word = word.to_lowercase();
     let (name, group) = match word.split_once('.') {
         Some((name, group)) => (name, Some(group)),
@@ -99,7 +112,7 @@ fn find(registry: &Registry, word: &str) -> Result<Resource, Error> {
     }
 }
 
-fn path(resource: &Resource, namespace: &str, name: &str) -> String {
+pub(super) fn path(resource: &Resource, namespace: &str, name: &str) -> String {
     let root = match resource.group.as_str() {
         "" => format!("/api/{}", resource.version),
         group => format!("/apis/{group}/{}", resource.version),
@@ -122,6 +135,9 @@ fn typed(path: &str, mut object: Value) -> Value {
     };
     if let Some(map) = object.as_object_mut() {
         map.insert("kind".into(), json!(kind));
+        if let Some((version, _)) = path.strip_prefix("/apis/").and_then(|p| p.rsplit_once('/')) {
+            map.insert("apiVersion".into(), json!(version));
+        }
     }
     object
 }
@@ -131,9 +147,14 @@ fn former(key: &ItemKey, decisions: &[Value]) -> Vec<Former> {
     let decisions = decisions
         .iter()
         .filter_map(|d| decision::Decision::deserialize(d).ok());
-    let about = decisions.map(|d| d.spec).filter(|spec| is_about(spec, key));
+    let about = decisions.filter(|d| is_about(&d.spec, key));
     let mut out = Vec::new();
-    for spec in about {
+    for decision::Decision { spec, status, .. } in about {
+        let seen = |c: &decision::Target| {
+            let mut clusters = status.clusters.iter();
+            let at = clusters.find(|s| (&s.namespace, &s.name) == (&c.namespace, &c.name))?;
+            u32::try_from(at.replicas?).ok()
+        };
         out.extend(spec.clusters.iter().map(|c| Former {
             cluster: c.uid.clone(),
             path: (c.namespace.clone(), c.name.clone()),
@@ -141,6 +162,8 @@ fn former(key: &ItemKey, decisions: &[Value]) -> Vec<Former> {
             policies: spec.policy.iter().map(|p| p.uid.clone()).collect(),
             digest: None,
             replicas: c.replicas,
+            seen: seen(c),
+            pinned: c.pinned,
             delete_contents: spec.template.delete_contents,
         }));
     }

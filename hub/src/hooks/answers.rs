@@ -14,7 +14,7 @@ use roadstead_machinery::status::Status;
 use roadstead_plan::policy::{Identity, Overrides, Policy};
 use roadstead_plan::template::selected;
 use roadstead_protocol::api::ObjectMeta;
-use roadstead_protocol::api::names::POLICY_GROUP;
+use roadstead_protocol::api::names::{APPS_GROUP, POLICY_GROUP};
 use roadstead_protocol::api::policy::ResourceSelector;
 use roadstead_protocol::wire::frame::Freeze;
 use roadstead_protocol::wire::{ItemKey, Stamp};
@@ -41,7 +41,8 @@ pub(super) fn of(
         return Ok(Vec::new());
     }
     let resource = write.resource;
-    let held = if resource.origin == Origin::Own && resource.group == POLICY_GROUP {
+    let policies = [POLICY_GROUP, APPS_GROUP];
+    let held = if resource.origin == Origin::Own && policies.contains(&resource.group.as_str()) {
         of_policy(write, reported, kinds)
     } else if resource.template {
         of_template(write, reported)

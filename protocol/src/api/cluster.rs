@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::condition::Condition;
+use super::facts::NodeShape;
 use super::meta::ObjectMeta;
 use super::selector::LabelSelector;
 
@@ -33,6 +34,42 @@ pub struct Spec {
     /// Which namespaces' policies may name this cluster.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub allowed_namespaces: Option<AllowedNamespaces>,
+    /// Who provides the cluster; its label `provider` where nothing is said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub provider: Option<String>,
+    /// Where it is; its label `topology.kubernetes.io/region` where nothing is said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub region: Option<String>,
+    /// Where in the region; its label `topology.kubernetes.io/zone` where nothing is said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub zone: Option<String>,
+    /// Whether nothing new goes there; what is there stays.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub unschedulable: bool,
+    /// What keeps objects away whose policy does not tolerate it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub taints: Vec<Taint>,
+}
+
+/// What keeps objects away whose policy does not tolerate it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Taint {
+    /// What tells it from others, with the effect.
+    pub key: String,
+    /// What tolerations may ask for; may be empty.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub value: String,
+    /// Whom it keeps away.
+    pub effect: Effect,
+}
+
+/// Whom a taint keeps away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Effect {
+    /// What is not there yet.
+    NoSchedule,
+    /// Also what is there.
+    NoExecute,
 }
 
 /// One key of a Secret.
@@ -102,4 +139,7 @@ pub struct Status {
     /// Served group versions.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub api_groups: Vec<String>,
+    /// The nodes, by what they are like.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub node_shapes: Vec<NodeShape>,
 }

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::condition::Condition;
 use super::meta::ObjectMeta;
+use super::names::POLICY_GROUP;
 
 /// The kind's name.
 pub const KIND: &str = "Decision";
@@ -39,9 +40,34 @@ pub struct Spec {
     pub overrides: Vec<PolicyRef>,
     /// The clusters that are to have it, by namespace and name.
     pub clusters: Vec<Target>,
+    /// Replicas over all of them, with those that override policies pin; by this number it is judged
+    /// whether enough are there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub replicas: Option<u64>,
     /// The clusters that are not, by reason.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub refused: Vec<Refusal>,
+    /// What it needs beside it, which goes along.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub requires: Vec<Requirement>,
+    /// Some of the objects that need it where it is.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub required_by: Vec<ItemRef>,
+    /// What its policy has it wait for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub awaits: Vec<ItemRef>,
+    /// What the division of its replicas went by, as a digest: while it is the same, no share moves.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub basis: Option<String>,
+    /// Replicas for which there is no place.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unplaced: Option<Unplaced>,
+    /// The policy's group of clusters in use, where it has several.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub affinity: String,
+    /// What tells the last rebalancing that was asked for from others; empty where none ever was.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub rebalance: String,
 }
 
 /// A template.
@@ -70,6 +96,9 @@ pub struct TemplateRef {
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct PolicyRef {
+    /// Group; empty for `policy.kurator.dev`.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub group: String,
     /// Kind.
     pub kind: String,
     /// Namespace; empty for a cluster-scoped policy.
@@ -81,6 +110,31 @@ pub struct PolicyRef {
     pub uid: String,
     /// The generation that was decided by.
     pub generation: i64,
+}
+
+impl PolicyRef {
+    /// The policy's group.
+    pub fn group(&self) -> &str {
+        if self.group.is_empty() {
+            POLICY_GROUP
+        } else {
+            &self.group
+        }
+    }
+}
+
+impl std::fmt::Display for PolicyRef {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.kind)?;
+        if !self.group.is_empty() {
+            write!(f, ".{}", self.group)?;
+        }
+        f.write_str(" ")?;
+        if !self.namespace.is_empty() {
+            write!(f, "{}/", self.namespace)?;
+        }
+        f.write_str(&self.name)
+    }
 }
 
 /// A cluster that is to have the object.
@@ -96,11 +150,55 @@ pub struct Target {
     /// Its share of the replicas, where they are divided.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub replicas: Option<u32>,
+    /// What override policies make of its number of replicas, where they do: so many run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pinned: Option<u32>,
     /// Why it was chosen, or why it is kept though it no longer is.
     pub reason: String,
     /// Whether it is kept as it is because its removal (or change) waits; `reason` says for what.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub held: bool,
+}
+
+/// Something that an object needs beside it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Requirement {
+    /// What.
+    #[serde(flatten)]
+    pub item: ItemRef,
+    /// UIDs of the clusters on which it does; on all of the decision's where they are not said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub clusters: Option<Vec<String>>,
+    /// UIDs of the clusters on which it was let go together with the object.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub released: Vec<String>,
+}
+
+/// An object, whatever the version.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ItemRef {
+    /// Group; empty for the core group.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub group: String,
+    /// Kind.
+    pub kind: String,
+    /// Namespace; empty for a cluster-scoped object.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub namespace: String,
+    /// Name.
+    pub name: String,
+}
+
+/// Replicas for which there is no place.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Unplaced {
+    /// How many.
+    pub replicas: u32,
+    /// What stops them, by some of the clusters.
+    pub why: String,
 }
 
 /// Clusters that were refused for one reason.

@@ -9,15 +9,18 @@
 pub mod cluster;
 pub mod condition;
 pub mod decision;
+pub mod dispatch;
 pub mod facts;
 pub mod fleet;
 pub mod hardware;
 pub mod meta;
 pub mod names;
+pub mod overriding;
 pub mod policy;
 pub mod quantity;
 pub mod reconciliation;
 pub mod requests;
+pub mod selection;
 pub mod selector;
 pub mod token;
 
@@ -36,6 +39,8 @@ pub const CRDS: &[&str] = &[
     include_str!("crds/fleets.fleet.kurator.dev.yaml"),
     include_str!("crds/distributionpolicies.policy.kurator.dev.yaml"),
     include_str!("crds/clusterdistributionpolicies.policy.kurator.dev.yaml"),
+    // After its twin, so that `kubectl get distributionpolicies` finds the twin.
+    include_str!("crds/distributionpolicies.apps.kurator.dev.yaml"),
     include_str!("crds/overridepolicies.policy.kurator.dev.yaml"),
     include_str!("crds/clusteroverridepolicies.policy.kurator.dev.yaml"),
     include_str!("crds/decisions.roadstead.dev.yaml"),

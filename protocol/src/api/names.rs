@@ -6,6 +6,8 @@ pub const CLUSTER_GROUP: &str = "cluster.kurator.dev";
 pub const FLEET_GROUP: &str = "fleet.kurator.dev";
 /// The group of distribution and override policies.
 pub const POLICY_GROUP: &str = "policy.kurator.dev";
+/// The other group of distribution policies: those of applications.
+pub const APPS_GROUP: &str = "apps.kurator.dev";
 /// The group of what is Roadstead's own.
 pub const OWN_GROUP: &str = "roadstead.dev";
 /// The version of every kind here.
@@ -21,6 +23,8 @@ pub const DECISIONS: &str = "decisions";
 /// Label on a kind that is live on the hub (RBAC, service accounts, cluster-scoped kinds): with
 /// `"true"` from its creation the object is a template and nothing else.
 pub const TEMPLATE_LABEL: &str = "roadstead.dev/template";
+/// Label on any object of the hub: with `"true"` it is not deleted until the label is taken off.
+pub const DELETION_PROTECTED_LABEL: &str = "roadstead.dev/deletion-protected";
 /// Label that an agent sets on what it applies: `<hub>.<cluster>`.
 pub const OWNER_LABEL: &str = "roadstead.dev/owner";
 /// Annotation that an agent sets on what it applies: the stamp.
@@ -33,6 +37,9 @@ pub const CONFIRM_REMOVAL_ANNOTATION: &str = "roadstead.dev/confirm-removal";
 /// Annotation with `"true"` on a Namespace or CustomResourceDefinition template: when it goes, it
 /// is deleted on the members with everything inside. Without it a member's agent only lets go.
 pub const DELETE_CONTENTS_ANNOTATION: &str = "roadstead.dev/delete-contents";
+/// Annotation on a template or a distribution policy: any value that it did not have before divides
+/// the replicas anew, by what is so now.
+pub const REBALANCE_ANNOTATION: &str = "roadstead.dev/rebalance";
 /// Every label and annotation key with this prefix is Roadstead's and is not published to members.
 pub const OWN_PREFIX: &str = "roadstead.dev/";
 /// Annotation on an AttachedCluster: with `"true"` nothing is applied, deleted or repaired there; with

@@ -1,11 +1,15 @@
-//! `DistributionPolicy`, `OverridePolicy` and their cluster-scoped twins.
+//! `DistributionPolicy` and its cluster-scoped twin; the override policies are in `overriding`.
 
-use serde::{Deserialize, Deserializer, Serialize};
-use serde_json::Value;
+use serde::{Deserialize, Serialize};
 
 use super::condition::Condition;
+use super::hardware::{HardwarePreference, ResourceConstraint};
 use super::meta::ObjectMeta;
+use super::selection::{AffinityTerm, FieldSelector, SpreadConstraint, Toleration};
 use super::selector::LabelSelector;
+
+pub use super::dispatch::*;
+pub use super::overriding::*;
 
 /// Kind and plural of the namespaced distribution policy.
 pub const DISTRIBUTION: (&str, &str) = ("DistributionPolicy", "distributionpolicies");
@@ -39,6 +43,32 @@ pub struct DistributionSpec {
     pub placement: Placement,
     /// What happens to what is there already and is not ours.
     pub conflict_resolution: ConflictResolution,
+    /// Whether what the objects need goes along with them.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub propagate_deps: bool,
+    /// What the objects wait for on each cluster.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub depends_on: Vec<DependsOn>,
+    /// What holds back changes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub suspension: Option<Suspension>,
+    /// Whether what the objects are on clusters stays there when they, or the policy, are deleted.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub preserve_resources_on_deletion: bool,
+    /// Who of several policies takes an object that nobody holds: the highest.
+    pub priority: i32,
+    /// Whether it takes objects over from holders of a lower priority.
+    pub preemption: Preemption,
+}
+
+/// Whether a policy takes objects over from holders of a lower priority.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Preemption {
+    /// It does.
+    Always,
+    /// Who holds an object keeps it.
+    #[default]
+    Never,
 }
 
 /// Selects templates.
@@ -60,6 +90,15 @@ pub struct ResourceSelector {
     pub label_selector: Option<LabelSelector>,
 }
 
+impl ResourceSelector {
+    /// The group of what it selects; empty for the core group.
+    pub fn group(&self) -> &str {
+        self.api_version
+            .split_once('/')
+            .map_or("", |(group, _)| group)
+    }
+}
+
 /// Where objects go, and how replicas are shared out.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
@@ -67,9 +106,24 @@ pub struct Placement {
     /// Which clusters; all that the policy may name where nothing is said.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cluster_affinity: Option<ClusterAffinity>,
+    /// Several choices instead, of which the first that is possible is used.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub cluster_affinities: Vec<AffinityTerm>,
+    /// Which taints are no obstacle.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub cluster_tolerations: Vec<Toleration>,
+    /// Among how many groups of clusters it is spread.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub spread_constraints: Vec<SpreadConstraint>,
     /// How replicas are shared out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub replica_scheduling: Option<ReplicaScheduling>,
+    /// Hardware without which a cluster gets nothing new.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub resource_constraints: Vec<ResourceConstraint>,
+    /// Hardware that is liked better, for replicas that go onto as few clusters as hold them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub preference: Vec<HardwarePreference>,
 }
 
 /// A choice of clusters; everything that is said must hold.
@@ -82,6 +136,12 @@ pub struct ClusterAffinity {
     /// Their labels.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub label_selector: Option<LabelSelector>,
+    /// What they are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub field_selector: Option<FieldSelector>,
+    /// Fleets of which they are members.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub fleets: Vec<String>,
     /// Names of those that are left out in any case.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub exclude: Vec<String>,
@@ -116,6 +176,8 @@ pub enum ReplicaSchedulingType {
 pub enum ReplicaDivisionPreference {
     /// By weights.
     Weighted,
+    /// Onto as few clusters as hold them.
+    Aggregated,
 }
 
 /// Weights of clusters.
@@ -123,7 +185,18 @@ pub enum ReplicaDivisionPreference {
 #[serde(rename_all = "camelCase", default)]
 pub struct WeightPreference {
     /// A cluster has the largest weight that an entry gives it, and none where no entry does.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub static_weight_list: Vec<StaticWeight>,
+    /// Weights that the clusters have of themselves; these go before the list.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dynamic_weight: Option<DynamicWeight>,
+}
+
+/// Weights that clusters have of themselves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum DynamicWeight {
+    /// How many replicas a cluster has room for, with those that it has.
+    AvailableReplicas,
 }
 
 /// The weight of some clusters.
@@ -146,65 +219,6 @@ pub enum ConflictResolution {
     Overwrite,
 }
 
-/// What is different on some clusters.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct OverridePolicy {
-    /// Metadata.
-    pub metadata: ObjectMeta,
-    /// What people say.
-    pub spec: OverrideSpec,
-    /// What is so.
-    pub status: PolicyStatus,
-}
-
-/// What is different where.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct OverrideSpec {
-    /// Which templates.
-    pub resource_selectors: Vec<ResourceSelector>,
-    /// What is done to them, in order.
-    pub override_rules: Vec<OverrideRule>,
-}
-
-/// What is different on some clusters.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct OverrideRule {
-    /// Which clusters; all where nothing is said.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub target_clusters: Option<ClusterAffinity>,
-    /// What is changed, in order.
-    pub overrides: Vec<Override>,
-}
-
-/// One change.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Override {
-    /// Where, as a JSON pointer.
-    pub path: String,
-    /// What; where it is not said the value is set, whether something is there or not.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub op: Option<OverrideOp>,
-    /// The value; for `remove` none. `Some(Null)` is a null that was written.
-    #[serde(deserialize_with = "written", skip_serializing_if = "Option::is_none")]
-    pub value: Option<Value>,
-}
-
-/// What is done at a path.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum OverrideOp {
-    /// The value is added (in a list: inserted before the index, or appended at `-`).
-    Add,
-    /// What is there is taken away.
-    Remove,
-    /// What is there becomes the value.
-    Replace,
-}
-
 /// What is so about a policy.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
@@ -219,8 +233,4 @@ pub struct PolicyStatus {
     pub clusters: u32,
     /// Conditions.
     pub conditions: Vec<Condition>,
-}
-
-fn written<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
-    Value::deserialize(deserializer).map(Some)
 }

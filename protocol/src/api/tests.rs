@@ -123,6 +123,38 @@ fn unknown_fields_are_passed_over_and_a_null_value_is_a_value() {
     assert_eq!((remove.op, remove.value), (Some(OverrideOp::Remove), None));
 }
 
+/// What may differ between the three kinds of distribution policies: names, and what is selected from.
+const OWN: &[&str] = &[
+    "  name: ",
+    "  group: ",
+    "  scope: ",
+    "    kind: ",
+    "    listKind: ",
+    "    plural: ",
+    "    singular: ",
+    "    shortNames: ",
+    "          description: Says which clusters run which objects of ",
+    "                        description: May be left out, and can only be ",
+    "                        description: Only objects of this namespace; ",
+];
+
+#[test]
+fn twins_have_one_schema() {
+    let shared = |text: &'static str| -> Vec<&'static str> {
+        let lines = text.lines();
+        lines
+            .filter(|line| !OWN.iter().any(|own| line.starts_with(own)))
+            .collect()
+    };
+    let one = shared(include_str!(
+        "crds/distributionpolicies.policy.kurator.dev.yaml"
+    ));
+    let scoped = include_str!("crds/clusterdistributionpolicies.policy.kurator.dev.yaml");
+    let of_apps = include_str!("crds/distributionpolicies.apps.kurator.dev.yaml");
+    assert_eq!(shared(scoped), one);
+    assert_eq!(shared(of_apps), one);
+}
+
 #[test]
 fn every_manifest_is_one_document_of_its_own() {
     for text in CRDS {

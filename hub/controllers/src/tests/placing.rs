@@ -182,6 +182,7 @@ async fn a_misspelt_cluster_removes_nothing() {
         "False UnknownNames"
     );
     hub.join("rd").await;
+    hub.connect("rd").await;
     hub.settle().await;
     assert_eq!(on(&hub, &["dr", "rd"]), ["gone", "2 web:1"]);
 }

@@ -3,16 +3,15 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use roadstead_plan::affinity::Refused;
 use roadstead_protocol::api::cluster::AttachedCluster;
-use roadstead_protocol::api::condition;
 use roadstead_protocol::api::decision::Decision;
 use roadstead_protocol::api::fleet::Fleet;
 use roadstead_protocol::api::names::{
-    ATTACHED_CLUSTERS, CLUSTER_GROUP, DECISIONS, FLEET_GROUP, FLEETS, OWN_GROUP, POLICY_GROUP,
+    APPS_GROUP, ATTACHED_CLUSTERS, CLUSTER_GROUP, DECISIONS, FLEET_GROUP, FLEETS, OWN_GROUP,
+    POLICY_GROUP,
 };
-use roadstead_protocol::api::policy::{
-    CLUSTER_DISTRIBUTION, CLUSTER_OVERRIDE, DISTRIBUTION, OVERRIDE,
-};
+use roadstead_protocol::api::{ConditionStatus, condition};
 use roadstead_store::records::{
     APPROVALS_PREFIX, FACTS_PREFIX, FREEZE_PREFIX, HOSTED_PREFIX, LEDGER_PREFIX, LIVENESS_PREFIX,
     OBJECTS_PREFIX, ObjectKey, TURNED_AWAY_PREFIX, ledger_prefix, objects_prefix, parse_answer_key,
@@ -56,6 +55,9 @@ impl Wake {
             out.extend(woken([Work::Garbage], APPROVAL_LOOK, "approval"));
             return;
         }
+        if Self::link(key, out) {
+            return;
+        }
         if let Some(uid) = key.strip_prefix(FREEZE_PREFIX) {
             self.cluster_by_uid(uid, (GATHER, "freeze"), out);
             return;
@@ -74,11 +76,16 @@ impl Wake {
                 self.names.retain(|_, known| *known != name(&key));
             }
             self.cluster(event, &key, out);
-        } else if key.group == POLICY_GROUP {
+        } else if key.group == POLICY_GROUP || key.group == APPS_GROUP {
             if meaning(&event.new) != meaning(&event.previous) {
                 let everywhere = key.namespace.is_empty();
                 self.templates(everywhere.then_some("").or(Some(&key.namespace)), out);
                 self.policies("a policy changed", out);
+            }
+        } else if at == (FLEET_GROUP, FLEETS) {
+            if meaning(&event.new) != meaning(&event.previous) {
+                self.templates(Some(""), out);
+                self.policies("a fleet changed", out);
             }
         } else if at == ("", "namespaces") {
             if meaning(&event.new) != meaning(&event.previous) {
@@ -102,14 +109,52 @@ impl Wake {
         }
     }
 
-    fn decision(&self, event: &Event, out: &mut Vec<Woken<Work>>) {
+    /// Whether the template of a decision has replicas for which there is no place.
+    fn note_unplaced(&mut self, event: &Event, decision: &Decision) {
+        let item = item(decision);
+        if event.new.is_some() && decision.spec.unplaced.is_some() {
+            self.unplaced.insert(item);
+        } else {
+            self.unplaced.remove(&item);
+        }
+    }
+
+    /// Takes note of whether a decision waits for what clusters report.
+    pub(super) fn note(&mut self, decision: &Decision) {
+        let item = item(decision);
+        if waits(decision) {
+            self.waiting.insert(item);
+        } else {
+            self.waiting.remove(&item);
+        }
+    }
+
+    /// Whatever waits for what clusters report.
+    fn waiting(&self, out: &mut Vec<Woken<Work>>) {
+        let work = self.waiting.iter().cloned().map(Work::Placement);
+        out.extend(woken(work, GATHER, "what a cluster reports"));
+    }
+
+    fn decision(&mut self, event: &Event, out: &mut Vec<Woken<Work>>) {
+        self.linked(event, out);
+        let newest = event.new.as_ref().or(event.previous.as_ref());
+        if let Some(decision) = newest.and_then(|entry| objects::typed(entry).ok()) {
+            self.note_unplaced(event, &decision);
+        }
         for entry in event.new.iter().chain(&event.previous) {
             let Ok(decision) = objects::typed::<Decision>(entry) else {
                 continue;
             };
             let item = item(&decision);
             if event.new.is_none() {
+                self.waiting.remove(&item);
                 out.extend(woken([Work::Placement(item.clone())], GATHER, "decision"));
+            }
+            if event.new.as_ref() == Some(entry) {
+                self.note(&decision);
+                if decision.spec.template.kind == "CustomResourceDefinition" {
+                    self.waiting(out);
+                }
             }
             out.extend(woken([Work::Status(item)], self.settle, "decision"));
             let by = decision.spec.policy.iter().chain(&decision.spec.overrides);
@@ -118,7 +163,7 @@ impl Wake {
         }
     }
 
-    fn cluster(&self, event: &Event, key: &ObjectKey, out: &mut Vec<Woken<Work>>) {
+    fn cluster(&mut self, event: &Event, key: &ObjectKey, out: &mut Vec<Woken<Work>>) {
         if meaning(&event.new) != meaning(&event.previous) {
             self.templates(Some(""), out);
             self.policies("a cluster changed", out);
@@ -133,6 +178,17 @@ impl Wake {
             let conditions = c.as_ref().map(|c| c.status.conditions.as_slice());
             condition::find(conditions.unwrap_or_default(), "Ready").cloned()
         };
+        let shapes = |c: &Option<AttachedCluster>| {
+            let shapes = c.as_ref().map(|c| c.status.node_shapes.clone());
+            shapes.unwrap_or_default()
+        };
+        if shapes(&new) != shapes(&old) {
+            let work = self.unplaced.iter().cloned().map(Work::Placement);
+            out.extend(woken(work, self.settle, "room"));
+        }
+        if reported(&new) != reported(&old) {
+            self.waiting(out);
+        }
         if ready(&new) == ready(&old) {
             return;
         }
@@ -180,13 +236,8 @@ impl Wake {
     /// All policies, gathered for longer: their conditions follow from much else.
     fn policies(&self, reason: &'static str, out: &mut Vec<Woken<Work>>) {
         let snapshot = self.store.snapshot();
-        for (_, plural) in [
-            DISTRIBUTION,
-            CLUSTER_DISTRIBUTION,
-            OVERRIDE,
-            CLUSTER_OVERRIDE,
-        ] {
-            let entries = snapshot.range(&objects_prefix(POLICY_GROUP, plural));
+        for (group, _, plural) in world::POLICIES {
+            let entries = snapshot.range(&objects_prefix(group, plural));
             let work = entries.filter_map(|e| own(&parse_object_key(e.key.as_str())?));
             out.extend(woken(work, self.settle * POLICY_SETTLES, reason));
         }
@@ -251,13 +302,11 @@ pub(super) fn own(key: &ObjectKey) -> Option<Work> {
     if (key.group.as_str(), key.plural.as_str()) == (FLEET_GROUP, FLEETS) {
         return Some(Work::Fleet(name(key)));
     }
-    let plurals = [
-        DISTRIBUTION.1,
-        CLUSTER_DISTRIBUTION.1,
-        OVERRIDE.1,
-        CLUSTER_OVERRIDE.1,
-    ];
-    (key.group == POLICY_GROUP && plurals.contains(&key.plural.as_str())).then(|| Work::Policy {
+    let at = (key.group.as_str(), key.plural.as_str());
+    let mut policies = world::POLICIES.iter();
+    let is_policy = policies.any(|(group, _, plural)| (*group, *plural) == at);
+    is_policy.then(|| Work::Policy {
+        group: key.group.clone(),
         plural: key.plural.clone(),
         name: name(key),
     })
@@ -271,18 +320,15 @@ fn name(key: &ObjectKey) -> Name {
 }
 
 fn policy(policy: &roadstead_protocol::api::decision::PolicyRef) -> Option<Work> {
-    let kinds = [
-        DISTRIBUTION,
-        CLUSTER_DISTRIBUTION,
-        OVERRIDE,
-        CLUSTER_OVERRIDE,
-    ];
-    let (_, plural) = kinds.iter().find(|(kind, _)| *kind == policy.kind)?;
+    let at = (policy.group(), policy.kind.as_str());
+    let mut kinds = world::POLICIES.iter();
+    let (group, _, plural) = kinds.find(|(group, kind, _)| (*group, *kind) == at)?;
     let name = Name {
         namespace: policy.namespace.clone(),
         name: policy.name.clone(),
     };
     Some(Work::Policy {
+        group: (*group).to_owned(),
         plural: (*plural).to_owned(),
         name,
     })
@@ -304,6 +350,23 @@ fn meaning(entry: &Option<roadstead_store::Entry>) -> Option<(Value, Value, Valu
         part("/metadata/labels"),
         part("/metadata/annotations"),
     ))
+}
+
+/// Whether a decision may be another one once clusters report something new.
+fn waits(decision: &Decision) -> bool {
+    let refused = decision.spec.refused.iter();
+    refused
+        .map(|refusal| refusal.reason.as_str())
+        .any(|reason| Refused::GATES.iter().any(|gate| gate.reason() == reason))
+}
+
+/// What of a cluster's report decides about what is not there yet.
+fn reported(
+    cluster: &Option<AttachedCluster>,
+) -> Option<(Option<ConditionStatus>, &str, &[String])> {
+    let status = &cluster.as_ref()?.status;
+    let ready = condition::find(&status.conditions, "Ready").map(|ready| ready.status);
+    Some((ready, &status.version, &status.api_groups))
 }
 
 fn cluster_of(snapshot: &Snapshot, uid: &str) -> Option<Name> {

@@ -177,7 +177,9 @@ impl Model {
             prop_assert!(allowed, "removed without an act: {:?}", act);
         }
         self.owed = kept > 0 && (self.owed || self.edited || self.deleted);
-        if self.edited && removed > 0 {
+        // A deletion that another policy held back may take its effect at an edit.
+        let by_edit = |r: &crate::Removal| r.reason != crate::removal::Reason::PolicyDeleted;
+        if self.edited && placement.removals.iter().any(by_edit) {
             prop_assert!(
                 placement.targets.len() + kept > 0 || before == 0,
                 "an edit left it nowhere: {}",

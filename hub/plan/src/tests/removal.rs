@@ -228,7 +228,9 @@ fn a_weight_for_a_name_that_is_no_cluster_removes_nothing() {
 #[test]
 fn what_two_policies_claim_is_not_removed_by_the_second() {
     let mut case = running();
-    let narrow = only("a").replace("labelSelector: {matchLabels: {app: web}}", "name: web");
+    let narrow = only("a")
+        .replace("labelSelector: {matchLabels: {app: web}}", "name: web")
+        .replacen('{', "{priority: 1, preemption: Always, ", 1);
     case.world.extend(policy("q", &narrow));
     check(
         &case,

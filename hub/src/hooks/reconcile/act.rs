@@ -238,6 +238,7 @@ impl Order<'_> {
             name: self.cluster.name.clone(),
             uid: act.to_owned(),
             at: self.parts.env.clock.now(),
+            preserve: false,
         };
         Ok(Op::Put {
             key: deletion_key(act).map_err(Status::internal)?,

@@ -90,6 +90,9 @@ pub struct DeletionRecord {
     pub uid: String,
     /// When it was deleted.
     pub at: Timestamp,
+    /// Whether what it put on members is to stay there.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub preserve: bool,
 }
 
 /// What a user confirmed on a policy, kept while it is carried out template by template.

@@ -8,6 +8,7 @@ mod fleet;
 mod holds;
 mod hosted;
 mod ledger;
+mod links;
 mod objects;
 mod world;
 
@@ -41,6 +42,9 @@ pub use ledger::{
     APPROVALS_PREFIX, APPROVED_MAX, ApprovalRecord, CONTENT_PREFIX, DELETIONS_PREFIX,
     DeletionRecord, LEDGER_PREFIX, LedgerEntry, LedgerState, ObjectRef, approval_key, content_key,
     deletion_key, ledger_key, ledger_prefix, parse_content_key, parse_ledger_key,
+};
+pub use links::{
+    AWAITS_PREFIX, LINK, REQUIRES_PREFIX, link_key, links_prefix, parse_link_key,
 };
 pub use objects::{
     OBJECTS_PREFIX, ObjectKey, object_key, objects_namespace_prefix, objects_prefix,

@@ -191,3 +191,24 @@ fn only_what_waits_for_somebody_is_a_hold() {
         Some(("uid-1".to_owned(), web()))
     );
 }
+
+#[test]
+fn links_lead_from_one_item_to_another_and_back() {
+    let (needed, by) = (
+        item("", "Kind", "", "a:b"),
+        item("apps", "Kind", "n", "web"),
+    );
+    for prefix in [REQUIRES_PREFIX, AWAITS_PREFIX] {
+        let key = link_key(prefix, &needed, &by).unwrap();
+        assert!(key.as_str().starts_with(&links_prefix(prefix, &needed)));
+        let read = parse_link_key(prefix, key.as_str());
+        assert_eq!(read, Some((needed.clone(), by.clone())));
+    }
+    let key = link_key(REQUIRES_PREFIX, &needed, &by).unwrap();
+    assert_eq!(key.as_str(), "/requires/core/Kind/_/a:b/apps/Kind/n/web");
+    assert_eq!(parse_link_key(AWAITS_PREFIX, key.as_str()), None);
+    assert_eq!(
+        parse_link_key(REQUIRES_PREFIX, "/requires/core/Kind/_/a"),
+        None
+    );
+}

@@ -1,5 +1,5 @@
 //! What all decisions depend on: `/world` is written in the transaction of every write by which
-//! people change a policy, a cluster or a namespace. A decision that asserts its revision was made
+//! people change a policy, a cluster, a fleet or a namespace. A decision that asserts its revision was made
 //! from nothing older.
 //!
 //! Its value means nothing. Statuses do not count: nothing is decided from them.
@@ -19,8 +19,9 @@ pub fn world_key() -> Result<Key, InvalidKey> {
 pub fn in_world(group: &str, plural: &str) -> bool {
     matches!(
         (group, plural),
-        ("policy.kurator.dev", _)
+        ("policy.kurator.dev" | "apps.kurator.dev", _)
             | ("cluster.kurator.dev", "attachedclusters")
+            | ("fleet.kurator.dev", "fleets")
             | ("", "namespaces")
     )
 }

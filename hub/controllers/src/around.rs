@@ -1,0 +1,324 @@
+//! What belongs to a template beside policies and clusters: what it needs and who needs it, what it
+//! waits for and who waits for it. Read from the decisions of the others; keys lead to them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use roadstead_machinery::resource::{Origin, Registry};
+use roadstead_plan::deps::order::{Awaited, Standing, circle};
+use roadstead_plan::deps::requirers::{Needs, Requirer};
+use roadstead_plan::template::is_template;
+use roadstead_plan::{Around, Placement, World, claim::claim};
+use roadstead_protocol::api::ObjectMeta;
+use roadstead_protocol::api::decision::{Decision, ItemRef, Requirement, SAMPLES_MAX, Spec};
+use roadstead_protocol::wire::ItemKey;
+use roadstead_store::records::{
+    AWAITS_PREFIX, LINK, REQUIRES_PREFIX, link_key, links_prefix, parse_link_key,
+};
+use roadstead_store::{Check, Entry, Op, Snapshot, Txn};
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::decision::decision_key;
+use crate::error::Error;
+use crate::{objects, world};
+
+/// Reads what belongs to `item`, whose object and decision these are.
+pub(crate) fn read(
+    snapshot: &Snapshot,
+    registry: &Registry,
+    world: &World,
+    item: &ItemKey,
+    (object, decision): (Option<&Value>, &Decision),
+) -> Result<Around, Error> {
+    let custom = registry
+        .by_kind(&item.group, &item.kind)
+        .filter(|resource| resource.origin == Origin::Custom);
+    Ok(Around {
+        definition: custom.map(|r| format!("{}.{}", r.plural, r.group)),
+        requires: needs(&decision.spec),
+        requirers: requirers(snapshot, item)?,
+        awaited: awaited(snapshot, registry, world, item, object)?,
+    })
+}
+
+/// What a decision says its template needs, and where.
+pub(crate) fn needs(spec: &Spec) -> BTreeMap<ItemKey, Needs> {
+    let everywhere = || spec.clusters.iter().map(|t| t.uid.clone()).collect();
+    let of = |said: &Requirement| Needs {
+        on: match &said.clusters {
+            Some(some) => some.iter().cloned().collect(),
+            None => everywhere(),
+        },
+        released: said.released.iter().cloned().collect(),
+    };
+    let all = spec.requires.iter();
+    all.map(|said| (key(&said.item), of(said))).collect()
+}
+
+/// As a decision says what its template needs; `clusters` are the decision's.
+pub(crate) fn requirements<'c>(
+    placement: &Placement,
+    clusters: impl Iterator<Item = &'c str>,
+) -> Vec<Requirement> {
+    let everywhere: BTreeSet<&str> = clusters.collect();
+    let all = placement.requires.iter();
+    all.map(|(item, needs)| {
+        let all = needs
+            .on
+            .iter()
+            .map(String::as_str)
+            .eq(everywhere.iter().copied());
+        Requirement {
+            item: reference(item),
+            clusters: (!all).then(|| needs.on.iter().cloned().collect()),
+            released: needs.released.iter().cloned().collect(),
+        }
+    })
+    .collect()
+}
+
+/// Some of those that need it.
+pub(crate) fn required_by(placement: &Placement) -> Vec<ItemRef> {
+    let by = placement.required_by.iter().take(SAMPLES_MAX);
+    by.map(reference).collect()
+}
+
+/// What its policy has it wait for, as its decision says it.
+pub(crate) fn awaits(around: &Around) -> Vec<ItemRef> {
+    around.awaited.iter().map(|a| reference(&a.key)).collect()
+}
+
+fn reference(item: &ItemKey) -> ItemRef {
+    ItemRef {
+        group: item.group.clone(),
+        kind: item.kind.clone(),
+        namespace: item.namespace.clone(),
+        name: item.name.clone(),
+    }
+}
+
+/// The key of what a decision names.
+pub(crate) fn key(item: &ItemRef) -> ItemKey {
+    ItemKey {
+        group: item.group.clone(),
+        kind: item.kind.clone(),
+        namespace: item.namespace.clone(),
+        name: item.name.clone(),
+    }
+}
+
+/// Who needs `item` or did, as their decisions stand.
+fn requirers(snapshot: &Snapshot, item: &ItemKey) -> Result<Vec<Requirer>, Error> {
+    let mut found = Vec::new();
+    for (_, by) in links(snapshot, REQUIRES_PREFIX, item) {
+        let Some((_, decision)) = decision(snapshot, &by)? else {
+            continue;
+        };
+        let spec = decision.spec;
+        let needs = needs(&spec).remove(item).unwrap_or_default();
+        found.push(Requirer {
+            key: by,
+            template: spec.template.uid,
+            policy: spec.policy.map(|p| p.uid),
+            clusters: spec.clusters.into_iter().map(|t| t.uid).collect(),
+            needs: needs.on,
+            released: needs.released,
+        });
+    }
+    Ok(found)
+}
+
+/// The links of a sort that lead from `item`, with their entries.
+pub(crate) fn links<'s>(
+    snapshot: &'s Snapshot,
+    prefix: &'s str,
+    item: &ItemKey,
+) -> impl Iterator<Item = (&'s Entry, ItemKey)> {
+    let entries = snapshot.range(&links_prefix(prefix, item));
+    entries.filter_map(move |entry| {
+        let (_, by) = parse_link_key(prefix, entry.key.as_str())?;
+        Some((entry, by))
+    })
+}
+
+fn decision<'s>(
+    snapshot: &'s Snapshot,
+    item: &ItemKey,
+) -> Result<Option<(&'s Entry, Decision)>, Error> {
+    let entry = snapshot.get(decision_key(item)?.as_str());
+    let read = |entry| Ok((entry, objects::typed(entry)?));
+    entry.map(read).transpose()
+}
+
+/// What the policy of `item` has it wait for, and how that is.
+fn awaited(
+    snapshot: &Snapshot,
+    registry: &Registry,
+    world: &World,
+    item: &ItemKey,
+    object: Option<&Value>,
+) -> Result<Vec<Awaited>, Error> {
+    let waits = |item: &ItemKey, object: &Value| -> Vec<ItemKey> {
+        let metadata = object.get("metadata").unwrap_or(&Value::Null);
+        let labels = ObjectMeta::deserialize(metadata).unwrap_or_default().labels;
+        let stands = decision(snapshot, item).ok().flatten();
+        let holder = stands.and_then(|(_, decision)| decision.spec.policy);
+        let holders = holder.iter().map(|policy| policy.uid.as_str()).collect();
+        let winner = || claim(world, item, &labels, &holders).winner;
+        let policy = is_template(item, &labels).then(winner);
+        let options = policy.flatten().map(|(policy, _)| &policy.options);
+        let all = options.map(|options| options.awaited(item));
+        let all = all.into_iter().flatten();
+        all.map(|key| placed(registry, key)).collect()
+    };
+    let Some(object) = object else {
+        return Ok(Vec::new());
+    };
+    let further = |item: &ItemKey| {
+        let located = world::locate(registry, item).ok().flatten();
+        let entry = located.and_then(|(key, _)| snapshot.get(key.as_str()));
+        let object = entry.and_then(|entry| objects::object(entry).ok());
+        object
+            .map(|object| waits(item, &object))
+            .unwrap_or_default()
+    };
+    let mut found = Vec::new();
+    for key in waits(item, object) {
+        found.push(Awaited {
+            clusters: standing(snapshot, registry, &key)?,
+            circle: circle(&key, item, further).unwrap_or_default(),
+            key,
+        });
+    }
+    Ok(found)
+}
+
+/// `key` without a namespace where its kind has none.
+fn placed(registry: &Registry, key: ItemKey) -> ItemKey {
+    let resource = registry.by_kind(&key.group, &key.kind);
+    match resource.is_some_and(|resource| !resource.namespaced) {
+        true => ItemKey {
+            namespace: String::new(),
+            ..key
+        },
+        false => key,
+    }
+}
+
+/// How far `item` got on each cluster that is to have it.
+fn standing(
+    snapshot: &Snapshot,
+    registry: &Registry,
+    item: &ItemKey,
+) -> Result<BTreeMap<String, Standing>, Error> {
+    let Some((_, decision)) = decision(snapshot, item)? else {
+        return Ok(BTreeMap::new());
+    };
+    let located = world::locate(registry, item)?;
+    let entry = located.and_then(|(key, _)| snapshot.get(key.as_str()));
+    let object = entry.map(objects::object).transpose()?.unwrap_or_default();
+    let metadata = object.get("metadata").unwrap_or(&Value::Null);
+    let metadata = ObjectMeta::deserialize(metadata).unwrap_or_default();
+    let (spec, status) = (&decision.spec, &decision.status);
+    let decided = (&spec.template.uid, spec.template.generation)
+        == (&metadata.uid, metadata.generation)
+        && status.observed_generation == decision.metadata.generation;
+    let mut found = BTreeMap::new();
+    for target in &spec.clusters {
+        let named = |c: &&roadstead_protocol::api::decision::ClusterStatus| {
+            (&c.namespace, &c.name) == (&target.namespace, &target.name)
+        };
+        let standing = match status.clusters.iter().find(named) {
+            _ if !decided => Standing::Pending("it is being decided".to_owned()),
+            _ if target.held => Standing::Pending("its change waits itself".to_owned()),
+            None => Standing::Pending("it is on its way".to_owned()),
+            Some(at) if at.state != "Applied" => Standing::Pending(at.state.clone()),
+            Some(at) if at.health != "Healthy" => Standing::Pending(at.health.clone()),
+            Some(_) => Standing::Done,
+        };
+        found.insert(target.uid.clone(), standing);
+    }
+    Ok(found)
+}
+
+/// Adds to `txn` the links that the decision about `item` needs, and takes away those that nothing
+/// follows from any more.
+pub(crate) fn link(
+    snapshot: &Snapshot,
+    item: &ItemKey,
+    around: &Around,
+    (former, placement): (&Spec, &Placement),
+    txn: &mut Txn,
+) -> Result<(), Error> {
+    let awaited: BTreeSet<&ItemKey> = around.awaited.iter().map(|a| &a.key).collect();
+    let wanted = placement.requires.keys().map(|on| (REQUIRES_PREFIX, on));
+    let wanted = wanted.chain(awaited.iter().map(|on| (AWAITS_PREFIX, *on)));
+    for (prefix, on) in wanted {
+        let key = link_key(prefix, on, item)?;
+        match snapshot.get(key.as_str()) {
+            Some(entry) => txn.checks.push(Check::At(key, entry.revision)),
+            None => {
+                txn.checks.push(Check::Absent(key.clone()));
+                txn.ops.push(Op::Put { key, value: LINK });
+            }
+        }
+    }
+    let before = former.awaits.iter().map(key);
+    for on in before.filter(|on| !awaited.contains(on)) {
+        let key = link_key(AWAITS_PREFIX, &on, item)?;
+        if let Some(entry) = snapshot.get(key.as_str()) {
+            drop_link(entry, txn);
+        }
+    }
+    Ok(())
+}
+
+/// Takes away the links to those that need `item` no more and of whom no cluster's account of it
+/// speaks: `spoken_of` are UIDs. What they follow from is asserted.
+pub(crate) fn unlink(
+    snapshot: &Snapshot,
+    item: &ItemKey,
+    spoken_of: &BTreeSet<&str>,
+    txn: &mut Txn,
+) -> Result<(), Error> {
+    for (link, by) in links(snapshot, REQUIRES_PREFIX, item) {
+        let decision = decision(snapshot, &by)?;
+        let key = decision_key(&by)?;
+        let check = match decision {
+            None => Check::Absent(key),
+            Some((_, decision))
+                if needs(&decision.spec).contains_key(item)
+                    || spoken_of.contains(decision.spec.template.uid.as_str()) =>
+            {
+                continue;
+            }
+            Some((entry, _)) => Check::At(key, entry.revision),
+        };
+        txn.checks.push(check);
+        drop_link(link, txn);
+    }
+    Ok(())
+}
+
+/// Asserts that those that need `item`, or did, are as they were read.
+pub(crate) fn assert(snapshot: &Snapshot, item: &ItemKey, txn: &mut Txn) -> Result<(), Error> {
+    for (_, by) in links(snapshot, REQUIRES_PREFIX, item) {
+        let key = decision_key(&by)?;
+        let check = match snapshot.get(key.as_str()) {
+            Some(entry) => Check::At(key, entry.revision),
+            None => Check::Absent(key),
+        };
+        if !txn.checks.contains(&check) {
+            txn.checks.push(check);
+        }
+    }
+    Ok(())
+}
+
+fn drop_link(entry: &Entry, txn: &mut Txn) {
+    txn.checks
+        .push(Check::At(entry.key.clone(), entry.revision));
+    txn.ops.push(Op::Delete {
+        key: entry.key.clone(),
+    });
+}

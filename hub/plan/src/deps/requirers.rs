@@ -1,0 +1,141 @@
+//! Where an object goes because others need it there, and what it means that they no longer do.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use roadstead_protocol::wire::ItemKey;
+
+use crate::affinity::Chosen;
+use crate::cluster::Cluster;
+use crate::intent::{Intent, Wanted};
+use crate::placement::{Placement, Removal};
+use crate::policy::Policy;
+use crate::removal::Manner;
+use crate::template::Template;
+use crate::world::World;
+
+/// An object that needs another beside it, or did, as its decision stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Requirer {
+    /// Which.
+    pub key: ItemKey,
+    /// Its UID.
+    pub template: String,
+    /// UID of the policy that distributes it.
+    pub policy: Option<String>,
+    /// UIDs of the clusters that it is on, or is to be.
+    pub clusters: BTreeSet<String>,
+    /// Of these, those on which it needs the other.
+    pub needs: BTreeSet<String>,
+    /// UIDs of the clusters on which it was let go with all that it needed.
+    pub released: BTreeSet<String>,
+}
+
+/// Where an object needs another.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Needs {
+    /// UIDs of the clusters on which it does.
+    pub on: BTreeSet<String>,
+    /// UIDs of the clusters on which it did when it was let go.
+    pub released: BTreeSet<String>,
+}
+
+/// Why an object is no longer needed on a cluster.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unneeded {
+    /// Who needed it has left the cluster, or names it no more.
+    Left,
+    /// Who needed it is still there, but its policy's `propagateDeps` was switched off.
+    Unfollowed,
+}
+
+impl Requirer {
+    /// The policy that distributes it, where it can be read.
+    fn policy<'w>(&self, world: &'w World) -> Option<&'w Policy> {
+        world.policy(self.policy.as_deref()?)
+    }
+
+    /// Why it does not need the object on `cluster`; `None` where it does.
+    pub fn unneeded(&self, world: &World, cluster: &str) -> Option<Unneeded> {
+        if self.needs.contains(cluster) {
+            return None;
+        }
+        let follows = || self.policy(world).is_some_and(|p| p.options.propagate_deps);
+        Some(if self.clusters.contains(cluster) && !follows() {
+            Unneeded::Unfollowed
+        } else {
+            Unneeded::Left
+        })
+    }
+}
+
+/// The clusters on which an object is needed, by UID, and by whom.
+pub fn needed(requirers: &[Requirer]) -> BTreeMap<&str, Vec<&Requirer>> {
+    let mut found: BTreeMap<&str, Vec<&Requirer>> = BTreeMap::new();
+    for requirer in requirers {
+        for cluster in &requirer.needs {
+            found.entry(cluster).or_default().push(requirer);
+        }
+    }
+    found
+}
+
+/// Adds the clusters on which something else needs the object to those that are to get it.
+pub(crate) fn require<'a>(world: &'a World, intent: &mut Intent<'a>) {
+    let there: BTreeSet<&str> = intent.targets.iter().map(|t| &*t.cluster.uid).collect();
+    let required = intent.required.keys().filter(|uid| !there.contains(*uid));
+    let clusters: Vec<&'a Cluster> = required.filter_map(|uid| world.cluster(uid)).collect();
+    for cluster in clusters {
+        intent.refused.retain(|(other, _)| other.uid != cluster.uid);
+        intent.targets.push(Wanted::new(cluster, Chosen::Required));
+    }
+    let path = |wanted: &Wanted<'a>| (&wanted.cluster.namespace, &wanted.cluster.name);
+    intent.targets.sort_by(|a, b| path(a).cmp(&path(b)));
+}
+
+/// Who needs the object somewhere, each once.
+pub(crate) fn needed_by(intent: &Intent<'_>) -> Vec<ItemKey> {
+    let all = intent.required.values().flatten();
+    let keys: BTreeSet<&ItemKey> = all.map(|requirer| &requirer.key).collect();
+    keys.into_iter().cloned().collect()
+}
+
+/// What the object needs where `placement` has it. Where it is kept as it is, it needs what it needed
+/// before; where it was let go, so is that.
+pub(crate) fn requires(template: &Template<'_>, placement: &Placement) -> BTreeMap<ItemKey, Needs> {
+    let mut found: BTreeMap<ItemKey, Needs> = BTreeMap::new();
+    let mut targets = BTreeSet::new();
+    for target in &placement.targets {
+        targets.insert(&target.cluster);
+        for key in &*target.requires {
+            let needs = found.entry(key.clone()).or_default();
+            needs.on.insert(target.cluster.clone());
+        }
+    }
+    let let_go = |removal: &&Removal| removal.manner == Manner::Release;
+    let released: BTreeSet<&String> = placement
+        .removals
+        .iter()
+        .filter(let_go)
+        .map(|r| &r.cluster)
+        .collect();
+    let kept: BTreeSet<&String> = placement.kept.iter().map(|k| &k.cluster).collect();
+    for (key, former) in &template.around.requires {
+        let mut needs = found.remove(key).unwrap_or_default();
+        needs
+            .on
+            .extend(former.on.iter().filter(|c| kept.contains(c)).cloned());
+        let now = former.on.iter().filter(|c| released.contains(c));
+        let still = former.released.iter().filter(|c| !targets.contains(c));
+        needs.released.extend(now.chain(still).cloned());
+        if needs != Needs::default() {
+            found.insert(key.clone(), needs);
+        }
+    }
+    found
+}
+
+/// Whether what is there already may be taken over: where everyone who wants the object there says so.
+pub fn overwrite(world: &World, own: Option<&Policy>, by: &[&Requirer]) -> bool {
+    let says = |requirer: &&Requirer| requirer.policy(world).is_some_and(|p| p.overwrite);
+    own.is_none_or(|own| own.overwrite) && by.iter().all(says) && (own.is_some() || !by.is_empty())
+}

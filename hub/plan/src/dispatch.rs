@@ -1,0 +1,143 @@
+//! What was decided and rendered, and is not given to a cluster yet: dispatching is suspended there,
+//! or something that the object waits for is not there yet.
+//!
+//! Who has the object keeps what it has. What is the same as before is not held back: there is nothing
+//! to give.
+
+use std::collections::BTreeMap;
+
+use roadstead_protocol::api::decision::SAMPLES_MAX;
+
+use crate::affinity::Refused;
+use crate::cluster::Cluster;
+use crate::deps::order;
+use crate::deps::requirers::Requirer;
+use crate::finding::{Cause, Finding};
+use crate::intent::Intent;
+use crate::policy::Policy;
+use crate::rendering::{Back, Rendered};
+use crate::template::{Former, Template};
+use crate::world::World;
+
+/// Why something is not given yet.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Reason {
+    /// Dispatching is suspended.
+    Suspended,
+    /// This is awaited, and how that is.
+    Awaiting(String, String),
+}
+
+/// Takes out of `rendered` what is not given yet, and says so.
+pub(crate) fn hold_back<'a>(
+    world: &'a World,
+    template: &Template<'_>,
+    intent: &mut Intent<'a>,
+    rendered: &mut Rendered,
+) {
+    let former: BTreeMap<&str, &Former> = template
+        .former
+        .iter()
+        .map(|f| (f.cluster.as_str(), f))
+        .collect();
+    let mut said: BTreeMap<Reason, Vec<String>> = BTreeMap::new();
+    for target in std::mem::take(&mut rendered.targets) {
+        let had = former.get(target.cluster.as_str());
+        let same = had.is_some_and(|f| f.digest == Some(target.content.digest));
+        let cluster = world.cluster(&target.cluster).filter(|_| !same);
+        let reason = cluster.and_then(|c| Some((c, reason(world, template, intent.winner, c)?)));
+        let Some((cluster, reason)) = reason else {
+            rendered.targets.push(target);
+            continue;
+        };
+        intent.targets.retain(|t| t.cluster.uid != cluster.uid);
+        let (cause, refused) = match reason {
+            Reason::Suspended => (Cause::Suspended, Refused::Suspended),
+            Reason::Awaiting(..) => (Cause::Awaiting, Refused::Awaiting),
+        };
+        if had.is_some() {
+            let replicas = target.replicas;
+            rendered
+                .back
+                .insert(cluster.uid.clone(), Back { cause, replicas });
+        } else {
+            let figure = match &reason {
+                Reason::Suspended => refused.text().to_owned(),
+                Reason::Awaiting(on, why) => format!("it waits for {on}: {why}"),
+            };
+            intent.figures.insert(cluster.uid.clone(), figure);
+            intent.refused.push((cluster, refused));
+        }
+        if had.is_none() || reason != Reason::Suspended {
+            said.entry(reason).or_default().push(cluster.path());
+        }
+    }
+    intent.findings.extend(said.into_iter().map(finding));
+}
+
+fn reason(
+    world: &World,
+    template: &Template<'_>,
+    winner: Option<&Policy>,
+    cluster: &Cluster,
+) -> Option<Reason> {
+    let requirers = template.around.requirers.iter();
+    let requirers = requirers.filter(|r| r.needs.contains(&cluster.uid));
+    let policies = requirers.filter_map(|r| r.policy.as_deref());
+    let all = winner
+        .into_iter()
+        .chain(policies.filter_map(|uid| world.policy(uid)));
+    if suspended(world, all, cluster) {
+        return Some(Reason::Suspended);
+    }
+    let (on, why) = order::waits(&template.around.awaited, &cluster.uid)?;
+    Some(Reason::Awaiting(on.to_string(), why))
+}
+
+/// Whether any of the policies suspends `cluster`.
+fn suspended<'p>(
+    world: &World,
+    policies: impl IntoIterator<Item = &'p Policy>,
+    cluster: &Cluster,
+) -> bool {
+    policies.into_iter().any(|policy| {
+        let from = policy.identity.viewpoint();
+        policy.options.suspended.covers(world, from, cluster)
+    })
+}
+
+/// Whether what a cluster was given is not taken from it, since a policy that gave it, or that
+/// distributes the object now, suspends that.
+pub(crate) fn holds(
+    world: &World,
+    winner: Option<&Policy>,
+    requirers: &[Requirer],
+    former: &Former,
+) -> bool {
+    let Some(cluster) = world.cluster(&former.cluster) else {
+        return false;
+    };
+    let by = requirers
+        .iter()
+        .filter(|r| former.policies.contains(&r.template));
+    let by = by.filter_map(|r| r.policy.as_deref());
+    let uids = former.policies.iter().map(String::as_str).chain(by);
+    let all = winner
+        .into_iter()
+        .chain(uids.filter_map(|uid| world.policy(uid)));
+    suspended(world, all, cluster)
+}
+
+fn finding((reason, mut samples): (Reason, Vec<String>)) -> Finding {
+    let count = u32::try_from(samples.len()).unwrap_or(u32::MAX);
+    samples.truncate(SAMPLES_MAX);
+    match reason {
+        Reason::Suspended => Finding::Suspended { count, samples },
+        Reason::Awaiting(on, why) => Finding::Awaits {
+            on,
+            why,
+            count,
+            samples,
+        },
+    }
+}

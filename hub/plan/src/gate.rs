@@ -1,0 +1,66 @@
+//! Whether a cluster that is wanted may get something new.
+//!
+//! A closed gate takes nothing away: it is made of facts (what members report) and of what people say
+//! about new objects only (cordoned). Taints are judged with the tolerations.
+
+use serde_json::Value;
+
+use crate::affinity::{Reading, Refused};
+use crate::cluster::Cluster;
+use crate::template::Template;
+use crate::world::World;
+
+/// What opens for one template.
+pub(crate) struct Gate<'t> {
+    group: &'t str,
+    /// The group version that the object needs; empty where it is not known.
+    api: &'t str,
+    /// Whether what does not go to one cluster can go to another. A whole copy waits for its cluster,
+    /// so then it does not matter who is Ready.
+    choice: bool,
+}
+
+impl<'t> Gate<'t> {
+    pub(crate) fn new(template: &'t Template<'_>, choice: bool) -> Self {
+        let api = template.object.and_then(|o| o.get("apiVersion"));
+        Self {
+            group: &template.key.group,
+            api: api.and_then(Value::as_str).unwrap_or_default(),
+            choice,
+        }
+    }
+
+    /// Whether a cluster may get something new; why not, with the figures.
+    pub(crate) fn open(
+        &self,
+        world: &World,
+        reading: &Reading<'_>,
+        cluster: &Cluster,
+    ) -> Result<(), (Refused, String)> {
+        let plainly = |why: Refused| (why, why.text().to_owned());
+        if cluster.cordoned {
+            return Err(plainly(Refused::Cordoned));
+        }
+        if let Some(unmet) = reading.unmet(cluster) {
+            return Err((Refused::FactsDiffer, unmet));
+        }
+        if !self.served(world, cluster) {
+            let figure = format!("it does not serve {}", self.api);
+            return Err((Refused::ApiMissing, figure));
+        }
+        if self.choice && cluster.ready != Some(true) {
+            return Err(plainly(Refused::NotReady));
+        }
+        Ok(())
+    }
+
+    /// Whether a cluster serves the object's API, or is given its definition too, or has not said yet
+    /// what it serves.
+    fn served(&self, world: &World, cluster: &Cluster) -> bool {
+        let defined = world.defined.get(self.group);
+        self.api.is_empty()
+            || cluster.api_groups.is_empty()
+            || cluster.api_groups.contains(self.api)
+            || defined.is_some_and(|clusters| clusters.contains(&cluster.uid))
+    }
+}

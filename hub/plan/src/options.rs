@@ -1,0 +1,106 @@
+//! What a distribution policy says beside where and how many: what goes along, what is waited for,
+//! what is held back, what stays.
+
+use roadstead_protocol::api::policy::DistributionSpec;
+use roadstead_protocol::wire::ItemKey;
+
+use crate::cluster::{Cluster, Resolved, Viewpoint, resolve};
+use crate::world::World;
+
+/// Most objects that a policy's objects wait for.
+pub const AWAITED_MAX: usize = 32;
+
+/// The options of a policy.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Options {
+    /// Whether what its objects need goes along with them.
+    pub propagate_deps: bool,
+    /// What its objects wait for, with an empty namespace where it is that of the object that waits.
+    pub depends_on: Vec<ItemKey>,
+    /// Where nothing is given and nothing taken.
+    pub suspended: Suspended,
+    /// Whether what its objects are on clusters stays there when a user deletes them, or the policy.
+    pub preserve: bool,
+}
+
+/// Where nothing is given and nothing taken.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Suspended {
+    /// On all clusters.
+    pub everywhere: bool,
+    /// On the clusters of these names.
+    pub names: Vec<String>,
+}
+
+impl Options {
+    /// Reads them.
+    ///
+    /// # Errors
+    /// When something that is waited for has no kind or no name, is in another namespace, or is one
+    /// too many.
+    pub(crate) fn read(spec: &DistributionSpec, from: Viewpoint<'_>) -> Result<Self, String> {
+        if spec.depends_on.len() > AWAITED_MAX {
+            let count = spec.depends_on.len();
+            return Err(format!(
+                "spec.dependsOn: Too many: {count}: must have at most {AWAITED_MAX} items"
+            ));
+        }
+        let mut depends_on = Vec::new();
+        for (i, said) in spec.depends_on.iter().enumerate() {
+            if said.kind.is_empty() || said.name.is_empty() || said.api_version.is_empty() {
+                return Err(format!(
+                    "spec.dependsOn[{i}]: Required value: apiVersion, kind and name"
+                ));
+            }
+            if !said.namespace.is_empty() && from.0.is_some_and(|own| own != said.namespace) {
+                return Err(format!(
+                    "spec.dependsOn[{i}].namespace: Invalid value: {:?}: can only be the policy's own",
+                    said.namespace
+                ));
+            }
+            let group = said.api_version.split_once('/').map_or("", |(g, _)| g);
+            depends_on.push(ItemKey {
+                group: group.to_owned(),
+                kind: said.kind.clone(),
+                namespace: said.namespace.clone(),
+                name: said.name.clone(),
+            });
+        }
+        let suspension = spec.suspension.clone().unwrap_or_default();
+        let on = suspension.dispatching_on_clusters.unwrap_or_default();
+        Ok(Self {
+            propagate_deps: spec.propagate_deps,
+            depends_on,
+            suspended: Suspended {
+                everywhere: suspension.dispatching,
+                names: on.cluster_names,
+            },
+            preserve: spec.preserve_resources_on_deletion,
+        })
+    }
+
+    /// What the object `key` waits for: all that is named but itself.
+    pub fn awaited(&self, key: &ItemKey) -> Vec<ItemKey> {
+        let named = self.depends_on.iter().map(|named| ItemKey {
+            namespace: match named.namespace.as_str() {
+                "" => key.namespace.clone(),
+                namespace => namespace.to_owned(),
+            },
+            ..named.clone()
+        });
+        named.filter(|named| named != key).collect()
+    }
+}
+
+impl Suspended {
+    /// Whether a policy that looks from `from` suspends `cluster`. A name that may mean several
+    /// clusters suspends all of them.
+    pub fn covers(&self, world: &World, from: Viewpoint<'_>, cluster: &Cluster) -> bool {
+        let named = |name: &String| match resolve(world, from, name) {
+            Resolved::One(one) => one.uid == cluster.uid,
+            Resolved::Ambiguous(several) => several.iter().any(|c| c.uid == cluster.uid),
+            Resolved::Unknown => false,
+        };
+        self.everywhere || self.names.iter().any(named)
+    }
+}

@@ -1,0 +1,245 @@
+//! What is waited for, what is held back, what stays.
+
+use proptest::prelude::*;
+
+use super::deps::{PODS, SELECT, following, key, needed};
+use super::*;
+use crate::deps::order::{Awaited, Standing, circle, waits};
+use crate::deps::requirers::Needs;
+
+fn awaited(standing: &[(&str, Option<&str>)]) -> Vec<Awaited> {
+    let of = |(name, why): &(&str, Option<&str>)| {
+        let standing = match why {
+            None => Standing::Done,
+            Some(why) => Standing::Pending((*why).to_owned()),
+        };
+        (format!("uid-default-{name}"), standing)
+    };
+    vec![Awaited {
+        key: key("Job.batch", "migrate"),
+        clusters: standing.iter().map(of).collect(),
+        circle: Vec::new(),
+    }]
+}
+
+#[test]
+fn what_is_awaited_holds_back_each_cluster_by_itself() {
+    let joined = clusters(&["a", "b", "c"]);
+    let spec = format!("{{{SELECT}}}");
+    let mut case = Case::new(&[&joined, &policy("p", &spec)], &deployment(1));
+    case.around.awaited = awaited(&[("a", None), ("b", Some("Progressing"))]);
+    check(
+        &case,
+        "a
+         refused 2: Awaiting (default/b default/c)
+         ! Awaiting
+         ! Awaiting",
+    );
+    let said: Vec<String> = case
+        .place()
+        .findings
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    assert_eq!(
+        said,
+        [
+            "on 1 cluster (default/b) it waits for Job.batch default/migrate: Progressing",
+            "on 1 cluster (default/c) it waits for Job.batch default/migrate: no decision sends it there",
+        ]
+    );
+    let before = case.place();
+    case.carry_out(&before);
+    // What was given stays, though what it waited for is not well any more.
+    case.around.awaited = awaited(&[("a", Some("Degraded"))]);
+    let again = case.place();
+    assert_eq!((again.targets.len(), again.kept.len()), (1, 0));
+    // A change waits where it runs, and takes nothing away.
+    case.template = yaml(&deployment(2)).pop();
+    let changed = case.place();
+    assert_eq!((changed.targets.len(), changed.kept.len()), (0, 1));
+    assert_eq!(changed.kept[0].cause.reason(), "Awaiting");
+    assert_eq!(changed.removals, []);
+}
+
+#[test]
+fn a_circle_of_waiting_is_said() {
+    let mut one = awaited(&[("a", None)]);
+    one[0].circle = vec![key("Job.batch", "migrate"), web()];
+    let (_, why) = waits(&one, "uid-default-a").unwrap();
+    assert!(
+        why.contains("Job.batch default/migrate → Deployment.apps default/web"),
+        "{why}"
+    );
+}
+
+#[test]
+fn what_is_suspended_keeps_what_it_has_and_gets_and_loses_nothing() {
+    let joined = clusters(&["a", "b", "c"]);
+    let on = |clusters: &str, suspension: &str| {
+        policy(
+            "p",
+            &format!(
+                "{{{SELECT}, suspension: {suspension}, placement: {{clusterAffinity: {{clusterNames: [{clusters}]}}}}}}"
+            ),
+        )
+    };
+    let mut case = Case::new(&[&joined, &on("a, b", "{}")], &deployment(1));
+    let placement = case.place();
+    case.carry_out(&placement);
+    // Nothing changed: nothing is held back.
+    case.world = [joined.clone(), on("a, b", "{dispatching: true}")].concat();
+    check(&case, "a\n b\n refused 1: NotNamed (default/c)");
+    // A change, a new cluster and one that is to lose it.
+    case.template = yaml(&deployment(3)).pop();
+    case.world = [joined.clone(), on("b, c", "{dispatching: true}")].concat();
+    check(
+        &case,
+        "a kept: Suspended
+         b kept: Suspended
+         refused 1: NotNamed (default/a)
+         refused 1: Suspended (default/c)
+         ! Suspended
+         ! Suspended",
+    );
+    case.world = [
+        joined.clone(),
+        on("b, c", "{dispatchingOnClusters: {clusterNames: [a, b]}}"),
+    ]
+    .concat();
+    check(
+        &case,
+        "c
+         a kept: Suspended
+         b kept: Suspended
+         refused 1: NotNamed (default/a)
+         ! Suspended",
+    );
+    // A deletion waits too, and is carried out when it is lifted.
+    case.world = [joined.clone(), on("a, b", "{dispatching: true}")].concat();
+    case.template = None;
+    case.deleted.insert("uid-web".to_owned());
+    check(&case, "a kept: Suspended\n b kept: Suspended\n ! Suspended");
+    case.world = [joined, on("a, b", "{}")].concat();
+    check(
+        &case,
+        "a removed: TemplateDeleted\n b removed: TemplateDeleted",
+    );
+}
+
+#[test]
+fn what_a_policy_preserves_is_let_go_when_it_or_the_template_is_deleted() {
+    let joined = clusters(&["a", "b"]);
+    let on = |clusters: &str| {
+        policy(
+            "p",
+            &format!(
+                "{{{SELECT}, preserveResourcesOnDeletion: true, placement: {{clusterAffinity: {{clusterNames: [{clusters}]}}}}}}"
+            ),
+        )
+    };
+    let mut case = Case::new(&[&joined, &on("a, b")], &deployment(1));
+    let placement = case.place();
+    case.carry_out(&placement);
+    // An edit is no deletion.
+    case.world = [joined.clone(), on("a")].concat();
+    check(
+        &case,
+        "a\n b removed: NotChosen\n refused 1: NotNamed (default/b)",
+    );
+    case.world = [joined.clone(), on("a, b")].concat();
+    let template = case.template.take();
+    case.deleted.insert("uid-web".to_owned());
+    check(
+        &case,
+        "a released: TemplateDeleted\n b released: TemplateDeleted",
+    );
+    case.template = template;
+    case.world = joined;
+    case.deleted = BTreeSet::from(["uid-p".to_owned()]);
+    check(
+        &case,
+        "a removed: PolicyDeleted\n b removed: PolicyDeleted\n ! NoPolicy",
+    );
+    case.preserved = case.deleted.clone();
+    check(
+        &case,
+        "a released: PolicyDeleted\n b released: PolicyDeleted\n ! NoPolicy",
+    );
+}
+
+#[test]
+fn what_went_along_is_let_go_with_what_it_went_along_with() {
+    let joined = clusters(&["a"]);
+    let spec = format!("{{{SELECT}, propagateDeps: true, preserveResourcesOnDeletion: true}}");
+    let mut case = Case::new(&[&joined, &policy("p", &spec)], PODS);
+    let placement = case.place();
+    case.carry_out(&placement);
+    case.world = joined.clone();
+    case.deleted.insert("uid-p".to_owned());
+    case.preserved = case.deleted.clone();
+    let let_go = case.place();
+    let files = &let_go.requires[&key("ConfigMap", "files")];
+    let a = BTreeSet::from(["uid-default-a".to_owned()]);
+    let expected = Needs {
+        on: BTreeSet::new(),
+        released: a.clone(),
+    };
+    assert_eq!(*files, expected);
+    let mut map = needed(&[&joined, &following("")], &["a"], &["a"]);
+    let placement = map.place();
+    map.carry_out(&placement);
+    map.world = joined;
+    map.deleted.insert("uid-p".to_owned());
+    map.around = needed(&[], &[], &[]).around;
+    map.around.requirers[0].released = a;
+    check(&map, "a released: NotNeeded\n ! NoPolicy");
+}
+
+#[test]
+fn what_cannot_be_waited_for_is_said() {
+    let cases = [
+        (
+            "dependsOn: [{apiVersion: batch/v1, kind: Job}]",
+            "spec.dependsOn[0]: Required",
+        ),
+        (
+            "dependsOn: [{apiVersion: batch/v1, kind: Job, name: a, namespace: other}]",
+            "spec.dependsOn[0].namespace: Invalid",
+        ),
+    ];
+    for (more, expected) in cases {
+        let world = World::read(
+            &policy("p", &format!("{{{SELECT}, {more}}}")),
+            BTreeSet::new(),
+            Limits::default(),
+        );
+        let problem = &world.unreadable.first().unwrap().problem;
+        assert!(problem.contains(expected), "{problem}");
+    }
+}
+
+proptest! {
+    /// Against walking all ways of up to so many steps.
+    #[test]
+    fn circles_are_found_where_there_are_any(edges in proptest::collection::vec((0..6_u8, 0..6_u8), 0..12)) {
+        let node = |i: u8| key("Job.batch", &i.to_string());
+        let after = |k: &ItemKey| -> Vec<ItemKey> {
+            let steps = edges.iter().filter(|(a, _)| node(*a) == *k);
+            steps.map(|(_, b)| node(*b)).collect()
+        };
+        let mut reached = BTreeSet::from([node(0)]);
+        for _ in 0..6 {
+            let more: Vec<ItemKey> = reached.iter().flat_map(after).collect();
+            reached.extend(more);
+        }
+        let found = circle(&node(0), &node(5), after);
+        prop_assert_eq!(found.is_some(), reached.contains(&node(5)));
+        if let Some(way) = found {
+            prop_assert_eq!((way.first(), way.last()), (Some(&node(0)), Some(&node(5))));
+            for pair in way.windows(2) {
+                prop_assert!(after(&pair[0]).contains(&pair[1]));
+            }
+        }
+    }
+}

@@ -1,0 +1,54 @@
+//! Which templates' decisions have to do with which other template, so that each finds the other
+//! without a search. What is so stands in the decisions; these keys only lead there.
+//!
+//! - `/requires/<item>/<item>`: the second needs the first beside it, or did when this was written.
+//! - `/awaits/<item>/<item>`: the second waits for the first.
+//!
+//! An item is `<group|core>/<kind>/<namespace|_>/<name>`; the values are `{}`.
+
+use bytes::Bytes;
+use roadstead_protocol::wire::ItemKey;
+
+use crate::{InvalidKey, Key};
+
+use super::{group_part, join, namespace_part, part_group, part_namespace};
+
+/// What all keys begin with that say who needs what.
+pub const REQUIRES_PREFIX: &str = "/requires/";
+/// What all keys begin with that say who waits for what.
+pub const AWAITS_PREFIX: &str = "/awaits/";
+/// The value of each such key.
+pub const LINK: Bytes = Bytes::from_static(b"{}");
+
+/// The key that says that `by` needs `item`, or waits for it, by its prefix.
+pub fn link_key(prefix: &str, item: &ItemKey, by: &ItemKey) -> Result<Key, InvalidKey> {
+    let [a, b] = [parts(item), parts(by)];
+    let all: Vec<&str> = a.into_iter().chain(b).collect();
+    join(prefix, &all)
+}
+
+/// What all keys begin with that say who needs `item`, or waits for it, by their prefix.
+pub fn links_prefix(prefix: &str, item: &ItemKey) -> String {
+    let [group, kind, namespace, name] = parts(item);
+    format!("{prefix}{group}/{kind}/{namespace}/{name}/")
+}
+
+/// The item, and who needs it or waits for it, if `key` has that prefix.
+pub fn parse_link_key(prefix: &str, key: &str) -> Option<(ItemKey, ItemKey)> {
+    let mut rest = key.strip_prefix(prefix)?.split('/');
+    let mut item = || {
+        Some(ItemKey {
+            group: part_group(rest.next()?).to_owned(),
+            kind: rest.next()?.to_owned(),
+            namespace: part_namespace(rest.next()?).to_owned(),
+            name: rest.next()?.to_owned(),
+        })
+    };
+    let both = (item()?, item()?);
+    rest.next().is_none().then_some(both)
+}
+
+fn parts(item: &ItemKey) -> [&str; 4] {
+    let (group, namespace) = (group_part(&item.group), namespace_part(&item.namespace));
+    [group, &item.kind, namespace, &item.name]
+}
