@@ -136,6 +136,7 @@ const OWN: &[&str] = &[
     "          description: Says which clusters run which objects of ",
     "                        description: May be left out, and can only be ",
     "                        description: Only objects of this namespace; ",
+    "                        description: Namespace of the object; that of the object that waits ",
 ];
 
 #[test]
