@@ -3,6 +3,7 @@
 mod around;
 mod asserting;
 mod clusters;
+mod dividing;
 mod driving;
 mod held;
 mod histories;

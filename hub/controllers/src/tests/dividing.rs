@@ -1,0 +1,134 @@
+//! What members report free, on its way to shares: what has no place is placed when room comes, and
+//! nothing else moves.
+
+use roadstead_protocol::api::facts::NodeShape;
+
+use super::*;
+
+fn room(all: u32, free: u32) -> Facts {
+    let of = |gpus: u32| {
+        let pairs = [("cpu", "64"), ("pods", "110")].map(|(k, v)| (k.to_owned(), v.to_owned()));
+        let gpus = ("nvidia.com/gpu".to_owned(), gpus.to_string());
+        pairs.into_iter().chain([gpus]).collect()
+    };
+    Facts {
+        version: "v1.36.3".to_owned(),
+        nodes: 1,
+        ready_nodes: 1,
+        shapes: vec![NodeShape {
+            count: 1,
+            allocatable: of(all),
+            free: Some(of(free)),
+            ..NodeShape::default()
+        }],
+        ..Facts::default()
+    }
+}
+
+fn asking(replicas: u32) -> Value {
+    let mut object = deployment(replicas, "web:1");
+    object["spec"]["template"]["spec"]["containers"][0]["resources"] =
+        json!({"limits": {"nvidia.com/gpu": 1}});
+    object
+}
+
+fn aggregated(name: &str) -> Value {
+    json!({
+        "apiVersion": "policy.kurator.dev/v1alpha1",
+        "kind": "DistributionPolicy",
+        "metadata": {"name": "p", "namespace": "default"},
+        "spec": {
+            "resourceSelectors": [{"apiVersion": "apps/v1", "kind": "Deployment", "name": name}],
+            "placement": {"replicaScheduling": {"replicaDivisionPreference": "Aggregated"}},
+        },
+    })
+}
+
+fn shares(hub: &Hub) -> String {
+    let decision = hub.decision().unwrap();
+    let clusters = decision["spec"]["clusters"].as_array().unwrap();
+    let shown: Vec<String> = clusters
+        .iter()
+        .map(|c| format!("{} {}", c["name"].as_str().unwrap(), c["replicas"]))
+        .collect();
+    let left = &decision["spec"]["unplaced"]["replicas"];
+    format!("{} left {left}", shown.join(" "))
+}
+
+async fn hub() -> Hub {
+    let hub = Hub::new(&["a", "b"]).await;
+    hub.facts("a", &room(8, 2)).await;
+    hub.facts("b", &room(8, 0)).await;
+    hub.settle().await;
+    hub
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_has_no_place_is_placed_when_room_comes_and_nothing_else_moves() {
+    let hub = hub().await;
+    hub.apply(asking(4)).await;
+    hub.apply(aggregated("web")).await;
+    hub.settle().await;
+    assert_eq!(shares(&hub), "a 2 left 2");
+    let decision = hub.decision().unwrap();
+    assert_eq!(condition(&decision, "Placed"), "False Unplaced");
+    let why = decision["spec"]["unplaced"]["why"].as_str().unwrap();
+    assert_eq!(
+        why,
+        "default/a: it has room for 2; default/b: no node has 1 of nvidia.com/gpu free, the most is 0"
+    );
+    let pods = json!({"replicas": 2, "readyReplicas": 2});
+    hub.report("a", ItemState::Applied, Health::Healthy, pods)
+        .await;
+    hub.facts("a", &room(8, 0)).await;
+    hub.settle().await;
+    assert_eq!(shares(&hub), "a 2 left 2");
+    hub.facts("b", &room(8, 5)).await;
+    hub.settle().await;
+    assert_eq!(shares(&hub), "a 2 b 2 left null");
+    assert_eq!(condition(&hub.decision().unwrap(), "Placed"), "True Placed");
+    // Room that nobody waits for wakes nobody.
+    let before = hub.decision();
+    hub.facts("a", &room(8, 8)).await;
+    hub.settle().await;
+    assert_eq!(hub.decision(), before);
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_workloads_are_not_given_the_same_room() {
+    let hub = hub().await;
+    hub.apply(aggregated("web")).await;
+    let mut other = aggregated("api");
+    other["metadata"]["name"] = json!("q");
+    hub.apply(other).await;
+    let mut api = asking(2);
+    api["metadata"]["name"] = json!("api");
+    hub.apply(api).await;
+    hub.settle().await;
+    // The agent of `a` has not reported them: the two that are free are spoken for.
+    hub.apply(asking(1)).await;
+    hub.settle().await;
+    assert_eq!(shares(&hub), " left 1");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rebalancing_follows_what_is_free_now() {
+    let hub = hub().await;
+    hub.apply(asking(2)).await;
+    hub.apply(aggregated("web")).await;
+    hub.settle().await;
+    assert_eq!(shares(&hub), "a 2 left null");
+    let pods = json!({"replicas": 2, "readyReplicas": 2});
+    hub.report("a", ItemState::Applied, Health::Healthy, pods)
+        .await;
+    hub.facts("a", &room(8, 0)).await;
+    hub.facts("b", &room(8, 8)).await;
+    hub.apply(asking(6)).await;
+    hub.settle().await;
+    assert_eq!(shares(&hub), "a 2 b 4 left null");
+    let mut again = asking(6);
+    again["metadata"]["annotations"] = json!({"roadstead.dev/rebalance": "1"});
+    hub.apply(again).await;
+    hub.settle().await;
+    assert_eq!(shares(&hub), "a 0 b 6 left null");
+}
