@@ -241,7 +241,7 @@ fn template(item: ItemChange, room: usize) -> Template {
             0 => String::new(),
             more => format!(" and {more} more"),
         };
-        format!("{}: {}{more}", r.reason, r.samples.join(", "))
+        format!("{}{more} ({})", r.samples.join(", "), r.reason)
     });
     Template {
         object: name(&item.item),

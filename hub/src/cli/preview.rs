@@ -167,14 +167,11 @@ fn on_the_clusters(answer: &Answer) -> String {
     }
 }
 
-fn replicas((before, after): (Option<u32>, Option<u32>)) -> String {
-    match (before, after) {
+fn replicas(shares: (Option<u32>, Option<u32>)) -> String {
+    match shares {
         (None, None) => String::new(),
-        (Some(before), Some(after)) if before == after => after.to_string(),
-        (before, after) => {
-            let shown = |n: Option<u32>| n.map_or_else(|| "-".to_owned(), |n| n.to_string());
-            format!("{} -> {}", shown(before), shown(after))
-        }
+        (Some(before), Some(after)) if before != after => format!("{before} -> {after}"),
+        (Some(share), _) | (None, Some(share)) => share.to_string(),
     }
 }
 
@@ -184,6 +181,6 @@ fn notes(template: &Template) -> Vec<String> {
     let says = Some(&template.says).filter(|says| !says.is_empty());
     let says = says.map(|says| format!("{object}: {says}"));
     let refused = template.refused.iter();
-    let refused = refused.map(|refused| format!("{object} is not given to {refused}"));
+    let refused = refused.map(|refused| format!("{object} does not go to {refused}"));
     says.into_iter().chain(refused).collect()
 }

@@ -66,8 +66,14 @@ impl Stage {
             remote: String::new(),
             features: 0,
         };
-        let key = records::liveness_key(&self.uid(name).await).unwrap();
-        let alive = Txn::new().put(key, encode(&liveness).unwrap());
+        let uid = self.uid(name).await;
+        let facts = json!({"version": "v1.36.3", "apiGroups": ["v1", "apps/v1"]});
+        let alive = Txn::new()
+            .put(
+                records::liveness_key(&uid).unwrap(),
+                encode(&liveness).unwrap(),
+            )
+            .put(records::facts_key(&uid).unwrap(), facts.to_string());
         self.hub.volatile.commit(alive).await.unwrap();
         self.until("the cluster is Ready", async || {
             let made = self.api.get(&format!("{CLUSTERS}/{name}")).await.unwrap();
@@ -268,12 +274,12 @@ async fn what_would_be_refused_is_refused_by_name() {
         assert_eq!(status.code, code, "{status:?}");
         assert!(status.message.contains(named), "{status:?}");
     };
-    let mut bad = policy(&["a"]);
-    bad["spec"]["placement"] = json!("everywhere");
+    let mut nowhere = policy(&["a"]);
+    nowhere["metadata"]["namespace"] = "nowhere".into();
     refused(
-        &[map("x"), bad],
-        422,
-        "DistributionPolicy.policy.kurator.dev default/all",
+        &[map("x"), nowhere],
+        404,
+        "DistributionPolicy.policy.kurator.dev nowhere/all",
     )
     .await;
     refused(

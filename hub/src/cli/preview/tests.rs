@@ -54,7 +54,7 @@ fn answer() -> Answer {
                 object: "ConfigMap default/greeting".to_owned(),
                 policy: policy.clone(),
                 says: String::new(),
-                refused: vec!["NotSelected: default/far".to_owned()],
+                refused: vec!["default/far (NotSelected)".to_owned()],
                 clusters: vec![
                     cluster("prod", "update", (Some("m1"), Some("m2"))),
                     cluster("edge", "update", (Some("m1"), Some("m2"))),
