@@ -278,6 +278,42 @@ mod tests {
         looking.abort();
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn nodes_and_what_pods_ask_of_them_are_told_and_again_only_when_they_change() {
+        let fake = Fake::new();
+        let node = serde_json::json!({
+            "metadata": {"name": "n", "labels": {"nvidia.com/gpu.product": "Tesla-T4"}},
+            "status": {
+                "allocatable": {"cpu": "4", "nvidia.com/gpu": "2"},
+                "conditions": [{"type": "Ready", "status": "True"}],
+            },
+        });
+        fake.put("/api/v1/nodes/n", node);
+        let desk = Arc::new(Desk::new(&Loaded::default()));
+        let every = Duration::from_secs(60);
+        let looking = run(Member::new(fake.client()), Arc::clone(&desk), every);
+        let looking = tokio::spawn(looking);
+        let free = || {
+            let said = serde_json::from_slice::<Facts>(&desk.take_facts()?).unwrap();
+            let shape = said.shapes.into_iter().next()?;
+            assert_eq!((shape.count, shape.models.len()), (1, 1));
+            shape.free?.get("nvidia.com/gpu").cloned()
+        };
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        assert_eq!(free().as_deref(), Some("2"));
+        tokio::time::sleep(every * 3).await;
+        assert_eq!(free(), None, "nothing changed");
+        let limits = serde_json::json!({"nvidia.com/gpu": 1});
+        let pod = serde_json::json!({
+            "metadata": {"name": "p", "namespace": "web"},
+            "spec": {"nodeName": "n", "containers": [{"resources": {"limits": limits}}]},
+        });
+        fake.put("/api/v1/namespaces/web/pods/p", pod);
+        tokio::time::sleep(every).await;
+        assert_eq!(free().as_deref(), Some("1"));
+        looking.abort();
+    }
+
     #[test]
     fn quantities_add_up() {
         check(&["4", "3920m"], "7920m");

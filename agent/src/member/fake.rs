@@ -244,8 +244,11 @@ impl State {
             return reply(200, object);
         }
         let plural = path.rsplit('/').next().unwrap_or_default();
-        if plural == "nodes" {
-            return reply(200, &json!({"items": []}));
+        if let "/api/v1/nodes" | "/api/v1/pods" = path {
+            let inside = format!("/{plural}/");
+            let items = self.objects.iter().filter(|(at, _)| at.contains(&inside));
+            let items: Vec<&Value> = items.map(|(_, object)| object).collect();
+            return reply(200, &json!({"items": items}));
         }
         if !self.kinds.iter().any(|kind| kind.2 == plural) {
             let of = path.rsplit('/').nth(1).unwrap_or_default();
