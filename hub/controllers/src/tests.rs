@@ -10,6 +10,7 @@ mod histories;
 mod kinds;
 mod placing;
 mod policies;
+mod selecting;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -52,6 +52,26 @@ pub(crate) fn choose<'a>(
     close(intent);
 }
 
+/// Says which constraint is not met by who got something, where replicas are too few for its floor.
+pub(crate) fn verify(policy: &Policy, intent: &mut Intent<'_>) {
+    let said = |f: &Finding| matches!(f, Finding::SpreadUnmet { .. } | Finding::NoCluster);
+    let divided = intent.targets.iter().all(|t| t.replicas.is_some());
+    if intent.targets.is_empty() || !divided || intent.findings.iter().any(said) {
+        return;
+    }
+    for (constraint, spread) in policy.selecting.spread.iter().enumerate() {
+        let given = intent.targets.iter().filter(|t| t.replicas > Some(0));
+        let groups: BTreeSet<&str> = given.filter_map(|t| spread.by.group(t.cluster)).collect();
+        if groups.len() < spread.min {
+            let found = groups.len();
+            let unmet = spread::Unmet { constraint, found };
+            let finding = unmet_finding(&policy.selecting.spread, unmet);
+            intent.findings.extend(finding);
+            return;
+        }
+    }
+}
+
 /// Says which names mean nothing, or too much: whoever is no longer chosen may be meant.
 fn names(readings: &[Judged<'_>], intent: &mut Intent<'_>) {
     let mut unknown: Vec<String> = Vec::new();

@@ -10,7 +10,7 @@ use roadstead_protocol::wire::Digest;
 use serde_json::Value;
 
 use crate::affinity::{Chosen, Refused};
-use crate::candidates::choose;
+use crate::candidates::{choose, verify};
 use crate::claim::{claim, holders, overriding};
 use crate::cluster::Cluster;
 use crate::deps::requirers::{Requirer, needed, require};
@@ -130,6 +130,7 @@ pub(crate) fn intend<'a>(
         intent.fresh = asked && intent.rebalance != template.decided.rebalance;
         choose(world, policy, (template, now), &mut intent);
         share(world, policy, template, object, &mut intent);
+        verify(policy, &mut intent);
     }
     require(world, &mut intent);
     intent

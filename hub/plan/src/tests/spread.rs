@@ -197,3 +197,23 @@ fn clusters_are_taken_from_as_many_regions_as_are_wanted() {
          refused 2: NotInSpread (default/b default/d)",
     );
 }
+
+const DIVIDED: &str = "replicaScheduling: {replicaSchedulingType: Divided, weightPreference: {staticWeightList: [\
+    {targetCluster: {clusterNames: [a, b]}, weight: 100}, {targetCluster: {clusterNames: [c]}, weight: 1}]}}";
+
+#[test]
+fn the_floor_is_laid_before_the_division() {
+    let two = "spreadConstraints: [{spreadByField: region, minGroups: 2}]";
+    check(&case(&JOINED[..3], DIVIDED), "a 3\n b 3\n c 0");
+    let spread = case(&JOINED[..3], &format!("{DIVIDED}, {two}"));
+    check(&spread, "a 3\n b 2\n c 1");
+    let mut one = spread;
+    one.template = yaml(&deployment(1)).pop();
+    let placement = one.place();
+    assert_eq!(placement.findings.len(), 1, "{}", show(&placement));
+    let said = placement.findings[0].to_string();
+    assert_eq!(
+        said,
+        "it wants at least 2 groups by region, and there can be 1"
+    );
+}
