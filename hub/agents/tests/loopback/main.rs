@@ -9,4 +9,6 @@ mod enrolment;
 #[cfg(test)]
 mod sessions;
 #[cfg(test)]
+mod turned;
+#[cfg(test)]
 mod world;
