@@ -13,21 +13,13 @@ async fn an_agent_without_a_clock_comes_back() {
     let mut cluster = stage.joined("prod").await;
     cluster.stop().await;
     assert!(cluster.disk().await.clock.seconds > 0, "the time is noted");
-    stage
-        .until("the end", |s| !s.is_connected(&cluster.uid))
-        .await;
+    stage.gone(&cluster).await;
     stage.agent_clock.set(-AGES);
-    cluster.start(&stage, None);
-    stage.connected(&cluster).await;
-    cluster.stop().await;
+    cluster.visit(&stage, None).await;
     // Also when its certificate has ended, of which it knows nothing: the hub tells it.
-    stage
-        .until("the end", |s| !s.is_connected(&cluster.uid))
-        .await;
+    stage.gone(&cluster).await;
     stage.hub_clock.set(200);
-    cluster.start(&stage, None);
-    stage.connected(&cluster).await;
-    cluster.stop().await;
+    cluster.visit(&stage, None).await;
 }
 
 #[tokio::test]
@@ -35,24 +27,16 @@ async fn an_agent_whose_clock_is_ahead_is_let_in_all_the_same() {
     let stage = Stage::start().await;
     let mut cluster = stage.joined("prod").await;
     cluster.stop().await;
-    stage
-        .until("the end", |s| !s.is_connected(&cluster.uid))
-        .await;
+    stage.gone(&cluster).await;
     // Its certificate looks ended to it, and the hub's does not.
     stage.agent_clock.set(200);
-    cluster.start(&stage, None);
-    stage.connected(&cluster).await;
-    cluster.stop().await;
+    cluster.visit(&stage, None).await;
     let noted = cluster.disk().await.clock.seconds;
     let hub = stage.hub_clock.now().as_second();
     assert!(noted <= hub, "a clock that is ahead is not noted");
-    stage
-        .until("the end", |s| !s.is_connected(&cluster.uid))
-        .await;
+    stage.gone(&cluster).await;
     stage.agent_clock.set(0);
-    cluster.start(&stage, None);
-    stage.connected(&cluster).await;
-    cluster.stop().await;
+    cluster.visit(&stage, None).await;
 }
 
 #[tokio::test]
@@ -61,16 +45,12 @@ async fn a_hub_that_starts_with_an_old_clock_knows_how_late_it_is() {
     stage.day(300);
     let mut cluster = stage.joined("prod").await;
     cluster.stop().await;
-    stage
-        .until("the end", |s| !s.is_connected(&cluster.uid))
-        .await;
+    stage.gone(&cluster).await;
     // Certificates would not be good yet, and would be made with dates long past.
     stage.hub_clock.set(0);
     stage.restart().await;
     assert!(stage.running().authority.clock().behind() > 290 * DAY);
-    cluster.start(&stage, None);
-    stage.connected(&cluster).await;
-    cluster.stop().await;
+    cluster.visit(&stage, None).await;
     let mut other = stage.joined("edge").await;
     other.stop().await;
     let made = other.issued().await.as_second();
@@ -96,9 +76,7 @@ async fn a_hub_whose_clock_was_far_ahead_once_is_helped_by_forgetting_it() {
     stage.forget_time().await;
     stage.open(&[HUB]).await;
     assert_eq!(stage.running().authority.clock().behind(), 0);
-    cluster.start(&stage, None);
-    stage.connected(&cluster).await;
-    cluster.stop().await;
+    cluster.visit(&stage, None).await;
 }
 
 #[tokio::test]
@@ -113,9 +91,7 @@ async fn a_cluster_that_joined_while_the_hubs_clock_was_ahead_comes_back_once_it
     stage.forget_time().await;
     stage.open(&[HUB]).await;
     // Its certificate is not good yet, and the one that it gets for it is made before it joined.
-    cluster.start(&stage, None);
-    stage.connected(&cluster).await;
-    cluster.stop().await;
+    cluster.visit(&stage, None).await;
     let made = cluster.issued().await;
     assert!(made <= stage.hub_clock.now(), "{made}");
 }

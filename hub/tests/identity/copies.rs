@@ -19,9 +19,7 @@ async fn the_newer_start_takes_over_at_once_and_the_older_one_is_refused_and_sai
         .until("the copy", |s| s.is_connected(&cluster.uid))
         .await;
     newer.stop().await.unwrap();
-    stage
-        .until("the end", |s| !s.is_connected(&cluster.uid))
-        .await;
+    stage.gone(&cluster).await;
     let newer = agent(&stage, &cluster.member, &other, None);
     stage
         .until("the copy", |s| s.is_connected(&cluster.uid))
@@ -99,9 +97,7 @@ async fn a_folder_from_before_the_cluster_was_joined_anew_is_worth_nothing() {
         })
         .await;
     cluster.stop().await;
-    stage
-        .until("the end", |s| !s.is_connected(&cluster.uid))
-        .await;
+    stage.gone(&cluster).await;
     // The old folder turns up again; its starts count further than the new one's.
     let zombie = agent(&stage, &cluster.member, &old, None);
     stage
@@ -113,7 +109,5 @@ async fn a_folder_from_before_the_cluster_was_joined_anew_is_worth_nothing() {
     let turned = stage.turned_away(&cluster.uid).unwrap();
     assert!(turned.message.contains("joined anew"), "{}", turned.message);
     zombie.stop().await.unwrap();
-    cluster.start(&stage, None);
-    stage.connected(&cluster).await;
-    cluster.stop().await;
+    cluster.visit(&stage, None).await;
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::stage::{Cluster, Stage, text};
+use crate::stage::{Cluster, HUB, Stage, text};
 
 const POLICIES: &str = "/apis/policy.kurator.dev/v1alpha1/namespaces/default/distributionpolicies";
 const MAPS: &str = "/api/v1/namespaces/default/configmaps";
@@ -42,9 +42,7 @@ async fn a_detached_agent_stops_and_is_refused_ever_after_and_leaves_everything(
         .until("the object", |_| on_member(&cluster).is_some())
         .await;
     stage.detach("prod").await;
-    stage
-        .until("the end", |s| !s.is_connected(&cluster.uid))
-        .await;
+    stage.gone(&cluster).await;
     cluster.stop().await;
     assert!(cluster.disk().await.position.detached);
     // Neither a hub that restarts nor a certificate that has ended changes that.
@@ -69,9 +67,7 @@ async fn a_detached_cluster_joins_anew_with_its_disk_and_what_it_made_is_still_i
         .await;
     let first = on_member(&cluster).unwrap();
     stage.detach("prod").await;
-    stage
-        .until("the end", |s| !s.is_connected(&cluster.uid))
-        .await;
+    stage.gone(&cluster).await;
     cluster.stop().await;
     let before = cluster.disk().await;
     assert_eq!(before.inventory.len(), 1);
@@ -90,12 +86,8 @@ async fn a_detached_cluster_joins_anew_with_its_disk_and_what_it_made_is_still_i
     assert_eq!(text(&now, "/metadata/uid"), text(&first, "/metadata/uid"));
     // The join string stays in the command line of a unit file, and does no harm there.
     cluster.stop().await;
-    stage
-        .until("the end", |s| !s.is_connected(&cluster.uid))
-        .await;
-    cluster.start(&stage, Some(token));
-    stage.connected(&cluster).await;
-    cluster.stop().await;
+    stage.gone(&cluster).await;
+    cluster.visit(&stage, Some(token)).await;
     let after = cluster.disk().await;
     assert_eq!(after.identity.unwrap().cluster, cluster.uid);
     assert!(!after.position.detached);
@@ -110,9 +102,7 @@ async fn a_join_string_that_was_used_takes_nothing_from_a_detached_agent() {
     cluster.start(&stage, Some(token.clone()));
     stage.connected(&cluster).await;
     stage.detach("prod").await;
-    stage
-        .until("the end", |s| !s.is_connected(&cluster.uid))
-        .await;
+    stage.gone(&cluster).await;
     cluster.stop().await;
     let before = cluster.disk().await;
     cluster.start(&stage, Some(token));
@@ -127,6 +117,37 @@ async fn a_join_string_that_was_used_takes_nothing_from_a_detached_agent() {
 }
 
 #[tokio::test]
+async fn a_hub_put_back_to_before_the_join_ends_no_detachment_with_the_same_join_string() {
+    let mut stage = Stage::start().await;
+    let mut cluster = stage.cluster("prod").await;
+    let token = stage.token("prod").await;
+    stage.close().await;
+    let copy = stage.folder.path().join("copy.redb");
+    std::fs::copy(stage.hub_file(), &copy).unwrap();
+    stage.open(&[HUB]).await;
+    cluster.start(&stage, Some(token.clone()));
+    stage.connected(&cluster).await;
+    stage.detach("prod").await;
+    stage.gone(&cluster).await;
+    cluster.stop().await;
+    let before = cluster.disk().await;
+    assert!(before.position.detached && before.spent.has(&token.id));
+    // To this hub the string is as good as new, and the cluster was never detached.
+    stage.close().await;
+    std::fs::copy(&copy, stage.hub_file()).unwrap();
+    stage.open(&[HUB]).await;
+    cluster.start(&stage, Some(token));
+    tokio::time::sleep(std::time::Duration::from_secs(2)).await;
+    cluster.stop().await;
+    let after = cluster.disk().await;
+    assert_eq!(after.identity, before.identity);
+    assert!(after.position.detached);
+    let another = stage.token("prod").await;
+    cluster.visit(&stage, Some(another)).await;
+    assert!(!cluster.disk().await.position.detached);
+}
+
+#[tokio::test]
 async fn an_emptied_disk_joins_the_same_cluster_and_finds_what_runs_there() {
     let stage = Stage::start().await;
     let mut cluster = stage.joined("prod").await;
@@ -136,9 +157,7 @@ async fn an_emptied_disk_joins_the_same_cluster_and_finds_what_runs_there() {
         .await;
     let first = on_member(&cluster).unwrap();
     cluster.stop().await;
-    stage
-        .until("the end", |s| !s.is_connected(&cluster.uid))
-        .await;
+    stage.gone(&cluster).await;
     std::fs::remove_dir_all(&cluster.folder).unwrap();
     let token = stage.token("prod").await;
     cluster.start(&stage, Some(token));

@@ -32,9 +32,7 @@ async fn agents_hear_of_a_successor_before_it_signs_and_go_over_without_noticing
     stage.day(101);
     stage.restart().await;
     assert_eq!(stage.running().authority.standing().generation, 2);
-    cluster.start(&stage, None);
-    stage.connected(&cluster).await;
-    cluster.stop().await;
+    cluster.visit(&stage, None).await;
     // The certificate is still that of the authority before: the session did not need another.
     assert_eq!(signer(&cluster.disk().await), signer(&announced));
     stage.day(130);
@@ -59,17 +57,13 @@ async fn an_agent_that_slept_through_the_change_renews_by_the_authority_before()
     let mut cluster = stage.joined("prod").await;
     cluster.stop().await;
     let before = cluster.disk().await;
-    stage
-        .until("the end", |s| !s.is_connected(&cluster.uid))
-        .await;
+    stage.gone(&cluster).await;
     let standing = stage.running().authority.rotate(true).await.unwrap();
     assert_eq!((standing.generation, standing.former), (2, 1));
     // It slept past the end of its certificate as well.
     stage.day(300);
     stage.restart().await;
-    cluster.start(&stage, None);
-    stage.connected(&cluster).await;
-    cluster.stop().await;
+    cluster.visit(&stage, None).await;
     let after = cluster.disk().await;
     assert_ne!(signer(&after), signer(&before));
     assert_eq!(after.former.authorities, [signer(&before)]);
@@ -97,9 +91,7 @@ async fn a_former_authority_is_kept_for_as_long_as_agents_may_sleep_and_no_longe
     let mut stage = Stage::start().await;
     let mut cluster = stage.joined("prod").await;
     cluster.stop().await;
-    stage
-        .until("the end", |s| !s.is_connected(&cluster.uid))
-        .await;
+    stage.gone(&cluster).await;
     stage.running().authority.rotate(true).await.unwrap();
     stage.hub_clock.set(457);
     stage.agent_clock.set(80);
@@ -124,9 +116,7 @@ async fn a_hub_that_was_put_back_to_before_the_change_knows_its_agents() {
     std::fs::copy(stage.hub_file(), &copy).unwrap();
     stage.open(&[HUB]).await;
     stage.running().authority.rotate(true).await.unwrap();
-    cluster.start(&stage, None);
-    stage.connected(&cluster).await;
-    cluster.stop().await;
+    cluster.visit(&stage, None).await;
     let second = cluster.disk().await;
     assert_ne!(signer(&second), signer(&first));
     // The hub is put back; the agent has what that hub gave it once, and proves that.
@@ -134,9 +124,7 @@ async fn a_hub_that_was_put_back_to_before_the_change_knows_its_agents() {
     std::fs::copy(&copy, stage.hub_file()).unwrap();
     stage.open(&[HUB]).await;
     assert_eq!(stage.running().authority.standing().generation, 1);
-    cluster.start(&stage, None);
-    stage.connected(&cluster).await;
-    cluster.stop().await;
+    cluster.visit(&stage, None).await;
     let third = cluster.disk().await;
     assert_eq!(signer(&third), signer(&first));
     assert_eq!(third.former.authorities, [signer(&second)]);

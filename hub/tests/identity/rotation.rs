@@ -25,9 +25,7 @@ async fn a_certificate_is_renewed_and_the_session_notices_nothing() {
     assert!(age < DAY, "the certificate was not renewed: {age} s old");
     // The one before would have ended by now.
     stage.day(120);
-    cluster.start(&stage, None);
-    stage.connected(&cluster).await;
-    cluster.stop().await;
+    cluster.visit(&stage, None).await;
 }
 
 #[tokio::test]
@@ -35,14 +33,10 @@ async fn an_agent_that_slept_for_a_year_past_its_certificates_end_comes_back() {
     let mut stage = Stage::start().await;
     let mut cluster = stage.joined("prod").await;
     cluster.stop().await;
-    stage
-        .until("the end", |s| !s.is_connected(&cluster.uid))
-        .await;
+    stage.gone(&cluster).await;
     stage.day(90 + 364);
     stage.restart().await;
-    cluster.start(&stage, None);
-    stage.connected(&cluster).await;
-    cluster.stop().await;
+    cluster.visit(&stage, None).await;
 }
 
 #[tokio::test]
@@ -51,9 +45,7 @@ async fn an_agent_that_slept_longer_keeps_what_it_has_and_takes_a_join_string() 
     let mut cluster = stage.joined("prod").await;
     cluster.stop().await;
     let before = cluster.disk().await;
-    stage
-        .until("the end", |s| !s.is_connected(&cluster.uid))
-        .await;
+    stage.gone(&cluster).await;
     stage.day(90 + 367);
     stage.restart().await;
     cluster.start(&stage, None);
@@ -67,9 +59,7 @@ async fn an_agent_that_slept_longer_keeps_what_it_has_and_takes_a_join_string() 
         (before.identity, &before.position)
     );
     let token = stage.token("prod").await;
-    cluster.start(&stage, Some(token));
-    stage.connected(&cluster).await;
-    cluster.stop().await;
+    cluster.visit(&stage, Some(token)).await;
     let rejoined = cluster.disk().await;
     assert_eq!(rejoined.identity.unwrap().cluster, cluster.uid);
     assert_eq!(
@@ -116,27 +106,17 @@ async fn the_hub_is_looked_for_at_every_address_and_says_where_it_is_to_be_found
         [HUB],
         "it worked, so it is remembered"
     );
-    stage
-        .until("the end", |s| !s.is_connected(&cluster.uid))
-        .await;
+    stage.gone(&cluster).await;
     stage.names.remove(HUB);
-    cluster.start(&stage, None);
-    stage.connected(&cluster).await;
-    cluster.stop().await;
+    cluster.visit(&stage, None).await;
     // And an address that is wrong takes nobody away from the hub for good.
     stage.close().await;
     stage.open(&["wrong.test:7443"]).await;
     stage
         .names
         .set("new.test:7443", stage.running().agent_listen);
-    cluster.start(&stage, None);
-    stage.connected(&cluster).await;
-    cluster.stop().await;
+    cluster.visit(&stage, None).await;
     stage.names.remove("wrong.test:7443");
-    stage
-        .until("the end", |s| !s.is_connected(&cluster.uid))
-        .await;
-    cluster.start(&stage, None);
-    stage.connected(&cluster).await;
-    cluster.stop().await;
+    stage.gone(&cluster).await;
+    cluster.visit(&stage, None).await;
 }

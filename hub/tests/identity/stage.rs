@@ -237,6 +237,11 @@ impl Stage {
             .await;
     }
 
+    pub(crate) async fn gone(&self, cluster: &Cluster) {
+        self.until("the end", |s| !s.is_connected(&cluster.uid))
+            .await;
+    }
+
     pub(crate) async fn until(&self, what: &str, holds: impl Fn(&Self) -> bool) {
         let deadline = Instant::now() + SOON;
         while !holds(self) {
@@ -305,6 +310,13 @@ impl Agent {
 impl Cluster {
     pub(crate) fn start(&mut self, stage: &Stage, join: Option<JoinToken>) {
         self.agent = Some(agent(stage, &self.member, &self.folder, join));
+    }
+
+    /// Starts the agent, and stops it once the hub has let it in.
+    pub(crate) async fn visit(&mut self, stage: &Stage, join: Option<JoinToken>) {
+        self.start(stage, join);
+        stage.connected(self).await;
+        self.stop().await;
     }
 
     pub(crate) async fn stop(&mut self) {
