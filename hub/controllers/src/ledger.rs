@@ -231,6 +231,7 @@ fn answered(writing: &Writing<'_>, placement: &Placement, txn: &mut Txn) -> Resu
 
 fn record(writing: &Writing<'_>, target: &Target) -> LedgerEntry {
     let size = u64::try_from(target.content.bytes.len()).unwrap_or(u64::MAX);
+    let left = !target.left.is_empty();
     LedgerEntry {
         state: LedgerState::Put {
             digest: target.content.digest,
@@ -240,6 +241,7 @@ fn record(writing: &Writing<'_>, target: &Target) -> LedgerEntry {
             .overwrite
             .then_some(Meta::Overwrite)
             .into_iter()
+            .chain(left.then(|| Meta::IgnoreFields(target.left.clone())))
             .chain(writing.replaces(&target.cluster))
             .collect(),
         decision: writing.decision.clone(),

@@ -1,14 +1,29 @@
 //! What a distribution policy says beside where and how many: what goes along, what is waited for,
 //! what is held back, what stays.
 
-use roadstead_protocol::api::policy::DistributionSpec;
+use std::collections::BTreeSet;
+
+use roadstead_protocol::api::policy::{DistributionSpec, Drift, DriftCorrection};
 use roadstead_protocol::wire::ItemKey;
 
 use crate::cluster::{Cluster, Resolved, Viewpoint, resolve};
+use crate::pointer::Pointer;
 use crate::world::World;
 
 /// Most objects that a policy's objects wait for.
 pub const AWAITED_MAX: usize = 32;
+/// Most fields that are left to others.
+pub const LEFT_MAX: usize = 32;
+/// Longest pointer to one, in bytes.
+pub const LEFT_BYTES_MAX: usize = 256;
+/// What names an object, or holds what does.
+const NEVER_LEFT: &[&str] = &[
+    "/apiVersion",
+    "/kind",
+    "/metadata",
+    "/metadata/name",
+    "/metadata/namespace",
+];
 
 /// The options of a policy.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -21,6 +36,9 @@ pub struct Options {
     pub suspended: Suspended,
     /// Whether what its objects are on clusters stays there when a user deletes them, or the policy.
     pub preserve: bool,
+    /// JSON pointers to fields of its objects that are given once and then left to others; the empty
+    /// one where what others change is only reported.
+    pub left: Vec<String>,
 }
 
 /// Where nothing is given and nothing taken.
@@ -37,7 +55,7 @@ impl Options {
     ///
     /// # Errors
     /// When something that is waited for has no kind or no name, is in another namespace, or is one
-    /// too many.
+    /// too many; when a field cannot be left to others.
     pub(crate) fn read(spec: &DistributionSpec, from: Viewpoint<'_>) -> Result<Self, String> {
         if spec.depends_on.len() > AWAITED_MAX {
             let count = spec.depends_on.len();
@@ -76,6 +94,7 @@ impl Options {
                 names: on.cluster_names,
             },
             preserve: spec.preserve_resources_on_deletion,
+            left: left(spec.drift.clone().unwrap_or_default())?,
         })
     }
 
@@ -90,6 +109,36 @@ impl Options {
         });
         named.filter(|named| named != key).collect()
     }
+}
+
+/// The fields that are left to others.
+fn left(drift: Drift) -> Result<Vec<String>, String> {
+    let path = "spec.drift.ignoreFields";
+    let said = drift.ignore_fields;
+    if said.len() > LEFT_MAX {
+        let count = said.len();
+        return Err(format!(
+            "{path}: Too many: {count}: must have at most {LEFT_MAX} items"
+        ));
+    }
+    let mut left = BTreeSet::new();
+    for (i, pointer) in said.into_iter().enumerate() {
+        let invalid = |why: &str| Err(format!("{path}[{i}]: Invalid value: {pointer:?}: {why}"));
+        if let Err(error) = Pointer::parse(&pointer) {
+            return invalid(&error.to_string());
+        }
+        if pointer.len() > LEFT_BYTES_MAX {
+            return invalid("is too long");
+        }
+        if NEVER_LEFT.contains(&pointer.as_str()) {
+            return invalid("says what the object is");
+        }
+        left.insert(pointer);
+    }
+    if drift.correction == DriftCorrection::Report {
+        left.insert(String::new());
+    }
+    Ok(left.into_iter().collect())
 }
 
 impl Suspended {

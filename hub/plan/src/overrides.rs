@@ -83,7 +83,7 @@ impl<'a> Overriding<'a> {
         &self,
         cluster: &Cluster,
         object: &mut Value,
-    ) -> Result<Vec<&'a Overrides>, Error> {
+    ) -> Result<Vec<&'a Overrides>, Box<Error>> {
         let mut applied = Vec::new();
         for (policy, rules) in &self.policies {
             let rules = rules

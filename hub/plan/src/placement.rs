@@ -82,6 +82,8 @@ pub struct Target {
     pub policies: Vec<String>,
     /// What it needs beside it there, and is to go along.
     pub requires: Arc<BTreeSet<ItemKey>>,
+    /// JSON pointers to what of it is left to others there; the empty one for all of it.
+    pub left: Vec<String>,
     /// What it gets.
     pub content: Content,
     /// Whether what is there already is taken over.

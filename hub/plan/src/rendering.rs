@@ -10,12 +10,13 @@ use serde_json::Value;
 use crate::affinity::{Chosen, Refused};
 use crate::count;
 use crate::deps::references::required;
-use crate::deps::requirers::overwrite;
+use crate::deps::requirers::{Requirer, overwrite};
 use crate::finding::{Cause, Finding};
 use crate::intent::{Intent, Wanted};
 use crate::overrides::Overriding;
 use crate::placement::Target;
 use crate::pointer::Pointer;
+use crate::policy::Policy;
 use crate::render::{self, Content};
 use crate::template::Template;
 use crate::world::World;
@@ -119,9 +120,17 @@ fn target(world: &World, wanted: &Wanted<'_>, made: Made, intent: &Intent<'_>) -
         effective: made.effective,
         content: made.content,
         overwrite: overwrite(world, own, required),
+        left: left(own, required),
         chosen: wanted.chosen,
         weight: wanted.weight,
     }
+}
+
+/// What is left to others: what its own policy says, where nothing else needs it to be as it is given.
+fn left(own: Option<&Policy>, required: &[&Requirer]) -> Vec<String> {
+    let own = own.filter(|_| required.is_empty());
+    own.map(|policy| policy.options.left.clone())
+        .unwrap_or_default()
 }
 
 /// Renders for one cluster. Contents that no override touches are made once per share.

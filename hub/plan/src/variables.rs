@@ -84,9 +84,9 @@ fn variable<'c>(name: &str, cluster: &'c Cluster) -> Result<&'c str, Error> {
         "name" => Some(cluster.name.as_str()),
         "namespace" => Some(cluster.namespace.as_str()),
         "uid" => Some(cluster.uid.as_str()),
-        "region" => label("topology.kubernetes.io/region"),
-        "zone" => label("topology.kubernetes.io/zone"),
-        "provider" => label("provider"),
+        "region" => cluster.region.as_deref(),
+        "zone" => cluster.zone.as_deref(),
+        "provider" => cluster.provider.as_deref(),
         _ => match name.strip_prefix(LABELS) {
             Some(key) => label(key),
             None => return Err(Error::Unknown(shown(name))),

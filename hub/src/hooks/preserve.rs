@@ -2,6 +2,7 @@
 //! written into the deletion record, for the policy may be gone when it is carried out.
 
 use roadstead_controllers::decision_key;
+use roadstead_machinery::resource::Origin;
 use roadstead_protocol::api::decision::Decision;
 use roadstead_protocol::api::names::POLICY_GROUP;
 use roadstead_protocol::api::policy::{CLUSTER_DISTRIBUTION, DISTRIBUTION};
@@ -13,9 +14,10 @@ use serde_json::Value;
 
 /// Whether it is, by the policy that is deleted or the one that distributes the template.
 pub(super) fn preserves(write: &Write<'_>, old: &Value) -> bool {
-    let plural = write.resource.plural.as_str();
-    if write.resource.group == POLICY_GROUP {
-        return [DISTRIBUTION.1, CLUSTER_DISTRIBUTION.1].contains(&plural) && says(old);
+    let resource = write.resource;
+    if resource.origin == Origin::Own {
+        let kinds = [DISTRIBUTION.0, CLUSTER_DISTRIBUTION.0];
+        return kinds.contains(&resource.kind.as_str()) && says(old);
     }
     write.resource.template && of_template(write).unwrap_or(false)
 }
@@ -32,7 +34,11 @@ fn of_template(write: &Write<'_>) -> Option<bool> {
     let policy = decision.spec.policy?;
     let kinds = [DISTRIBUTION, CLUSTER_DISTRIBUTION];
     let (_, plural) = kinds.into_iter().find(|(kind, _)| *kind == policy.kind)?;
-    let key = object_key(POLICY_GROUP, plural, &policy.namespace, &policy.name).ok()?;
+    let group = match policy.group.as_str() {
+        "" => POLICY_GROUP,
+        group => group,
+    };
+    let key = object_key(group, plural, &policy.namespace, &policy.name).ok()?;
     Some(says(&read(write.snapshot, key.as_str())?))
 }
 

@@ -36,3 +36,24 @@ pub struct SuspendedClusters {
     /// Their names.
     pub cluster_names: Vec<String>,
 }
+
+/// What happens when somebody changes objects on a cluster.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Drift {
+    /// Whether it is put right.
+    pub correction: DriftCorrection,
+    /// JSON pointers to fields that are given once and then left to others.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub ignore_fields: Vec<String>,
+}
+
+/// Whether what was changed on a cluster is put right.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum DriftCorrection {
+    /// It becomes what was last given.
+    #[default]
+    Correct,
+    /// It is left so, and reported.
+    Report,
+}

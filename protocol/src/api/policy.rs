@@ -55,6 +55,9 @@ pub struct DistributionSpec {
     /// Whether what the objects are on clusters stays there when they, or the policy, are deleted.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub preserve_resources_on_deletion: bool,
+    /// What happens when somebody changes the objects on a cluster.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub drift: Option<Drift>,
     /// Who of several policies takes an object that nobody holds: the highest.
     pub priority: i32,
     /// Whether it takes objects over from holders of a lower priority.

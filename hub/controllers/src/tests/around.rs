@@ -330,3 +330,24 @@ async fn what_a_policy_preserves_is_let_go_with_all_that_went_along() {
         );
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_a_policy_leaves_to_others_is_told_to_the_agents() {
+    let hub = Hub::new(&["a"]).await;
+    let with = |drift: Value| policy("p", WEB, &["a"], json!({"drift": drift}));
+    hub.apply(with(json!({"ignoreFields": ["/spec/replicas"]})))
+        .await;
+    hub.apply(deployment(1, "web:1")).await;
+    hub.settle().await;
+    let left = |pointer: &str| vec![Meta::IgnoreFields(vec![pointer.to_owned()])];
+    assert_eq!(
+        record(&hub, "a", &web()).unwrap().meta,
+        left("/spec/replicas")
+    );
+    hub.apply(with(json!({"correction": "Report"}))).await;
+    hub.settle().await;
+    assert_eq!(record(&hub, "a", &web()).unwrap().meta, left(""));
+    hub.apply(with(json!({}))).await;
+    hub.settle().await;
+    assert_eq!(record(&hub, "a", &web()).unwrap().meta, vec![]);
+}

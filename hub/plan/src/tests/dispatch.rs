@@ -197,8 +197,37 @@ fn what_went_along_is_let_go_with_what_it_went_along_with() {
 }
 
 #[test]
-fn what_cannot_be_waited_for_is_said() {
+fn what_a_policy_leaves_to_others_goes_with_what_is_given() {
+    let joined = clusters(&["a"]);
+    let left = |drift: &str| -> Vec<String> {
+        let spec = format!("{{{SELECT}, drift: {drift}}}");
+        let case = Case::new(&[&joined, &policy("p", &spec)], &deployment(1));
+        case.place().targets.remove(0).left
+    };
+    assert_eq!(left("{}"), [""; 0]);
+    let fields = "{ignoreFields: [/spec/replicas, /spec/paused]}";
+    assert_eq!(left(fields), ["/spec/paused", "/spec/replicas"]);
+    assert_eq!(left("{correction: Report}"), [""]);
+    // What something else needs there is put right.
+    let own = policy(
+        "own",
+        "{resourceSelectors: [{apiVersion: v1, kind: ConfigMap}], drift: {correction: Report}}",
+    );
+    let case = needed(&[&joined, &following(""), &own], &["a"], &["a"]);
+    assert_eq!(case.place().targets[0].left, [""; 0]);
+}
+
+#[test]
+fn what_cannot_be_waited_for_or_left_is_said() {
     let cases = [
+        (
+            "drift: {ignoreFields: [/spec/replicas, /metadata/name]}",
+            "spec.drift.ignoreFields[1]: Invalid value: \"/metadata/name\": says what the object is",
+        ),
+        (
+            "drift: {ignoreFields: [spec]}",
+            "spec.drift.ignoreFields[0]: Invalid",
+        ),
         (
             "dependsOn: [{apiVersion: batch/v1, kind: Job}]",
             "spec.dependsOn[0]: Required",

@@ -5,6 +5,15 @@ use roadstead_protocol::api::policy::{ImageComponent, OverrideOp};
 
 use crate::overrides::image;
 
+/// An image, what is done to which part of it, and what that makes, or a word of why not.
+type Row<'a> = (
+    &'a str,
+    ImageComponent,
+    OverrideOp,
+    &'a str,
+    Result<&'a str, &'a str>,
+);
+
 #[test]
 fn images_change_part_by_part() {
     use ImageComponent::{Digest, Registry, Repository, Tag};
@@ -12,7 +21,7 @@ fn images_change_part_by_part() {
     let sha = &format!("sha256:{}", "0af9".repeat(16));
     let pinned = &format!("web@{sha}");
     let both = &format!("r.example/web:1@{sha}");
-    let cases: &[(&str, ImageComponent, OverrideOp, &str, Result<&str, &str>)] = &[
+    let cases: &[Row<'_>] = &[
         ("web", Registry, Add, "r.example", Ok("r.example/web")),
         (
             "a.b/web:1",

@@ -378,3 +378,15 @@ proptest! {
         prop_assert_eq!(made(&rules(&order)), made(&rules(&[0, 1, 2, 3])));
     }
 }
+
+#[test]
+fn a_cluster_is_named_by_its_spec_and_labels() {
+    let mut joined = clusters(&["a team=blue"]);
+    joined[0]["spec"]["region"] = "eu".into();
+    joined[0]["spec"]["zone"] = "eu-1".into();
+    joined[0]["spec"]["provider"] = "own".into();
+    let rule = "{overrides: [{path: /spec/said, value: '${cluster.namespace}/${cluster.name} ${cluster.provider} ${cluster.region} ${cluster.zone} ${cluster.labels.team} ${cluster.uid}'}]}";
+    let case = Case::new(&[&joined, &everywhere(), &over("o", rule)], &deployment(1));
+    let said = given(&case, "a")["spec"]["said"].clone();
+    assert_eq!(said, "default/a own eu eu-1 blue uid-default-a");
+}
