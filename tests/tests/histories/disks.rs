@@ -192,6 +192,47 @@ pub(crate) async fn wiped_with_its_secret_kept(stage: &mut Stage) -> Result<()> 
     anew(stage, &uids).await
 }
 
+/// The cluster is detached, its agent's disk is emptied and its hub goes back to before: the Secret still
+/// says that it was detached, and only a user who joins it anew ends that.
+pub(crate) async fn detached_and_wiped_with_its_secret_kept(stage: &mut Stage) -> Result<()> {
+    const COPY: &str = "before-the-detachment";
+    stage.agent.secret = Some("roadstead-agent-identity".to_owned());
+    stage.restart_agent().await?;
+    stage.given(&[("a", "1")]).await?;
+    stage.until_anchored("a").await?;
+    stage.hub.stop().await?;
+    stage.hub.copy_to(COPY)?;
+    stage.hub.start().await?;
+    stage.until_ready().await?;
+    stage.hub.delete(&format!("{CLUSTERS}/{CLUSTER}")).await?;
+    let secret = "/api/v1/namespaces/roadstead-system/secrets/roadstead-agent-identity";
+    let kept = |o: Option<&Value>| o.is_some_and(|o| o.pointer("/data/detached").is_some());
+    stage
+        .member
+        .until(secret, "the detachment is kept", kept)
+        .await?;
+    let theirs = json!({"data": {"key": "theirs now"}});
+    let path = map_path("a");
+    stage.member.api.merge(&path, &theirs).await?.ok()?;
+    stage.agent.kill()?;
+    stage.agent.wipe()?;
+    stage.hub.stop().await?;
+    stage.hub.put_back(COPY)?;
+    stage.hub.start().await?;
+    stage.start_agent().await?;
+    stage.agent.until_said("until it is joined anew").await?;
+    stage.quiet().await;
+    stage.member.expect_map("a", Some("theirs now")).await?;
+
+    let token = stage.hub.token().await?;
+    stage.agent.kill()?;
+    stage.agent.start(&stage.member, Some(&token)).await?;
+    stage.until_ready().await?;
+    stage.member.until_map("a", Some("1")).await?;
+    stage.given(&[("a", "2")]).await?;
+    stage.expect_deleted(&[]).await
+}
+
 /// The same, and without a Secret a user lets the cluster join anew, as the AttachedCluster that it is.
 pub(crate) async fn wiped_and_joined_anew(stage: &mut Stage) -> Result<()> {
     stage.given(&[("a", "1"), ("b", "1"), ("c", "1")]).await?;

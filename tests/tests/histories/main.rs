@@ -10,6 +10,7 @@ mod away;
 mod disks;
 mod forks;
 mod handover;
+mod lean;
 mod members;
 mod restores;
 mod stage;
@@ -90,6 +91,7 @@ histories! {
     disks::rewound_before_the_member_knew,
     disks::detached_and_joined_again_with_its_disk,
     disks::wiped_and_joined_anew,
+    disks::detached_and_wiped_with_its_secret_kept,
     disks::its_secret_copied_to_another_cluster,
     starts::a_template_deleted_and_the_hub_killed_before_the_decision,
     starts::the_clock_behind_at_a_start,
@@ -99,6 +101,7 @@ histories! {
     away::changed_and_then_deleted_while_away,
     away::deleted_and_added_again_while_away,
     disks::copied_to_another_cluster,
+    lean::one_field_of_a_large_object_travels_alone,
     }
     real {
     forks::a_new_empty_hub_in_the_old_ones_place,

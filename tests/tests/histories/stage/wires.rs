@@ -45,6 +45,11 @@ impl Wires {
         self.left.load(Ordering::SeqCst) <= 0
     }
 
+    /// How many bytes were heard since it began, or was mended.
+    pub(crate) fn heard(&self) -> i64 {
+        i64::MAX - self.left.load(Ordering::SeqCst)
+    }
+
     /// Everything is heard again.
     pub(crate) fn mend(&self) {
         self.deaf_after(i64::MAX);
