@@ -43,6 +43,7 @@ pub(crate) fn choose<'a>(
     intent.affinity.clone_from(&judged.group.name);
     intent.again = judged.again;
     intent.targets = judged.wanted;
+    intent.wanted = intent.targets.iter().map(|w| w.cluster).collect();
     intent.refused.extend(judged.refused);
     intent.figures = judged.figures;
     if intent.targets.is_empty() {

@@ -32,6 +32,8 @@ pub(crate) struct Intent<'a> {
     pub(crate) overrides: Vec<&'a Overrides>,
     pub(crate) targets: Vec<Wanted<'a>>,
     pub(crate) refused: Vec<(&'a Cluster, Refused)>,
+    /// Every cluster that users' acts choose, whether it takes anything or not.
+    pub(crate) wanted: Vec<&'a Cluster>,
     /// By UID, the clusters on which something else needs the object, and what.
     pub(crate) required: BTreeMap<&'a str, Vec<&'a Requirer>>,
     /// Whether the policy names a cluster that is not there or is not one, so that whoever it no

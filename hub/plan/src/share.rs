@@ -71,7 +71,42 @@ pub(crate) fn share<'a>(
     for candidate in &mut candidates {
         assess(policy, template, (&pod, asked.total, bounded), candidate);
     }
-    divide(policy, template, strategy, &asked, candidates, intent);
+    let weights = counted(world, policy, by, &candidates, intent);
+    divide(
+        policy,
+        template,
+        (strategy, weights),
+        &asked,
+        candidates,
+        intent,
+    );
+}
+
+/// The weights of the clusters that count for the basis of a division by weights.
+fn counted<'a>(
+    world: &'a World,
+    policy: &'a Policy,
+    by: &'a By,
+    candidates: &[Candidate<'a>],
+    intent: &Intent<'a>,
+) -> BTreeMap<&'a str, u32> {
+    let By::Weights(list) = by else {
+        return BTreeMap::new();
+    };
+    let taken = |cluster: &Cluster| {
+        candidates
+            .iter()
+            .any(|c| c.wanted.cluster.uid == cluster.uid)
+    };
+    let joined = |cluster: &Cluster| cluster.version.is_some() || cluster.ready.is_some();
+    let wanted = intent.wanted.iter().copied();
+    let clusters: Vec<&Cluster> = wanted.filter(|c| joined(c) || taken(c)).collect();
+    let from = policy.identity.viewpoint();
+    let weights = weigh(world, from, list.as_deref(), &clusters);
+    let uids = clusters.iter().map(|c| c.uid.as_str());
+    uids.zip(weights)
+        .filter(|(_, weight)| *weight > 0)
+        .collect()
 }
 
 fn block(intent: &mut Intent<'_>, cause: Cause) {
@@ -203,12 +238,12 @@ fn room(policy: &Policy, template: &Template<'_>, pod: &Pod, cluster: &Cluster) 
 fn divide<'a>(
     policy: &Policy,
     template: &Template<'_>,
-    strategy: Strategy,
+    (strategy, weights): (Strategy, BTreeMap<&str, u32>),
     asked: &Count,
     candidates: Vec<Candidate<'a>>,
     intent: &mut Intent<'a>,
 ) {
-    let basis = basis(policy, strategy, &candidates);
+    let basis = basis(policy, strategy, &weights);
     let ask = Ask {
         total: asked.total,
         by: strategy,
@@ -264,7 +299,11 @@ fn divide<'a>(
 }
 
 /// What a division goes by, beside the number of replicas.
-fn basis(policy: &Policy, strategy: Strategy, candidates: &[Candidate<'_>]) -> String {
+///
+/// Of the clusters all count that users' acts choose, whether they take anything or not: else their
+/// coming and going would move what runs. One that never joined does not count yet; that it joins is a
+/// user's act too. Where clusters are measured by their room, only the way of dividing counts.
+fn basis(policy: &Policy, strategy: Strategy, weights: &BTreeMap<&str, u32>) -> String {
     let mut lines = vec![
         match strategy {
             Strategy::Weights => "weights",
@@ -274,20 +313,11 @@ fn basis(policy: &Policy, strategy: Strategy, candidates: &[Candidate<'_>]) -> S
         .to_owned(),
         policy.scheduling.said.clone(),
     ];
-    if strategy == Strategy::Weights {
-        // A cluster counts from when it first takes any: until then nothing was divided with it.
-        let counts = |c: &&Candidate<'_>| c.claim.open || c.claim.former.is_some();
-        let weights: BTreeMap<&str, u32> = candidates
+    lines.extend(
+        weights
             .iter()
-            .filter(counts)
-            .map(|c| (c.wanted.cluster.uid.as_str(), c.claim.weight))
-            .collect();
-        lines.extend(
-            weights
-                .iter()
-                .map(|(uid, weight)| format!("{uid} {weight}")),
-        );
-    }
+            .map(|(uid, weight)| format!("{uid} {weight}")),
+    );
     let mut digest = Digest::of(lines.join("\n").as_bytes()).to_string();
     digest.truncate(BASIS_DIGITS);
     digest

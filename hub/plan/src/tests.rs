@@ -17,6 +17,7 @@ mod removal;
 mod render;
 mod selecting;
 mod share;
+mod staying;
 mod spread;
 
 use std::collections::BTreeSet;
