@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use roadstead_machinery::resource::{Origin, Registry};
 use roadstead_plan::deps::order::{Awaited, Standing, circle};
-use roadstead_plan::deps::requirers::{Needs, Requirer};
+use roadstead_plan::deps::read::{self, key, needs, requirer};
+use roadstead_plan::deps::requirers::Requirer;
 use roadstead_plan::template::is_template;
 use roadstead_plan::{Around, Placement, World, claim::claim};
 use roadstead_protocol::api::ObjectMeta;
@@ -39,20 +40,6 @@ pub(crate) fn read(
         requirers: requirers(snapshot, item)?,
         awaited: awaited(snapshot, registry, world, item, object)?,
     })
-}
-
-/// What a decision says its template needs, and where.
-pub(crate) fn needs(spec: &Spec) -> BTreeMap<ItemKey, Needs> {
-    let everywhere = || spec.clusters.iter().map(|t| t.uid.clone()).collect();
-    let of = |said: &Requirement| Needs {
-        on: match &said.clusters {
-            Some(some) => some.iter().cloned().collect(),
-            None => everywhere(),
-        },
-        released: said.released.iter().cloned().collect(),
-    };
-    let all = spec.requires.iter();
-    all.map(|said| (key(&said.item), of(said))).collect()
 }
 
 /// As a decision says what its template needs; `clusters` are the decision's.
@@ -97,16 +84,6 @@ fn reference(item: &ItemKey) -> ItemRef {
     }
 }
 
-/// The key of what a decision names.
-pub(crate) fn key(item: &ItemRef) -> ItemKey {
-    ItemKey {
-        group: item.group.clone(),
-        kind: item.kind.clone(),
-        namespace: item.namespace.clone(),
-        name: item.name.clone(),
-    }
-}
-
 /// Who needs `item` or did, as their decisions stand.
 fn requirers(snapshot: &Snapshot, item: &ItemKey) -> Result<Vec<Requirer>, Error> {
     let mut found = Vec::new();
@@ -114,16 +91,7 @@ fn requirers(snapshot: &Snapshot, item: &ItemKey) -> Result<Vec<Requirer>, Error
         let Some((_, decision)) = decision(snapshot, &by)? else {
             continue;
         };
-        let spec = decision.spec;
-        let needs = needs(&spec).remove(item).unwrap_or_default();
-        found.push(Requirer {
-            key: by,
-            template: spec.template.uid,
-            policy: spec.policy.map(|p| p.uid),
-            clusters: spec.clusters.into_iter().map(|t| t.uid).collect(),
-            needs: needs.on,
-            released: needs.released,
-        });
+        found.push(requirer(by, &decision.spec, item));
     }
     Ok(found)
 }
@@ -219,26 +187,9 @@ fn standing(
     let object = entry.map(objects::object).transpose()?.unwrap_or_default();
     let metadata = object.get("metadata").unwrap_or(&Value::Null);
     let metadata = ObjectMeta::deserialize(metadata).unwrap_or_default();
-    let (spec, status) = (&decision.spec, &decision.status);
-    let decided = (&spec.template.uid, spec.template.generation)
-        == (&metadata.uid, metadata.generation)
-        && status.observed_generation == decision.metadata.generation;
-    let mut found = BTreeMap::new();
-    for target in &spec.clusters {
-        let named = |c: &&roadstead_protocol::api::decision::ClusterStatus| {
-            (&c.namespace, &c.name) == (&target.namespace, &target.name)
-        };
-        let standing = match status.clusters.iter().find(named) {
-            _ if !decided => Standing::Pending("it is being decided".to_owned()),
-            _ if target.held => Standing::Pending("its change waits itself".to_owned()),
-            None => Standing::Pending("it is on its way".to_owned()),
-            Some(at) if at.state != "Applied" => Standing::Pending(at.state.clone()),
-            Some(at) if at.health != "Healthy" => Standing::Pending(at.health.clone()),
-            Some(_) => Standing::Done,
-        };
-        found.insert(target.uid.clone(), standing);
-    }
-    Ok(found)
+    let template = &decision.spec.template;
+    let decided = (&template.uid, template.generation) == (&metadata.uid, metadata.generation);
+    Ok(read::standing(&decision, decided))
 }
 
 /// Adds to `txn` the links that the decision about `item` needs, and takes away those that nothing

@@ -8,6 +8,7 @@ mod driving;
 mod held;
 mod histories;
 mod kinds;
+mod pins;
 mod placing;
 mod policies;
 mod selecting;

@@ -43,7 +43,7 @@ pub(crate) fn hold_back<'a>(
     let mut said: BTreeMap<Reason, Vec<String>> = BTreeMap::new();
     for target in std::mem::take(&mut rendered.targets) {
         let had = former.get(target.cluster.as_str());
-        let same = had.is_some_and(|f| f.digest == Some(target.content.digest));
+        let same = had.is_some_and(|f| f.digest.is_none_or(|d| d == target.content.digest));
         let cluster = world.cluster(&target.cluster).filter(|_| !same);
         let reason = cluster.and_then(|c| Some((c, reason(world, template, intent.winner, c)?)));
         let Some((cluster, reason)) = reason else {

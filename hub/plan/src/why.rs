@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use roadstead_protocol::api::decision::SAMPLES_MAX;
+
 use crate::affinity::Refused;
 use crate::finding::Finding;
 use crate::intent::intend;
@@ -53,9 +55,26 @@ pub fn why(world: &World, template: &Template<'_>, placement: &Placement) -> Exp
             .iter()
             .map(ToString::to_string)
             .collect(),
-        notes: placement.findings.iter().map(ToString::to_string).collect(),
+        notes: notes(placement),
         clusters: verdicts(world, template, placement),
     }
+}
+
+fn notes(placement: &Placement) -> Vec<String> {
+    let by: Vec<String> = placement
+        .required_by
+        .iter()
+        .take(SAMPLES_MAX)
+        .map(ToString::to_string)
+        .collect();
+    let more = placement.required_by.len().saturating_sub(by.len());
+    let more = match more {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    let along = (!by.is_empty()).then(|| format!("it goes along with {}{more}", by.join(", ")));
+    let findings = placement.findings.iter().map(ToString::to_string);
+    along.into_iter().chain(findings).collect()
 }
 
 fn verdicts(world: &World, template: &Template<'_>, placement: &Placement) -> Vec<Verdict> {

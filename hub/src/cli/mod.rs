@@ -4,6 +4,7 @@
 //! RBAC could not grant. What they print is made here; what they do is done by the hub.
 
 mod backup;
+mod beside;
 mod cordon;
 mod detach;
 mod freeze;

@@ -7,12 +7,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use roadstead_machinery::resource::{Registry, Resource};
 use roadstead_plan::why::{Explanation, why as explain};
-use roadstead_plan::{Around, Decided, Former, Template, World, place};
+use roadstead_plan::{Decided, Former, Template, World, place};
 use roadstead_protocol::api::{self, decision};
 use roadstead_protocol::wire::ItemKey;
 use serde::Deserialize as _;
 use serde_json::{Value, json};
 
+use super::beside::around;
 use super::status::{plain, trimmed};
 use crate::client::{Api, Error};
 use crate::config::{Output, Why};
@@ -64,10 +65,12 @@ pub async fn why(args: &Why) -> Result<String, Error> {
     let scale = resource.scale.as_ref().map(|s| s.spec_replicas.as_str());
     let found = states(&key, &decisions);
     let former = former(&key, &decisions);
-    let stands = decisions
+    let read = decisions
         .iter()
-        .filter_map(|d| decision::Decision::deserialize(d).ok())
-        .find(|d| is_about(&d.spec, &key));
+        .filter_map(|d| decision::Decision::deserialize(d).ok());
+    let read: Vec<decision::Decision> = read.collect();
+    let around = around(&key, &read);
+    let stands = read.into_iter().find(|d| is_about(&d.spec, &key));
     let template = Template {
         key: key.clone(),
         object: Some(&object),
@@ -80,7 +83,7 @@ pub async fn why(args: &Why) -> Result<String, Error> {
         now: std::time::Duration::ZERO,
         basis: stands.and_then(|d| d.spec.basis),
         pledges: Vec::new(),
-        around: Around::default(),
+        around,
     };
     let placement = place(&world, &template, None);
     let explanation = explain(&world, &template, &placement);

@@ -2,6 +2,7 @@
 
 mod held;
 mod keeping;
+mod overriding;
 mod reconciling;
 
 use std::sync::Arc;

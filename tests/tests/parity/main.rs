@@ -10,6 +10,7 @@
 mod collected;
 mod deleted;
 mod guarded;
+mod left;
 mod script;
 mod watched;
 mod workloads;
@@ -39,6 +40,7 @@ async fn all(api: Api) -> Result<(Vec<String>, Vec<String>)> {
         deleted::by_uid(s).await.context("by_uid"),
         guarded::applied(s).await.context("applied over"),
         guarded::deleted(s).await.context("deleted over"),
+        left::to_others(s).await.context("to_others"),
         deleted::with_finalizer(s).await.context("with_finalizer"),
         watched::from_a_version(s).await.context("from_a_version"),
         watched::metadata_only(s).await.context("metadata_only"),

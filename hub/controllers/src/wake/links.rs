@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use roadstead_plan::deps::read::key;
 use roadstead_protocol::api::decision::Decision;
 use roadstead_protocol::wire::ItemKey;
 use roadstead_store::Event;
@@ -26,7 +27,7 @@ impl Wake {
         let mut work = BTreeSet::new();
         if of(&new) != of(&old) {
             let both = new.iter().chain(&old).flat_map(|d| &d.spec.requires);
-            work.extend(both.map(|needed| Work::Placement(around::key(&needed.item))));
+            work.extend(both.map(|needed| Work::Placement(key(&needed.item))));
         }
         if let Some(about) = new.as_ref().or(old.as_ref()).map(item)
             && stands(&new) != stands(&old)
@@ -39,9 +40,9 @@ impl Wake {
     }
 
     /// Wakes what a new link leads from.
-    pub(super) fn link(key: &str, out: &mut Vec<Woken<Work>>) -> bool {
-        let needed: Option<(ItemKey, ItemKey)> = parse_link_key(REQUIRES_PREFIX, key);
-        let awaited = || parse_link_key(AWAITS_PREFIX, key);
+    pub(super) fn link(path: &str, out: &mut Vec<Woken<Work>>) -> bool {
+        let needed: Option<(ItemKey, ItemKey)> = parse_link_key(REQUIRES_PREFIX, path);
+        let awaited = || parse_link_key(AWAITS_PREFIX, path);
         if let Some((needed, _)) = needed {
             out.extend(woken([Work::Placement(needed)], GATHER, "needed"));
             return true;

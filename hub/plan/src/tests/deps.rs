@@ -317,3 +317,21 @@ fn what_is_needed_takes_along_what_it_needs_itself() {
     let found = case.place().requires;
     assert_eq!(found.keys().collect::<Vec<_>>(), [&key("Secret", "pull")]);
 }
+
+#[test]
+fn why_says_with_what_it_goes_along() {
+    let joined = clusters(&["a", "b"]);
+    let case = needed(&[&joined, &following("")], &["a"], &["a"]);
+    let world = case.world();
+    let explained = crate::why::why(&world, &case.template(&world), &case.place());
+    assert_eq!(
+        explained.notes,
+        ["it goes along with Deployment.apps default/web"]
+    );
+    let lines: Vec<String> = explained
+        .clusters
+        .iter()
+        .map(|v| format!("{} {} {}", v.name, v.runs, v.why))
+        .collect();
+    assert_eq!(lines[0], "a true another object there needs it");
+}
