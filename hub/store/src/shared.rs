@@ -15,7 +15,8 @@ use crate::{Compacted, Event, Snapshot};
 
 /// Most events that wait for one watcher; beyond them it reads them from the ring.
 pub(crate) const WATCH_QUEUE_MAX: usize = 1024;
-/// For how long a write that was refused tells how the disk does. Nobody tries again by itself.
+/// For how long a write that was refused tells how the disk does: nobody tries it again by itself, and a
+/// smaller one that a full disk still takes does not say that there is room.
 const REFUSAL_TELLS: Duration = Duration::from_secs(60);
 
 pub(crate) struct Shared {
@@ -94,11 +95,13 @@ impl Shared {
         inner.subscribers.offer(events);
     }
 
-    /// Notes that the disk does well.
+    /// Notes that the disk took a write.
     pub(crate) fn written(&self) {
         let mut inner = self.lock();
         inner.syncs += 1;
-        inner.outage = None;
+        if inner.outage.as_ref().is_some_and(|outage| outage.lasts) {
+            inner.outage = None;
+        }
     }
 
     /// Notes that the disk did not take a write, and whether it takes none until the file is open again.

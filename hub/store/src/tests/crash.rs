@@ -295,6 +295,7 @@ fn a_full_disk_refuses_writes_until_there_is_room() {
             disk.limit(None);
             tokio::time::sleep(std::time::Duration::from_secs(6)).await;
             put(&store, "/a", "2").await;
+            tokio::time::sleep(std::time::Duration::from_secs(60)).await;
             assert_eq!(store.stats().outage, None);
             store.close().await;
             disk.reboot();
