@@ -307,3 +307,22 @@ fn what_contradicts_itself_is_said_with_the_way_out() {
         problem(negative)
     );
 }
+
+#[test]
+fn a_cluster_counts_once_it_joined_and_one_that_comes_back_moves_nothing() {
+    let a = clusters(&["a version=v1.36.3"]);
+    let joining = clusters(&["b silent"]);
+    let away = clusters(&["b silent version=v1.36.3"]);
+    let there = clusters(&["b version=v1.36.3"]);
+    let mut fleet = case(&[a.clone(), joining].concat(), HALVES, &deployment(10));
+    assert_eq!(run(&mut fleet), "a 10");
+    fleet.world[1] = there[0].clone();
+    assert_eq!(run(&mut fleet), "a 5 b 5");
+    let mut fleet = case(&[a, away].concat(), HALVES, &deployment(10));
+    assert_eq!(run(&mut fleet), "a 10");
+    fleet.world[1] = there[0].clone();
+    assert_eq!(run(&mut fleet), "a 10 b 0");
+    fleet.template.as_mut().unwrap()["metadata"]["annotations"] =
+        json!({"roadstead.dev/rebalance": "1"});
+    assert_eq!(run(&mut fleet), "a 5 b 5");
+}
