@@ -5,15 +5,17 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use roadstead_machinery::resource::{Origin, Registry};
 use roadstead_plan::deps::order::{Awaited, Standing, circle};
-use roadstead_plan::deps::read::{self, key, needs, requirer};
-use roadstead_plan::deps::requirers::Requirer;
+use roadstead_plan::deps::read::{self, key, needs, requirer, undecided};
+use roadstead_plan::deps::requirers::{Requirer, spent};
+use roadstead_plan::peers::Peers;
 use roadstead_plan::template::is_template;
 use roadstead_plan::{Around, Placement, World, claim::claim};
 use roadstead_protocol::api::ObjectMeta;
 use roadstead_protocol::api::decision::{Decision, ItemRef, Requirement, SAMPLES_MAX, Spec};
 use roadstead_protocol::wire::ItemKey;
 use roadstead_store::records::{
-    AWAITS_PREFIX, LINK, REQUIRES_PREFIX, link_key, links_prefix, parse_link_key,
+    AWAITS_PREFIX, LedgerState, Link, REQUIRES_PREFIX, decode, encode, link_key, links_prefix,
+    parse_link_key,
 };
 use roadstead_store::{Check, Entry, Op, Snapshot, Txn};
 use serde::Deserialize;
@@ -21,6 +23,7 @@ use serde_json::Value;
 
 use crate::decision::decision_key;
 use crate::error::Error;
+use crate::ledger::{self, Held};
 use crate::{objects, world};
 
 /// Reads what belongs to `item`, whose object and decision these are.
@@ -37,8 +40,9 @@ pub(crate) fn read(
     Ok(Around {
         definition: custom.map(|r| format!("{}.{}", r.plural, r.group)),
         requires: needs(&decision.spec),
-        requirers: requirers(snapshot, item)?,
+        requirers: requirers(snapshot, world, item)?,
         awaited: awaited(snapshot, registry, world, item, object)?,
+        peers: Peers::new(),
     })
 }
 
@@ -85,13 +89,19 @@ fn reference(item: &ItemKey) -> ItemRef {
 }
 
 /// Who needs `item` or did, as their decisions stand.
-fn requirers(snapshot: &Snapshot, item: &ItemKey) -> Result<Vec<Requirer>, Error> {
+fn requirers(snapshot: &Snapshot, world: &World, item: &ItemKey) -> Result<Vec<Requirer>, Error> {
     let mut found = Vec::new();
-    for (_, by) in links(snapshot, REQUIRES_PREFIX, item) {
-        let Some((_, decision)) = decision(snapshot, &by)? else {
-            continue;
-        };
-        found.push(requirer(by, &decision.spec, item));
+    for (link, by) in links(snapshot, REQUIRES_PREFIX, item) {
+        found.push(match decision(snapshot, &by)? {
+            Some((_, decision)) => requirer(by, &decision.spec, item),
+            None => {
+                let clusters = world.clusters.iter().map(|c| c.uid.as_str());
+                let ledger = ledger::read(snapshot, &by, clusters)?;
+                let put = |held: &Held| matches!(held.record.state, LedgerState::Put { .. });
+                let given = ledger.values().any(put);
+                undecided(by, decode::<Link>(link)?.uid, given)
+            }
+        });
     }
     Ok(found)
 }
@@ -198,20 +208,26 @@ pub(crate) fn link(
     snapshot: &Snapshot,
     item: &ItemKey,
     around: &Around,
-    (former, placement): (&Spec, &Placement),
+    (uid, former, placement): (&str, &Spec, &Placement),
     txn: &mut Txn,
 ) -> Result<(), Error> {
+    let link = Link {
+        uid: uid.to_owned(),
+    };
     let awaited: BTreeSet<&ItemKey> = around.awaited.iter().map(|a| &a.key).collect();
     let wanted = placement.requires.keys().map(|on| (REQUIRES_PREFIX, on));
     let wanted = wanted.chain(awaited.iter().map(|on| (AWAITS_PREFIX, *on)));
     for (prefix, on) in wanted {
         let key = link_key(prefix, on, item)?;
-        match snapshot.get(key.as_str()) {
-            Some(entry) => txn.checks.push(Check::At(key, entry.revision)),
-            None => {
-                txn.checks.push(Check::Absent(key.clone()));
-                txn.ops.push(Op::Put { key, value: LINK });
-            }
+        let there = snapshot.get(key.as_str());
+        txn.checks.push(match there {
+            Some(entry) => Check::At(key.clone(), entry.revision),
+            None => Check::Absent(key.clone()),
+        });
+        let said = there.map(decode::<Link>).transpose()?;
+        if said.as_ref() != Some(&link) {
+            let value = encode(&link)?;
+            txn.ops.push(Op::Put { key, value });
         }
     }
     let before = former.awaits.iter().map(key);
@@ -224,28 +240,29 @@ pub(crate) fn link(
     Ok(())
 }
 
-/// Takes away the links to those that need `item` no more and of whom no cluster's account of it
-/// speaks: `spoken_of` are UIDs. What they follow from is asserted.
+/// Takes away the links to those from which nothing follows any more: `required` says whether some
+/// cluster has `item`, or is to have it, because it is needed there. What they follow from is asserted.
 pub(crate) fn unlink(
     snapshot: &Snapshot,
+    world: &World,
     item: &ItemKey,
-    spoken_of: &BTreeSet<&str>,
+    (requirers, required): (&[Requirer], bool),
     txn: &mut Txn,
 ) -> Result<(), Error> {
     for (link, by) in links(snapshot, REQUIRES_PREFIX, item) {
-        let decision = decision(snapshot, &by)?;
+        let found = requirers.iter().find(|r| r.key == by);
+        let useless = found.is_some_and(|one| {
+            let needed = !one.needs.is_empty() || !one.released.is_empty();
+            (!required && !needed) || spent(world, requirers, one)
+        });
+        if !useless {
+            continue;
+        }
         let key = decision_key(&by)?;
-        let check = match decision {
+        txn.checks.push(match snapshot.get(key.as_str()) {
+            Some(entry) => Check::At(key, entry.revision),
             None => Check::Absent(key),
-            Some((_, decision))
-                if needs(&decision.spec).contains_key(item)
-                    || spoken_of.contains(decision.spec.template.uid.as_str()) =>
-            {
-                continue;
-            }
-            Some((entry, _)) => Check::At(key, entry.revision),
-        };
-        txn.checks.push(check);
+        });
         drop_link(link, txn);
     }
     Ok(())

@@ -103,6 +103,7 @@ pub(crate) fn spec(template: &Template<'_>, placement: &Placement, former: &Spec
         basis: placement.basis.clone(),
         unplaced: placement.unplaced.clone(),
         affinity: placement.affinity.clone(),
+        groups: placement.groups.clone(),
         rebalance: placement.rebalance.clone(),
     }
 }

@@ -10,8 +10,9 @@ use roadstead_protocol::api::meta::parse_timestamp;
 use roadstead_protocol::wire::Digest;
 use roadstead_store::records::{
     ANSWERS_PREFIX, APPROVALS_PREFIX, CONTENT_PREFIX, DELETIONS_PREFIX, DeletionRecord,
-    FREEZE_PREFIX, LEDGER_PREFIX, LedgerEntry, LedgerState, SHOWN_PREFIX, SeenRecord, decode,
-    ledger_key, objects_prefix, parse_answer_key, parse_content_key, parse_ledger_key, seen_key,
+    FREEZE_PREFIX, LEDGER_PREFIX, LedgerEntry, LedgerState, Link, REQUIRES_PREFIX, SHOWN_PREFIX,
+    SeenRecord, decode, ledger_key, objects_prefix, parse_answer_key, parse_content_key,
+    parse_ledger_key, seen_key,
 };
 use roadstead_store::{Check, Entry, Snapshot, Txn};
 
@@ -73,6 +74,9 @@ fn sweep(context: &Reconciler, snapshot: &Snapshot) -> Result<Txn, Error> {
         if let LedgerState::Put { digest, .. } = record.state {
             needed.digests.insert(digest);
         }
+    }
+    for entry in snapshot.range(REQUIRES_PREFIX) {
+        needed.uids.insert(decode::<Link>(entry)?.uid);
     }
     stale.extend(said(context, snapshot, &world, &mut needed)?);
     for entry in snapshot.range(CONTENT_PREFIX) {

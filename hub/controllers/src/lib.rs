@@ -21,6 +21,7 @@ mod error;
 mod events;
 mod fleet;
 mod gc;
+mod groups;
 mod holds;
 mod hosting;
 mod ledger;

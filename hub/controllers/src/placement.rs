@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use roadstead_plan::deps::requirers::REQUIRED;
 use roadstead_plan::{Around, Decided, Finding, Placement, Template, World, place};
 use roadstead_protocol::api::decision::Decision;
 use roadstead_protocol::api::{Condition, ConditionStatus, condition, decision::PolicyRef, meta};
@@ -17,7 +18,7 @@ use crate::ledger::{self, Answers, Ledger, Writing};
 use crate::objects;
 use crate::reconciler::Reconciler;
 use crate::told::told;
-use crate::{approvals, around, decision, world};
+use crate::{approvals, around, decision, groups, world};
 
 /// Longest message of a condition, in characters.
 const MESSAGE_CHARS_MAX: usize = 2048;
@@ -80,7 +81,7 @@ fn decide(
     }
     *again = placement.again;
     if nothing(&placement) && read.ledger.is_empty() {
-        link(snapshot, &read, &placement, &mut txn)?;
+        link((snapshot, &world), &read, &placement, &mut txn)?;
         if let Some(entry) = read.decision_entry {
             let check = Check::At(entry.key.clone(), entry.revision);
             txn = txn.check(check).delete(entry.key);
@@ -100,26 +101,30 @@ fn decide(
     if decided || !nothing(&placement) {
         write_decision(context, snapshot, &read, &template, &placement, &mut txn)?;
     }
-    link(snapshot, &read, &placement, &mut txn)?;
+    link((snapshot, &world), &read, &placement, &mut txn)?;
     if !txn.ops.is_empty() {
         assert_read(snapshot, &world, &read, &placement, &mut txn)?;
+        groups::tell(snapshot, item, (&read.decision.spec, &placement), &mut txn)?;
     }
     Ok(Some(txn))
 }
 
 /// Adds to `txn` the keys that lead from and to what belongs to the template.
 fn link(
-    snapshot: &Snapshot,
+    (snapshot, world): (&Snapshot, &World),
     read: &Read,
     placement: &Placement,
     txn: &mut Txn,
 ) -> Result<(), Error> {
-    let links = (&read.decision.spec, placement);
+    let object = read.object.as_ref();
+    let uid = object.map(|object| objects::text(object, "/metadata/uid"));
+    let links = (uid.unwrap_or_default(), &read.decision.spec, placement);
     around::link(snapshot, &read.item, &read.around, links, txn)?;
     let given = placement.targets.iter().flat_map(|t| &t.policies);
     let had = read.ledger.values().flat_map(|held| &held.record.policies);
-    let spoken_of = given.chain(had).map(String::as_str).collect();
-    around::unlink(snapshot, &read.item, &spoken_of, txn)
+    let required = given.chain(had).any(|uid| uid == REQUIRED);
+    let requirers = (read.around.requirers.as_slice(), required);
+    around::unlink(snapshot, world, &read.item, requirers, txn)
 }
 
 #[cfg(test)]
@@ -162,13 +167,14 @@ fn read(
     let ledger = ledger::read(snapshot, item, world::clusters(world, &decision))?;
     let answers = ledger::answers(snapshot, item, world::clusters(world, &decision))?;
     let registry = &context.parts.registry;
-    let around = around::read(
+    let mut around = around::read(
         snapshot,
         registry,
         world,
         item,
         (object.as_ref(), &decision),
     )?;
+    around.peers = (context.groups).of(snapshot, world, item, object.as_ref())?;
     Ok(Read {
         around,
         item: item.clone(),

@@ -16,6 +16,7 @@ use tokio::time::Instant;
 
 use crate::driver::Reconcile;
 use crate::error::Error;
+use crate::groups::Groups;
 use crate::pledges::Pledges;
 use crate::tainted::Tainted;
 use crate::work::Work;
@@ -31,6 +32,7 @@ pub(crate) struct Reconciler {
     cache: Mutex<Cache>,
     away: Mutex<BTreeMap<String, Instant>>,
     pub(crate) pledges: Pledges,
+    pub(crate) groups: Groups,
     tainted: Mutex<Tainted>,
     start: Instant,
 }
@@ -64,6 +66,7 @@ impl Reconciler {
             cache: Mutex::default(),
             away: Mutex::default(),
             pledges: Pledges::default(),
+            groups: Groups::default(),
             tainted: Mutex::default(),
             start: instant(),
         }

@@ -74,6 +74,10 @@ pub enum Refused {
     NotInSpread,
     /// There are not as many groups as a spread constraint wants.
     SpreadUnmet,
+    /// The workloads that the object is to be with are elsewhere.
+    AwayFromPeers,
+    /// A workload is there that the object is to be apart from.
+    NearPeers,
 }
 
 impl Chosen {
@@ -117,6 +121,8 @@ impl Refused {
             Self::NoTopology => "NoTopology",
             Self::NotInSpread => "NotInSpread",
             Self::SpreadUnmet => "SpreadUnmet",
+            Self::AwayFromPeers => "WorkloadAffinity",
+            Self::NearPeers => "WorkloadAntiAffinity",
         }
     }
 
@@ -129,6 +135,8 @@ impl Refused {
         Self::ApiMissing,
         Self::NotReady,
         Self::SpreadUnmet,
+        Self::AwayFromPeers,
+        Self::NearPeers,
     ];
 
     /// For people.
@@ -165,6 +173,8 @@ impl Refused {
             Self::NoTopology => "it is in no group of one of the policy's spreadConstraints",
             Self::NotInSpread => "as many groups as the policy's spreadConstraints allow are taken",
             Self::SpreadUnmet => "there are fewer groups than the policy's spreadConstraints want",
+            Self::AwayFromPeers => "the workloads that it is to be with are on other clusters",
+            Self::NearPeers => "a workload is there that it is to be apart from",
         }
     }
 }

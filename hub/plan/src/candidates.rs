@@ -162,7 +162,7 @@ impl<'a, 't> Chooser<'a, 't> {
             policy,
             template,
             former: former.collect(),
-            gate: Gate::new(template, choice),
+            gate: Gate::new(template, &selecting.workload, choice),
             divided,
             fresh,
             now: template.now,

@@ -11,7 +11,7 @@ use roadstead_protocol::api::decision::SAMPLES_MAX;
 use crate::affinity::Refused;
 use crate::cluster::Cluster;
 use crate::deps::order;
-use crate::deps::requirers::Requirer;
+use crate::deps::requirers::{REQUIRED, Requirer};
 use crate::finding::{Cause, Finding};
 use crate::intent::Intent;
 use crate::policy::Policy;
@@ -117,9 +117,10 @@ pub(crate) fn holds(
     let Some(cluster) = world.cluster(&former.cluster) else {
         return false;
     };
+    let required = former.policies.iter().any(|uid| uid == REQUIRED);
     let by = requirers
         .iter()
-        .filter(|r| former.policies.contains(&r.template));
+        .filter(|r| required && r.clusters.contains(&former.cluster));
     let by = by.filter_map(|r| r.policy.as_deref());
     let uids = former.policies.iter().map(String::as_str).chain(by);
     let all = winner

@@ -3,10 +3,13 @@
 //! A closed gate takes nothing away: it is made of facts (what members report) and of what people say
 //! about new objects only (cordoned). Taints are judged with the tolerations.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
 use crate::affinity::{Reading, Refused};
 use crate::cluster::Cluster;
+use crate::selecting::Workload;
 use crate::template::Template;
 use crate::world::World;
 
@@ -18,15 +21,22 @@ pub(crate) struct Gate<'t> {
     /// Whether what does not go to one cluster can go to another. A whole copy waits for its cluster,
     /// so then it does not matter who is Ready.
     choice: bool,
+    /// UIDs of the clusters with the workloads that it is to be with, if there are any.
+    together: Option<&'t BTreeSet<String>>,
+    /// UIDs of the clusters with the workloads that it is to be apart from.
+    apart: Option<&'t BTreeSet<String>>,
 }
 
 impl<'t> Gate<'t> {
-    pub(crate) fn new(template: &'t Template<'_>, choice: bool) -> Self {
+    pub(crate) fn new(template: &'t Template<'_>, workload: &Workload, choice: bool) -> Self {
+        let peers = |label: &Option<String>| template.around.peers.get(label.as_ref()?);
         let api = template.object.and_then(|o| o.get("apiVersion"));
         Self {
             group: &template.key.group,
             api: api.and_then(Value::as_str).unwrap_or_default(),
             choice,
+            together: peers(&workload.together).filter(|peers| !peers.is_empty()),
+            apart: peers(&workload.apart),
         }
     }
 
@@ -47,6 +57,15 @@ impl<'t> Gate<'t> {
         if !self.served(world, cluster) {
             let figure = format!("it does not serve {}", self.api);
             return Err((Refused::ApiMissing, figure));
+        }
+        if self
+            .together
+            .is_some_and(|peers| !peers.contains(&cluster.uid))
+        {
+            return Err(plainly(Refused::AwayFromPeers));
+        }
+        if self.apart.is_some_and(|peers| peers.contains(&cluster.uid)) {
+            return Err(plainly(Refused::NearPeers));
         }
         if self.choice && cluster.ready != Some(true) {
             return Err(plainly(Refused::NotReady));

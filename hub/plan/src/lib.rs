@@ -27,6 +27,7 @@ pub mod hardware;
 mod intent;
 pub mod options;
 pub mod overrides;
+pub mod peers;
 pub mod placement;
 mod pod;
 pub mod pointer;

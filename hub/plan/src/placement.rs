@@ -13,6 +13,7 @@ use crate::deps::requirers::{Needs, needed_by, requires};
 use crate::dispatch::{hold_back, holds};
 use crate::finding::{Cause, Finding};
 use crate::intent::{Intent, intend};
+use crate::peers;
 use crate::removal::{self, Fate, Judge, Manner, Reason};
 use crate::render::Content;
 use crate::rendering::{Back, render_all};
@@ -56,6 +57,8 @@ pub struct Placement {
     pub confirmed_by: BTreeSet<String>,
     /// The policy's group of clusters that is in use, where it has several.
     pub affinity: String,
+    /// The groups of workloads that it belongs to, as the label's key and value.
+    pub groups: BTreeMap<String, String>,
     /// What tells the rebalancing that was asked for from others.
     pub rebalance: String,
     /// After which time the decision is another one, without anything else changing.
@@ -78,7 +81,7 @@ pub struct Target {
     pub pinned: Option<u32>,
     /// How many replicas that comes to; `None` for a kind that has none.
     pub effective: Option<u32>,
-    /// UIDs of who wants it there: its policy, and objects that need it.
+    /// Who wants it there: the UID of its policy, and `required` where other objects need it there.
     pub policies: Vec<String>,
     /// What it needs beside it there, and is to go along.
     pub requires: Arc<BTreeSet<ItemKey>>,
@@ -145,7 +148,11 @@ pub fn place(world: &World, template: &Template<'_>, review: Option<&Review>) ->
             .or_else(|| kept_basis(template, &intent)),
         unplaced: intent.unplaced.take(),
         figures: std::mem::take(&mut intent.figures),
-        affinity: intent.affinity.clone(),
+        affinity: used(template, &intent),
+        groups: intent
+            .winner
+            .map(|policy| peers::groups(policy, &template.metadata().labels))
+            .unwrap_or_default(),
         rebalance: rebalanced(template, &intent),
         again: intent.again,
         ..Placement::default()
@@ -172,6 +179,15 @@ pub fn place(world: &World, template: &Template<'_>, review: Option<&Review>) ->
 /// moves nothing.
 fn kept_basis(template: &Template<'_>, intent: &Intent<'_>) -> Option<String> {
     template.basis.clone().filter(|_| is_undecided(intent))
+}
+
+/// The group of clusters that was in use goes on to be so while nothing can be decided.
+fn used(template: &Template<'_>, intent: &Intent<'_>) -> String {
+    if is_undecided(intent) {
+        template.decided.affinity.clone()
+    } else {
+        intent.affinity.clone()
+    }
 }
 
 /// What was rebalanced before was so also while nothing can be decided.

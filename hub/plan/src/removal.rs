@@ -10,7 +10,7 @@ use roadstead_protocol::wire::ItemKey;
 
 use crate::affinity::Refused;
 use crate::confirmation::{Loss, borne, command, token};
-use crate::deps::requirers::{Requirer, Unneeded};
+use crate::deps::requirers::{self, REQUIRED, Requirer, Unneeded};
 use crate::finding::Cause;
 use crate::intent::Intent;
 use crate::policy::{Identity, Policy};
@@ -166,12 +166,12 @@ fn by_policies(world: &World, requirers: &[Requirer], former: &Former) -> Fate {
     let mut deleted = !former.policies.is_empty();
     let mut unneeded = false;
     for uid in &former.policies {
-        if let Some(requirer) = requirers.iter().find(|r| r.template == *uid) {
-            match requirer.unneeded(world, &former.cluster) {
+        if uid == REQUIRED {
+            match requirers::unneeded(world, requirers, &former.cluster) {
                 Some(Unneeded::Left) => unneeded = true,
                 Some(Unneeded::Unfollowed) => deleted = false,
-                // It is needed there, and yet it is no target: nothing follows from that.
-                None => return Fate::Keep(Cause::PolicyMissing),
+                // Needed there, and yet no target: nothing follows from that.
+                Some(Unneeded::Unknown) | None => return Fate::Keep(Cause::PolicyMissing),
             }
             continue;
         }
@@ -348,16 +348,17 @@ fn preserved(world: &World, template: &Template<'_>, former: &Former, reason: Re
         Reason::TemplateDeleted | Reason::PolicyDeleted | Reason::NotNeeded => {}
         Reason::NotChosen | Reason::Confirmed => return false,
     }
-    let deleted = reason != Reason::NotNeeded;
     let says = |uid: &str| world.policy(uid).is_some_and(|p| p.options.preserve);
-    former.policies.iter().any(|uid| {
-        let requirers = template.around.requirers.iter();
-        let mut requirers = requirers.filter(|r| r.template == *uid);
-        world.preserved.contains(uid)
-            || says(uid)
-            || requirers.any(|r| {
-                r.released.contains(&former.cluster)
-                    || (deleted && r.policy.as_deref().is_some_and(says))
-            })
+    let here = |clusters: &BTreeSet<String>| clusters.contains(&former.cluster);
+    let deleted = reason != Reason::NotNeeded;
+    let of_requirer = |r: &Requirer| {
+        let by_policy = || r.policy.as_deref().is_some_and(says);
+        here(&r.released)
+            || (!r.decided && world.preserved.contains(&r.template))
+            || (deleted && here(&r.clusters) && by_policy())
+    };
+    former.policies.iter().any(|uid| match uid.as_str() {
+        REQUIRED => template.around.requirers.iter().any(of_requirer),
+        uid => world.preserved.contains(uid) || says(uid),
     })
 }

@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::affinity::{Chosen, Refused};
 use crate::count;
 use crate::deps::references::required;
-use crate::deps::requirers::{Requirer, overwrite};
+use crate::deps::requirers::{REQUIRED, Requirer, overwrite};
 use crate::finding::{Cause, Finding};
 use crate::intent::{Intent, Wanted};
 use crate::overrides::Overriding;
@@ -100,11 +100,12 @@ fn target(world: &World, wanted: &Wanted<'_>, made: Made, intent: &Intent<'_>) -
     let required = intent.required.get(wanted.cluster.uid.as_str());
     let required = required.map(Vec::as_slice).unwrap_or_default();
     let own = intent.winner.filter(|_| wanted.chosen != Chosen::Required);
-    let by = required.iter().map(|requirer| &requirer.template);
-    let policies = own.map(|policy| &policy.identity.uid).into_iter().chain(by);
+    let by = (!required.is_empty()).then_some(REQUIRED);
+    let own_uid = own.map(|policy| policy.identity.uid.as_str());
+    let policies = own_uid.into_iter().chain(by);
     let follows = !required.is_empty() || own.is_some_and(|p| p.options.propagate_deps);
     Target {
-        policies: policies.cloned().collect(),
+        policies: policies.map(str::to_owned).collect(),
         requires: if follows {
             made.requires
         } else {

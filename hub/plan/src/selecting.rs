@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use roadstead_protocol::api::LabelSelector;
 use roadstead_protocol::api::policy::{ClusterAffinity, Placement};
-use roadstead_protocol::api::selection::Toleration;
+use roadstead_protocol::api::selection::{Toleration, WorkloadGroup};
 
 use crate::spread::Spread;
 use crate::{fields, spread, toleration};
@@ -18,6 +18,17 @@ pub struct Selecting {
     pub tolerations: Vec<Toleration>,
     /// Among how many groups of clusters it is spread.
     pub spread: Vec<Spread>,
+    /// Which workloads want to be together, and which apart.
+    pub workload: Workload,
+}
+
+/// Which workloads want to be together, and which apart.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Workload {
+    /// Key of the label that says who wants to be together.
+    pub together: Option<String>,
+    /// Key of the label that says who wants to be apart.
+    pub apart: Option<String>,
 }
 
 /// One choice of clusters.
@@ -46,8 +57,21 @@ impl Selecting {
             groups: groups(said)?,
             tolerations: said.cluster_tolerations.clone(),
             spread,
+            workload: workload(said)?,
         })
     }
+}
+
+fn workload(said: &Placement) -> Result<Workload, String> {
+    let said = said.workload_affinity.clone().unwrap_or_default();
+    let key = |group: Option<WorkloadGroup>| group.map(|group| group.group_by_label_key);
+    let (together, apart) = (key(said.affinity), key(said.anti_affinity));
+    if together.is_some() && together == apart {
+        let both = "spec.placement.workloadAffinity.antiAffinity.groupByLabelKey: Invalid value: \
+                    the same workloads cannot be together and apart";
+        return Err(both.to_owned());
+    }
+    Ok(Workload { together, apart })
 }
 
 fn groups(said: &Placement) -> Result<Vec<Group>, String> {

@@ -14,6 +14,7 @@ use serde_json::Value;
 use crate::confirmation::Loss;
 use crate::deps::order::Awaited;
 use crate::deps::requirers::{Needs, Requirer};
+use crate::peers::Peers;
 use crate::policy::Identity;
 use crate::resources::Pod;
 
@@ -75,6 +76,8 @@ pub struct Around {
     pub requirers: Vec<Requirer>,
     /// What it waits for.
     pub awaited: Vec<Awaited>,
+    /// Where the workloads are that it wants to be with, or apart from.
+    pub peers: Peers,
 }
 
 /// Pods that a cluster was promised, and has not got yet.
@@ -97,7 +100,7 @@ pub struct Former {
     pub path: (String, String),
     /// UID of the template.
     pub template: String,
-    /// UIDs of the policies that claimed it.
+    /// UIDs of the policies that claimed it, and `required` where other objects needed it.
     pub policies: Vec<String>,
     /// What was given; `None` where it is not known.
     pub digest: Option<Digest>,

@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use roadstead_machinery::resource::{Registry, Resource};
+use roadstead_plan::peers::{Peers, peers as peers_of};
 use roadstead_plan::why::{Explanation, why as explain};
 use roadstead_plan::{Decided, Former, Template, World, place};
 use roadstead_protocol::api::{self, decision};
@@ -26,8 +27,11 @@ const WORLD: &[&str] = &[
     "/apis/policy.kurator.dev/v1alpha1/overridepolicies",
     "/apis/policy.kurator.dev/v1alpha1/clusteroverridepolicies",
     "/apis/cluster.kurator.dev/v1alpha1/attachedclusters",
+    "/apis/fleet.kurator.dev/v1alpha1/fleets",
+    "/apis/roadstead.dev/v1alpha1/decisions",
     "/api/v1/namespaces",
 ];
+const DECISIONS: &str = "/apis/roadstead.dev/v1alpha1/decisions";
 
 /// Recomputes the decision about an object and gives the text to print.
 ///
@@ -47,12 +51,17 @@ pub async fn why(args: &Why) -> Result<String, Error> {
     };
     let object = hub.get(&path(&resource, &namespace, &args.name)).await?;
     let mut objects = Vec::new();
+    let mut decisions = Vec::new();
     for path in WORLD {
-        objects.extend(hub.list(path).await?.into_iter().map(|o| typed(path, o)));
+        let list = hub.list(path).await?.into_iter().map(|o| typed(path, o));
+        if *path == DECISIONS {
+            decisions.extend(list);
+        } else {
+            objects.extend(list);
+        }
     }
-    let decisions = hub.list("/apis/roadstead.dev/v1alpha1/decisions").await?;
     let world = World::read(
-        &objects,
+        objects.iter().chain(&decisions),
         BTreeSet::new(),
         roadstead_plan::world::Limits::default(),
     );
@@ -83,7 +92,10 @@ pub async fn why(args: &Why) -> Result<String, Error> {
         now: std::time::Duration::ZERO,
         basis: stands.and_then(|d| d.spec.basis),
         pledges: Vec::new(),
-        around,
+        around: roadstead_plan::Around {
+            peers: peers(&key, &object, &decisions),
+            ..around
+        },
     };
     let placement = place(&world, &template, None);
     let explanation = explain(&world, &template, &placement);
@@ -134,6 +146,8 @@ fn typed(path: &str, mut object: Value) -> Value {
         Some("overridepolicies") => "OverridePolicy",
         Some("clusteroverridepolicies") => "ClusterOverridePolicy",
         Some("attachedclusters") => "AttachedCluster",
+        Some("fleets") => "Fleet",
+        Some("decisions") => "Decision",
         _ => "Namespace",
     };
     if let Some(map) = object.as_object_mut() {
@@ -171,6 +185,19 @@ fn former(key: &ItemKey, decisions: &[Value]) -> Vec<Former> {
         }));
     }
     out
+}
+
+/// Where the workloads are that the object wants to be with, or apart from.
+fn peers(key: &ItemKey, object: &Value, decisions: &[Value]) -> Peers {
+    let metadata = object.get("metadata").unwrap_or(&Value::Null);
+    let labels = api::ObjectMeta::deserialize(metadata)
+        .unwrap_or_default()
+        .labels;
+    let decisions = decisions
+        .iter()
+        .filter_map(|d| decision::Decision::deserialize(d).ok());
+    let specs: Vec<decision::Spec> = decisions.map(|d| d.spec).collect();
+    peers_of(key, &labels, specs.iter())
 }
 
 /// What became of the object, by the cluster's namespace and name.

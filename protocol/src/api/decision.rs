@@ -1,5 +1,7 @@
 //! `Decision`: what the hub decided about one template, and what became of it.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::condition::Condition;
@@ -65,6 +67,9 @@ pub struct Spec {
     /// The policy's group of clusters in use, where it has several.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub affinity: String,
+    /// The groups of workloads that it belongs to, as the label's key and value.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub groups: BTreeMap<String, String>,
     /// What tells the last rebalancing that was asked for from others; empty where none ever was.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub rebalance: String,

@@ -5,7 +5,9 @@ use serde::{Deserialize, Serialize};
 use super::condition::Condition;
 use super::hardware::{HardwarePreference, ResourceConstraint};
 use super::meta::ObjectMeta;
-use super::selection::{AffinityTerm, FieldSelector, SpreadConstraint, Toleration};
+use super::selection::{
+    AffinityTerm, FieldSelector, SpreadConstraint, Toleration, WorkloadAffinity,
+};
 use super::selector::LabelSelector;
 
 pub use super::dispatch::*;
@@ -118,6 +120,9 @@ pub struct Placement {
     /// Among how many groups of clusters it is spread.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub spread_constraints: Vec<SpreadConstraint>,
+    /// Which workloads want to be together, and which apart.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub workload_affinity: Option<WorkloadAffinity>,
     /// How replicas are shared out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub replica_scheduling: Option<ReplicaScheduling>,

@@ -99,6 +99,26 @@ pub enum TolerationOperator {
     Exists,
 }
 
+/// Which workloads want to be together, and which apart.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct WorkloadAffinity {
+    /// With whom: what is new goes only where such are, if there are any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub affinity: Option<WorkloadGroup>,
+    /// From whom apart: what is new goes nowhere where such are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub anti_affinity: Option<WorkloadGroup>,
+}
+
+/// A group of workloads of one namespace.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct WorkloadGroup {
+    /// The label whose value makes them a group.
+    pub group_by_label_key: String,
+}
+
 /// Among how many groups of clusters something is spread.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]

@@ -351,3 +351,42 @@ async fn what_a_policy_leaves_to_others_is_told_to_the_agents() {
     hub.settle().await;
     assert_eq!(record(&hub, "a", &web()).unwrap().meta, vec![]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn deleting_the_policy_takes_along_what_went_along() {
+    let hub = Hub::new(&["a"]).await;
+    let follow = policy("p", WEB, &["a"], json!({"propagateDeps": true}));
+    hub.apply(follow.clone()).await;
+    hub.apply(config_map()).await;
+    hub.apply(with_volume("files")).await;
+    hub.settle().await;
+    hub.delete(&follow).await;
+    hub.settle().await;
+    assert_eq!(on(&hub, &web(), &["a"]), "gone");
+    assert_eq!(on(&hub, &files(), &["a"]), "gone");
+    acknowledge(&hub, &web(), &["a"]).await;
+    hub.settle().await;
+    acknowledge(&hub, &files(), &["a"]).await;
+    hub.settle().await;
+    assert_eq!(decision(&hub, "configmap.files"), Value::Null);
+    assert_eq!(links(&hub), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_lost_its_decision_takes_nothing_along() {
+    let hub = Hub::new(&["a"]).await;
+    hub.apply(policy("p", WEB, &["a"], json!({"propagateDeps": true})))
+        .await;
+    hub.apply(config_map()).await;
+    hub.apply(with_volume("files")).await;
+    hub.settle().await;
+    // The template and its decision are lost, and nobody deleted it.
+    let object = Hub::key(&with_volume("files"));
+    let stands =
+        Key::parse("/objects/roadstead.dev/decisions/default/deployment.apps.web").unwrap();
+    let txn = Txn::new().delete(object).delete(stands);
+    hub.store.commit(txn).await.unwrap();
+    hub.settle().await;
+    assert_eq!(on(&hub, &web(), &["a"]), "put");
+    assert_eq!(on(&hub, &files(), &["a"]), "put");
+}

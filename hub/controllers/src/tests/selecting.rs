@@ -224,3 +224,71 @@ async fn what_every_cluster_has_of_its_own_stays_at_home() {
     assert!(decision("mine").is_some());
     assert_eq!(decision("kube-root-ca.crt"), None);
 }
+
+/// A Deployment of the team `blue`.
+fn of_team(name: &str) -> Value {
+    let mut object = deployment(1, "web:1");
+    object["metadata"] = json!({
+        "name": name, "namespace": "default", "labels": {"app": "web", "team": "blue"},
+    });
+    object
+}
+
+/// The clusters that a decision names.
+fn where_is(hub: &Hub, name: &str) -> Vec<String> {
+    let key = format!("/objects/roadstead.dev/decisions/default/deployment.apps.{name}");
+    let decision = hub.get(&key).unwrap_or_default();
+    let clusters = decision["spec"]["clusters"].as_array().cloned();
+    let clusters = clusters.unwrap_or_default().into_iter();
+    clusters
+        .map(|c| c["name"].as_str().unwrap().to_owned())
+        .collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn workloads_that_are_to_be_apart_never_meet_though_decided_at_once() {
+    let hub = Hub::new(&["a", "b"]).await;
+    let one_each = json!({
+        "workloadAffinity": {"antiAffinity": {"groupByLabelKey": "team"}},
+        "spreadConstraints": [{"spreadByField": "cluster", "maxGroups": 1}],
+    });
+    hub.apply(placing(one_each)).await;
+    for name in ["web", "db", "cache"] {
+        hub.apply(of_team(name)).await;
+    }
+    hub.settle().await;
+    let all = ["web", "db", "cache"].map(|name| where_is(&hub, name));
+    let mut taken: Vec<String> = all.concat();
+    taken.sort();
+    assert_eq!(taken, ["a", "b"], "{all:?}");
+    // The one for which there was no place comes when another goes.
+    let names = ["web", "db", "cache"];
+    let waiting = names[all.iter().position(Vec::is_empty).unwrap()];
+    let gone = names[all.iter().position(|at| at == &["a"]).unwrap()];
+    hub.delete(&of_team(gone)).await;
+    hub.settle().await;
+    assert_eq!(where_is(&hub, waiting), ["a"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn workloads_that_are_to_be_together_follow_the_first() {
+    let hub = Hub::new(&["a", "b"]).await;
+    hub.apply(cluster("a", json!({"unschedulable": true})))
+        .await;
+    let together = json!({"workloadAffinity": {"affinity": {"groupByLabelKey": "team"}}});
+    hub.apply(placing(together)).await;
+    hub.apply(of_team("web")).await;
+    hub.settle().await;
+    hub.apply(cluster(
+        "a",
+        json!({"taints": [{"key": "x", "effect": "NoSchedule"}]}),
+    ))
+    .await;
+    hub.settle().await;
+    hub.apply(of_team("db")).await;
+    hub.settle().await;
+    assert_eq!(
+        (where_is(&hub, "web"), where_is(&hub, "db")),
+        (vec!["b".to_owned()], vec!["b".to_owned()])
+    );
+}

@@ -1,6 +1,6 @@
 //! What one change wakes.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use roadstead_plan::affinity::Refused;
@@ -140,6 +140,9 @@ impl Wake {
         let newest = event.new.as_ref().or(event.previous.as_ref());
         if let Some(decision) = newest.and_then(|entry| objects::typed(entry).ok()) {
             self.note_unplaced(event, &decision);
+        }
+        if members(&event.new) != members(&event.previous) {
+            self.waiting(out);
         }
         for entry in event.new.iter().chain(&event.previous) {
             let Ok(decision) = objects::typed::<Decision>(entry) else {
@@ -367,6 +370,15 @@ fn reported(
     let status = &cluster.as_ref()?.status;
     let ready = condition::find(&status.conditions, "Ready").map(|ready| ready.status);
     Some((ready, &status.version, &status.api_groups))
+}
+
+/// Which groups of workloads a decision's template belongs to, and where it is.
+fn members(
+    entry: &Option<roadstead_store::Entry>,
+) -> Option<(BTreeMap<String, String>, Vec<String>)> {
+    let spec = objects::typed::<Decision>(entry.as_ref()?).ok()?.spec;
+    let clusters = spec.clusters.into_iter().map(|target| target.uid).collect();
+    (!spec.groups.is_empty()).then_some((spec.groups, clusters))
 }
 
 fn cluster_of(snapshot: &Snapshot, uid: &str) -> Option<Name> {

@@ -1,6 +1,6 @@
 //! What decisions that stand say about what belongs to an object.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use roadstead_protocol::api::decision::{ClusterStatus, Decision, ItemRef, Requirement, Spec};
 use roadstead_protocol::wire::ItemKey;
@@ -38,10 +38,24 @@ pub fn requirer(by: ItemKey, spec: &Spec, item: &ItemKey) -> Requirer {
     Requirer {
         key: by,
         template: spec.template.uid.clone(),
+        decided: true,
         policy: spec.policy.as_ref().map(|p| p.uid.clone()),
         clusters: spec.clusters.iter().map(|t| t.uid.clone()).collect(),
         needs: needs.on,
         released: needs.released,
+    }
+}
+
+/// Who needed something and has no decision; `given` says whether some cluster has it all the same.
+pub fn undecided(by: ItemKey, uid: String, given: bool) -> Requirer {
+    Requirer {
+        key: by,
+        template: uid,
+        decided: !given,
+        policy: None,
+        clusters: BTreeSet::new(),
+        needs: BTreeSet::new(),
+        released: BTreeSet::new(),
     }
 }
 

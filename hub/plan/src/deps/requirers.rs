@@ -13,6 +13,10 @@ use crate::removal::Manner;
 use crate::template::Template;
 use crate::world::World;
 
+/// What stands among the UIDs of the policies that put an object on a cluster, where other objects
+/// needed it there: who they are is kept once for the object, not for each cluster.
+pub const REQUIRED: &str = "required";
+
 /// An object that needs another beside it, or did, as its decision stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Requirer {
@@ -20,6 +24,8 @@ pub struct Requirer {
     pub key: ItemKey,
     /// Its UID.
     pub template: String,
+    /// Whether it is known where it is: there is a decision about it, or no cluster was given it.
+    pub decided: bool,
     /// UID of the policy that distributes it.
     pub policy: Option<String>,
     /// UIDs of the clusters that it is on, or is to be.
@@ -42,10 +48,12 @@ pub struct Needs {
 /// Why an object is no longer needed on a cluster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unneeded {
-    /// Who needed it has left the cluster, or names it no more.
+    /// Who needed it has left the cluster, names it no more, or was deleted.
     Left,
     /// Who needed it is still there, but its policy's `propagateDeps` was switched off.
     Unfollowed,
+    /// Nothing is known of who needed it, and nobody deleted it.
+    Unknown,
 }
 
 impl Requirer {
@@ -59,6 +67,14 @@ impl Requirer {
         if self.needs.contains(cluster) {
             return None;
         }
+        if !self.decided {
+            let deleted = world.deleted.contains(&self.template);
+            return Some(if deleted {
+                Unneeded::Left
+            } else {
+                Unneeded::Unknown
+            });
+        }
         let follows = || self.policy(world).is_some_and(|p| p.options.propagate_deps);
         Some(if self.clusters.contains(cluster) && !follows() {
             Unneeded::Unfollowed
@@ -66,6 +82,29 @@ impl Requirer {
             Unneeded::Left
         })
     }
+}
+
+/// Why nothing needs an object on `cluster`, of all that did: what keeps it there first. `None` where
+/// something does.
+pub fn unneeded(world: &World, requirers: &[Requirer], cluster: &str) -> Option<Unneeded> {
+    let why = requirers.iter().map(|r| r.unneeded(world, cluster));
+    let all: Vec<Unneeded> = why.collect::<Option<_>>()?;
+    let unknown = all.is_empty() || all.contains(&Unneeded::Unknown);
+    Some(if unknown {
+        Unneeded::Unknown
+    } else if all.contains(&Unneeded::Unfollowed) {
+        Unneeded::Unfollowed
+    } else {
+        Unneeded::Left
+    })
+}
+
+/// Whether what needed an object and needs it no more can be forgotten: it is on no cluster itself, and
+/// something else needs the object, so that nothing will ever follow from it.
+pub fn spent(world: &World, requirers: &[Requirer], one: &Requirer) -> bool {
+    let nowhere = one.clusters.is_empty() && one.needs.is_empty() && one.released.is_empty();
+    let known = one.decided || world.deleted.contains(&one.template);
+    nowhere && known && requirers.iter().any(|other| !other.needs.is_empty())
 }
 
 /// The clusters on which an object is needed, by UID, and by whom.

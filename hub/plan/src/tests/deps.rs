@@ -197,6 +197,7 @@ pub(super) fn needed(world: &[&[Value]], needs: &[&str], clusters: &[&str]) -> C
     case.around.requirers = vec![Requirer {
         key: web(),
         template: "uid-web".to_owned(),
+        decided: true,
         policy: Some("uid-p".to_owned()),
         clusters: uids(clusters),
         needs: uids(needs),
@@ -229,7 +230,11 @@ fn what_is_needed_goes_where_it_is_needed_and_where_its_own_policy_sends_it() {
         .collect();
     assert_eq!(
         policies,
-        [vec!["uid-web"], vec!["uid-own", "uid-web"], vec!["uid-own"]]
+        [
+            vec!["required"],
+            vec!["uid-own", "required"],
+            vec!["uid-own"]
+        ]
     );
 }
 
@@ -278,13 +283,14 @@ fn a_requirer_that_is_missing_takes_nothing_away_and_one_that_was_deleted_does()
     let mut case = needed(&[&joined, &following("")], &["a"], &["a"]);
     let placement = case.place();
     case.carry_out(&placement);
+    let expected = "a kept: PolicyMissing\n ! NoPolicy\n ! PolicyMissing";
     case.around = Around::default();
-    check(
-        &case,
-        "a kept: PolicyMissing\n ! NoPolicy\n ! PolicyMissing",
-    );
+    check(&case, expected);
+    case.around = needed(&[], &[], &[]).around;
+    case.around.requirers[0].decided = false;
+    check(&case, expected);
     case.deleted.insert("uid-web".to_owned());
-    check(&case, "a removed: PolicyDeleted\n ! NoPolicy");
+    check(&case, "a removed: NotNeeded\n ! NoPolicy");
 }
 
 #[test]
@@ -334,4 +340,33 @@ fn why_says_with_what_it_goes_along() {
         .map(|v| format!("{} {} {}", v.name, v.runs, v.why))
         .collect();
     assert_eq!(lines[0], "a true another object there needs it");
+}
+
+#[test]
+fn who_needs_it_no_more_is_forgotten_once_nothing_can_follow_from_it() {
+    use crate::deps::requirers::spent;
+    let deleted = BTreeSet::from(["uid-gone".to_owned()]);
+    let world = World::read(&following(""), deleted, Limits::default());
+    let of = |needs: &[&str], on: &[&str]| needed(&[], needs, on).around.requirers.remove(0);
+    let mut gone = of(&[], &[]);
+    gone.decided = false;
+    let lost = gone.clone();
+    gone.template = "uid-gone".to_owned();
+    let cases = [
+        (of(&["a"], &["a"]), false, "it needs it"),
+        (
+            of(&[], &["a"]),
+            false,
+            "its policy may have been switched off",
+        ),
+        (of(&[], &[]), true, "it is nowhere"),
+        (gone, true, "it was deleted"),
+        (lost, false, "nobody deleted it"),
+    ];
+    for (one, expected, why) in cases {
+        let others = [one.clone(), of(&["b"], &["b"])];
+        assert_eq!(spent(&world, &others, &one), expected, "{why}");
+        let alone = std::slice::from_ref(&one);
+        assert!(!spent(&world, alone, &one), "the last: {why}");
+    }
 }

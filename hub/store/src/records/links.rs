@@ -4,10 +4,10 @@
 //! - `/requires/<item>/<item>`: the second needs the first beside it, or did when this was written.
 //! - `/awaits/<item>/<item>`: the second waits for the first.
 //!
-//! An item is `<group|core>/<kind>/<namespace|_>/<name>`; the values are `{}`.
+//! An item is `<group|core>/<kind>/<namespace|_>/<name>`; the values are [`Link`]s.
 
-use bytes::Bytes;
 use roadstead_protocol::wire::ItemKey;
+use serde::{Deserialize, Serialize};
 
 use crate::{InvalidKey, Key};
 
@@ -17,8 +17,14 @@ use super::{group_part, join, namespace_part, part_group, part_namespace};
 pub const REQUIRES_PREFIX: &str = "/requires/";
 /// What all keys begin with that say who waits for what.
 pub const AWAITS_PREFIX: &str = "/awaits/";
-/// The value of each such key.
-pub const LINK: Bytes = Bytes::from_static(b"{}");
+
+/// What a link says beside its key.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Link {
+    /// The uid of the second item: its decision may be gone before what it needed is.
+    pub uid: String,
+}
 
 /// The key that says that `by` needs `item`, or waits for it, by its prefix.
 pub fn link_key(prefix: &str, item: &ItemKey, by: &ItemKey) -> Result<Key, InvalidKey> {

@@ -5,6 +5,7 @@
 mod answers;
 mod authority;
 mod fleet;
+mod groups;
 mod holds;
 mod hosted;
 mod ledger;
@@ -33,6 +34,7 @@ pub use fleet::{
     TURNED_AWAY_PREFIX, TurnedAway, acked_key, facts_key, liveness_key, parse_report_key,
     report_key, reports_prefix, turned_away_key,
 };
+pub use groups::{GROUPS_PREFIX, group_key};
 pub use holds::{
     DELETION_PENDING, HOLDS_PREFIX, HoldRecord, NOT_IN_HUB, SHOWN_MAX, SHOWN_PREFIX, ShownRecord,
     hold_key, holds_prefix, parse_hold_key, shown_key,
@@ -43,9 +45,7 @@ pub use ledger::{
     DeletionRecord, LEDGER_PREFIX, LedgerEntry, LedgerState, ObjectRef, approval_key, content_key,
     deletion_key, ledger_key, ledger_prefix, parse_content_key, parse_ledger_key,
 };
-pub use links::{
-    AWAITS_PREFIX, LINK, REQUIRES_PREFIX, link_key, links_prefix, parse_link_key,
-};
+pub use links::{AWAITS_PREFIX, Link, REQUIRES_PREFIX, link_key, links_prefix, parse_link_key};
 pub use objects::{
     OBJECTS_PREFIX, ObjectKey, object_key, objects_namespace_prefix, objects_prefix,
     parse_object_key,
