@@ -72,7 +72,7 @@ pub(crate) async fn full(folder: &Path) -> Result<()> {
     let member = Member::start(&place).await?;
     let mut agent = Agent::new(&place, member.kubeconfig());
     agent.begin(Some(&stage.token("small")?))?;
-    let site = Site {
+    let mut site = Site {
         name: "small".to_owned(),
         api: Api::of(member.kubeconfig()).await?,
         agent,
@@ -103,6 +103,11 @@ pub(crate) async fn full(folder: &Path) -> Result<()> {
     let path = format!("{}/steady-2", crate::stage::MAPS);
     site.api.delete(&path, None).await?.ok()?;
     // What it has it goes on keeping.
+    site.has("steady-2", Some("one")).await?;
+    // Also after a start on that disk.
+    site.agent.kill().await?;
+    site.api.delete(&path, None).await?.ok()?;
+    site.agent.begin(None)?;
     site.has("steady-2", Some("one")).await?;
     agents.relieve()?;
     site.has("too-large", Some(&large)).await?;
@@ -144,6 +149,10 @@ async fn hub_is_full(stage: &Stage, disk: &Small) -> Result<String> {
         .get(&format!("{}/steady-1", crate::stage::MAPS))
         .await?;
     ensure!(there.code == 200, "reading goes on");
+    for (path, expected) in [("readyz", 200), ("readyz/disk", 500)] {
+        let (code, _) = wire.exchange(&format!("GET /{path} HTTP/1.1"), b"").await?;
+        ensure!(code == expected, "/{path} answers {code}");
+    }
     disk.relieve()?;
     within(SOON, "the hub writes again", || async {
         let answer = put(&stage.api, "growing", "afterwards").await?;
