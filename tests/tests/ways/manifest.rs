@@ -37,6 +37,14 @@ pub(crate) async fn applied(stage: &mut Stage) -> Result<()> {
         Ok(!text(&secret, "/data/identity").is_empty())
     })
     .await?;
+    // One whose volume is sealed is let in, too.
+    let sealed = [&join[..], &["--key-secret", "agent-key"]].concat();
+    let sealed = stage.hub.roadstead(&sealed)?;
+    let said = stage
+        .one
+        .kubectl
+        .with_input("apply --dry-run=server -f -", &sealed)?;
+    ensure!(!said.contains("Warning"), "{said}");
     // The manifest is as good applied twice.
     stage.one.kubectl.with_input("apply -f -", &manifest)?;
     pod.kill().await?;
