@@ -74,6 +74,16 @@ pub struct Config {
     #[arg(long, value_name = "N", env = "ROADSTEAD_AGENT_WORKERS", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=256))]
     pub workers: u16,
 
+    /// A label of nodes that names the model of their devices, beside those of the usual device
+    /// plugins; may be repeated.
+    #[arg(
+        long = "model-label",
+        value_name = "LABEL",
+        env = "ROADSTEAD_AGENT_MODEL_LABELS",
+        value_delimiter = ','
+    )]
+    pub model_labels: Vec<String>,
+
     /// What is logged, for instance `info` or `roadstead_agent=debug,warn`.
     #[arg(
         long,

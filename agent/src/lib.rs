@@ -74,6 +74,8 @@ pub struct Options {
     pub workers: usize,
     /// How often nodes, versions and API groups are looked at.
     pub facts_every: Duration,
+    /// Labels of nodes that name the model of their devices, beside those that are known.
+    pub model_labels: Vec<String>,
     /// How often everything is looked at again although no event told so.
     pub resync_every: Duration,
     /// How often at least the certificate is looked at, for it may have become due.
@@ -98,6 +100,7 @@ impl Default for Options {
             bind: SocketAddr::from(([0, 0, 0, 0], 0)),
             workers: 16,
             facts_every: Duration::from_secs(60),
+            model_labels: Vec::new(),
             resync_every: Duration::from_secs(600),
             renewal_every: link::LOOK_EVERY,
             release: env!("CARGO_PKG_VERSION").to_owned(),
@@ -363,6 +366,7 @@ fn work(tasks: &mut JoinSet<Error>, env: &Env, options: &Options, shop: Workshop
         member,
         desk,
         options.facts_every,
+        options.model_labels.clone(),
     )));
     let Options {
         workers,

@@ -38,6 +38,7 @@ pub fn start(config: &Config) -> anyhow::Result<()> {
             join: config.token()?,
             options: Options {
                 workers: usize::from(config.workers),
+                model_labels: config.model_labels.clone(),
                 identity_secret: config.identity_secret.clone(),
                 vitals: config.heartbeat(),
                 keyring,

@@ -15,7 +15,7 @@ use serde_json::Value;
 
 use super::client::Member;
 use super::error::{Class, Error};
-use super::shapes::{Nodes, Usage, use_up};
+use super::shapes::{Nodes, Usage, model_labels, use_up};
 use crate::desk::Desk;
 use crate::plan::report::cut;
 
@@ -31,13 +31,16 @@ const LOOKS_MAX: u32 = 30;
 const AGAIN_MIN: Duration = Duration::from_secs(2);
 
 /// Looks at the member `every` so often, and sooner after a look that failed, until it is dropped.
-pub async fn run(member: Member, desk: Arc<Desk>, every: Duration) {
+///
+/// `labels` of nodes name the model of their devices, beside those that are known.
+pub async fn run(member: Member, desk: Arc<Desk>, every: Duration, labels: Vec<String>) {
     let mut facts = Facts::default();
     let mut pods = Pods::default();
+    let labels = model_labels(labels);
     let mut changes = 0;
     let mut failures = 0_u32;
     loop {
-        match look(&member, &mut pods).await {
+        match look(&member, &labels, &mut pods).await {
             Ok(found) => {
                 facts = found;
                 failures = 0;
@@ -111,7 +114,7 @@ impl Pods {
     }
 }
 
-async fn look(member: &Member, pods: &mut Pods) -> Result<Facts, Error> {
+async fn look(member: &Member, labels: &[String], pods: &mut Pods) -> Result<Facts, Error> {
     let version = member.fetch("/version", "application/json").await?;
     let mut facts = Facts {
         version: version
@@ -124,7 +127,7 @@ async fn look(member: &Member, pods: &mut Pods) -> Result<Facts, Error> {
     };
     member.refresh(Duration::from_secs(1)).await?;
     facts.api_groups = member.catalogue().group_versions();
-    if let Some(nodes) = visible(nodes(member, &mut facts).await)? {
+    if let Some(nodes) = visible(nodes(member, labels, &mut facts).await)? {
         pods.rest = pods.rest.saturating_sub(1);
         if pods.rest == 0 {
             pods.look(member).await;
@@ -179,7 +182,7 @@ async fn pages(
     }
 }
 
-async fn nodes(member: &Member, facts: &mut Facts) -> Result<Nodes, Error> {
+async fn nodes(member: &Member, labels: &[String], facts: &mut Facts) -> Result<Nodes, Error> {
     let mut nodes = Nodes::default();
     let mut capacity = BTreeMap::new();
     let mut allocatable = BTreeMap::new();
@@ -189,7 +192,7 @@ async fn nodes(member: &Member, facts: &mut Facts) -> Result<Nodes, Error> {
         facts.ready_nodes = facts.ready_nodes.saturating_add(u32::from(ready));
         add(&mut capacity, node.pointer("/status/capacity"));
         add(&mut allocatable, node.pointer("/status/allocatable"));
-        nodes.add(&node, ready);
+        nodes.add(&node, ready, labels);
     };
     pages(member, "/api/v1/nodes", &mut each).await?;
     facts.capacity = write(capacity);
@@ -264,7 +267,12 @@ mod tests {
         }));
         let desk = Arc::new(Desk::new(&Loaded::default()));
         let every = Duration::from_secs(60);
-        let looking = run(Member::new(fake.client()), Arc::clone(&desk), every);
+        let looking = run(
+            Member::new(fake.client()),
+            Arc::clone(&desk),
+            every,
+            Vec::new(),
+        );
         let looking = tokio::spawn(looking);
         let problem = || {
             let said = desk.take_facts()?;
@@ -291,7 +299,12 @@ mod tests {
         fake.put("/api/v1/nodes/n", node);
         let desk = Arc::new(Desk::new(&Loaded::default()));
         let every = Duration::from_secs(60);
-        let looking = run(Member::new(fake.client()), Arc::clone(&desk), every);
+        let looking = run(
+            Member::new(fake.client()),
+            Arc::clone(&desk),
+            every,
+            Vec::new(),
+        );
         let looking = tokio::spawn(looking);
         let free = || {
             let said = serde_json::from_slice::<Facts>(&desk.take_facts()?).unwrap();

@@ -55,7 +55,7 @@ struct Node {
 
 impl Nodes {
     /// Takes a node into account.
-    pub(super) fn add(&mut self, node: &Value, ready: bool) {
+    pub(super) fn add(&mut self, node: &Value, ready: bool, labels: &[String]) {
         let Some(name) = node.pointer("/metadata/name").and_then(Value::as_str) else {
             return;
         };
@@ -78,7 +78,7 @@ impl Nodes {
         let node = Node {
             allocatable,
             takes: ready && !unschedulable && !states,
-            models: models(node),
+            models: models(node, labels),
             taints: kept,
         };
         self.0.insert(name.to_owned(), node);
@@ -185,13 +185,22 @@ fn texts(amounts: &Amounts) -> BTreeMap<String, String> {
         .collect()
 }
 
-fn models(node: &Value) -> BTreeMap<String, String> {
-    let labels = node.pointer("/metadata/labels").and_then(Value::as_object);
-    let known = |label: &&str| {
-        let value = labels?.get(*label)?.as_str()?;
-        Some(((*label).to_owned(), value.to_owned()))
+/// The labels by which models are known, with these first; of too many the last do not count.
+pub(super) fn model_labels(more: Vec<String>) -> Vec<String> {
+    let known = MODEL_LABELS.iter().map(|&label| label.to_owned());
+    let mut labels: Vec<String> = more.into_iter().filter(|l| !l.is_empty()).collect();
+    labels.extend(known);
+    labels.truncate(SHAPE_ENTRIES_MAX);
+    labels
+}
+
+fn models(node: &Value, labels: &[String]) -> BTreeMap<String, String> {
+    let has = node.pointer("/metadata/labels").and_then(Value::as_object);
+    let known = |label: &String| {
+        let value = has?.get(label)?.as_str()?;
+        Some((label.clone(), value.to_owned()))
     };
-    MODEL_LABELS.iter().filter_map(known).collect()
+    labels.iter().filter_map(known).collect()
 }
 
 /// The taints that pods may tolerate, and whether there is one that tells of the node's own state.

@@ -41,9 +41,21 @@ fn shown(nodes: &Nodes, usage: Option<&Usage>) -> Vec<String> {
 #[test]
 fn nodes_of_one_type_are_one_shape_and_the_busy_ones_another() {
     let mut nodes = Nodes::default();
-    nodes.add(&node("a", "4", "16393244Ki", 2), true);
-    nodes.add(&node("b", "4", "16393240Ki", 2), true);
-    nodes.add(&node("c", "4", "16393248Ki", 2), true);
+    nodes.add(
+        &node("a", "4", "16393244Ki", 2),
+        true,
+        &model_labels(Vec::new()),
+    );
+    nodes.add(
+        &node("b", "4", "16393240Ki", 2),
+        true,
+        &model_labels(Vec::new()),
+    );
+    nodes.add(
+        &node("c", "4", "16393248Ki", 2),
+        true,
+        &model_labels(Vec::new()),
+    );
     let all = "cpu=4 memory=16000Mi nvidia.com/gpu=2 pods=110";
     assert_eq!(shown(&nodes, None), [format!("3 of {all}")]);
     let mut usage = Usage::default();
@@ -62,15 +74,16 @@ fn nodes_of_one_type_are_one_shape_and_the_busy_ones_another() {
 #[test]
 fn nodes_that_take_no_pods_have_nothing_free() {
     let mut nodes = Nodes::default();
+    let labels = model_labels(vec!["x".to_owned()]);
     let mut tainted = node("a", "4", "1Gi", 0);
     tainted["spec"] = json!({"taints": [
         {"key": "gpu", "value": "yes", "effect": "NoSchedule"},
         {"key": "soft", "effect": "PreferNoSchedule"},
     ]});
-    nodes.add(&tainted, true);
+    nodes.add(&tainted, true, &labels);
     let shapes = nodes.shapes(Some(&Usage::default()));
     assert_eq!(shapes[0].taints.len(), 1);
-    assert_eq!(shapes[0].models.len(), 1);
+    assert_eq!(shapes[0].models.len(), 2);
     let states = [
         (json!({"unschedulable": true}), true),
         (
@@ -83,7 +96,7 @@ fn nodes_that_take_no_pods_have_nothing_free() {
         let mut nodes = Nodes::default();
         let mut out = node("a", "4", "1Gi", 0);
         out["spec"] = spec;
-        nodes.add(&out, ready);
+        nodes.add(&out, ready, &[]);
         let free = nodes.shapes(Some(&Usage::default())).remove(0).free;
         assert_eq!(free, Some(BTreeMap::new()));
     }
@@ -95,7 +108,11 @@ fn there_are_never_more_shapes_than_a_hub_is_told_of() {
     let mut usage = Usage::default();
     for i in 0..1000_u32 {
         let name = format!("n{i}");
-        nodes.add(&node(&name, "64", "256Gi", 8), true);
+        nodes.add(
+            &node(&name, "64", "256Gi", 8),
+            true,
+            &model_labels(Vec::new()),
+        );
         use_up(
             &mut usage,
             &pod(&name, &format!("{}m", i * 63), i % 3, "Running"),
@@ -106,7 +123,11 @@ fn there_are_never_more_shapes_than_a_hub_is_told_of() {
     assert_eq!(shapes.iter().map(|s| s.count).sum::<u32>(), 1000);
     let mut motley = Nodes::default();
     for i in 0..1000_u32 {
-        motley.add(&node(&format!("n{i}"), "64", "256Gi", i), true);
+        motley.add(
+            &node(&format!("n{i}"), "64", "256Gi", i),
+            true,
+            &model_labels(Vec::new()),
+        );
     }
     assert_eq!(motley.shapes(None).len(), SHAPES_MAX);
 }
@@ -119,7 +140,7 @@ proptest! {
         pods in proptest::collection::vec((0_u64..30_000, 0_u32..3), 0..20),
     ) {
         let mut nodes = Nodes::default();
-        nodes.add(&node("a", &format!("{cpu}m"), "64Gi", gpus), true);
+        nodes.add(&node("a", &format!("{cpu}m"), "64Gi", gpus), true, &model_labels(Vec::new()));
         let mut usage = Usage::default();
         for (cpu, gpus) in &pods {
             use_up(&mut usage, &pod("a", &format!("{cpu}m"), *gpus, "Running"));
