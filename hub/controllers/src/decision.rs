@@ -14,6 +14,9 @@ use crate::around;
 /// Where the Decisions of cluster-scoped templates live.
 pub const SYSTEM_NAMESPACE: &str = "roadstead-system";
 
+/// Most policies that have to give way that a Decision names: the next in line.
+const CONTENDERS_MAX: usize = 20;
+
 /// How many hexadecimal digits of a hash stand in a name that was cut.
 const HASH_DIGITS: usize = 12;
 
@@ -92,7 +95,12 @@ pub(crate) fn spec(template: &Template<'_>, placement: &Placement, former: &Spec
     Spec {
         template: reference(template, &former.template),
         policy: placement.policy.clone(),
-        contenders: placement.contenders.clone(),
+        contenders: placement
+            .contenders
+            .iter()
+            .take(CONTENDERS_MAX)
+            .cloned()
+            .collect(),
         overrides: placement.overrides.clone(),
         clusters,
         replicas: effective(placement),

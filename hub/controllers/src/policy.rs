@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use roadstead_plan::affinity::{Reading, select};
-use roadstead_plan::claim::claim;
+use roadstead_plan::claim::winner;
 use roadstead_plan::policy::{Overrides, Policy};
 use roadstead_plan::reserved::reserved;
 use roadstead_plan::template::{is_template, selected};
@@ -236,8 +236,8 @@ impl Looked<'_> {
         let decision = self.decision(item)?;
         let held = decision.as_ref().and_then(|d| d.spec.policy.as_ref());
         let holders = held.iter().map(|policy| policy.uid.as_str()).collect();
-        let winner = claim(self.world, item, labels, &holders).winner;
-        if let Some((by, _)) = winner.filter(|(by, _)| by.identity.uid != policy.identity.uid) {
+        let winner = winner(self.world, item, labels, &holders);
+        if let Some(by) = winner.filter(|by| by.identity.uid != policy.identity.uid) {
             tally.findings.push(Finding::Outranked {
                 template: item.to_string(),
                 by: by.identity.to_string(),

@@ -6,7 +6,7 @@
 //! before who takes all of a kind; then to a policy of its namespace before a cluster-scoped one; then
 //! to the older one; then by name.
 
-use std::cmp::Reverse;
+use std::cmp::{Ordering, Reverse};
 use std::collections::{BTreeMap, BTreeSet};
 
 use roadstead_protocol::wire::ItemKey;
@@ -32,19 +32,8 @@ pub fn claim<'a>(
     labels: &BTreeMap<String, String>,
     holders: &BTreeSet<&str>,
 ) -> Claim<'a> {
-    let mut claims: Vec<(Specificity, &Policy)> = world
-        .policies_of(key)
-        .filter_map(|p| Some((selected(&p.identity, &p.selectors, key, labels)?, p)))
-        .collect();
-    claims.sort_by(|(a_width, a), (b_width, b)| {
-        let rank = |policy: &'a Policy, width: Specificity| {
-            let id = &policy.identity;
-            let scope = id.namespace.is_none();
-            let names = (&id.created, &id.name, &id.group, &id.uid);
-            (Reverse(policy.priority), Reverse(width), scope, names)
-        };
-        rank(a, *a_width).cmp(&rank(b, *b_width))
-    });
+    let mut claims: Vec<(Specificity, &Policy)> = claims(world, key, labels).collect();
+    claims.sort_by(order);
     if claims.is_empty() {
         return Claim::default();
     }
@@ -53,6 +42,48 @@ pub fn claim<'a>(
         winner: Some((winner, Some(specificity))),
         contenders: claims.into_iter().map(|(_, policy)| policy).collect(),
     }
+}
+
+/// Who distributes a template with these labels, without looking for who would.
+pub fn winner<'a>(
+    world: &'a World,
+    key: &ItemKey,
+    labels: &BTreeMap<String, String>,
+    holders: &BTreeSet<&str>,
+) -> Option<&'a Policy> {
+    let held = |policy: &Policy| holders.contains(policy.identity.uid.as_str());
+    let holder = claims(world, key, labels)
+        .filter(|(_, p)| held(p))
+        .min_by(order);
+    let priority = holder.map(|(_, holder)| holder.priority);
+    let takes = |policy: &Policy| {
+        priority.is_none_or(|priority| policy.preempts && policy.priority > priority)
+    };
+    let taker = claims(world, key, labels)
+        .filter(|(_, p)| takes(p))
+        .min_by(order);
+    taker.or(holder).map(|(_, policy)| policy)
+}
+
+/// The policies that select a template, in no order.
+fn claims<'a>(
+    world: &'a World,
+    key: &ItemKey,
+    labels: &BTreeMap<String, String>,
+) -> impl Iterator<Item = (Specificity, &'a Policy)> {
+    let policies = world.policies_of(key);
+    policies.filter_map(move |p| Some((selected(&p.identity, &p.selectors, key, labels)?, p)))
+}
+
+/// The order for what nobody holds.
+fn order((a_width, a): &(Specificity, &Policy), (b_width, b): &(Specificity, &Policy)) -> Ordering {
+    fn rank(policy: &Policy, width: Specificity) -> impl Ord {
+        let id = &policy.identity;
+        let scope = id.namespace.is_none();
+        let names = (&id.created, &id.name, &id.group, &id.uid);
+        (Reverse(policy.priority), Reverse(width), scope, names)
+    }
+    rank(a, *a_width).cmp(&rank(b, *b_width))
 }
 
 /// The place of the winner among `claims`, which are in the order for what nobody holds.

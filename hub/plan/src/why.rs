@@ -84,6 +84,11 @@ fn verdicts(world: &World, template: &Template<'_>, placement: &Placement) -> Ve
         .iter()
         .map(|(cluster, why)| (cluster.uid.as_str(), *why))
         .collect();
+    let shut: BTreeMap<&str, Refused> = intent
+        .targets
+        .iter()
+        .filter_map(|wanted| Some((wanted.cluster.uid.as_str(), wanted.shut?)))
+        .collect();
     let labels = template.metadata().labels;
     let unselected = world
         .policies
@@ -93,7 +98,13 @@ fn verdicts(world: &World, template: &Template<'_>, placement: &Placement) -> Ve
         let (runs, replicas, why) = if let Some(t) =
             placement.targets.iter().find(|t| t.cluster == cluster.uid)
         {
-            (true, t.replicas, chosen(t))
+            let closed = shut.get(cluster.uid.as_str()).map(|why| {
+                let figure = placement.figures.get(&cluster.uid);
+                let why = figure.map_or_else(|| why.text(), String::as_str);
+                format!("; no more goes there: {why}")
+            });
+            let words = chosen(t) + &closed.unwrap_or_default();
+            (true, t.replicas, words)
         } else if let Some(k) = placement.kept.iter().find(|k| k.cluster == cluster.uid) {
             (
                 true,

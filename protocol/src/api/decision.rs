@@ -34,7 +34,7 @@ pub struct Spec {
     /// The policy that distributes it; none where none does.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub policy: Option<PolicyRef>,
-    /// Policies that select it too and have to give way.
+    /// Policies that select it too and have to give way, the next in line first; not more than 20.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub contenders: Vec<PolicyRef>,
     /// Policies that change it on some cluster, in the order in which they are applied.

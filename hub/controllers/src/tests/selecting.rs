@@ -292,3 +292,15 @@ async fn workloads_that_are_to_be_together_follow_the_first() {
         (vec!["b".to_owned()], vec!["b".to_owned()])
     );
 }
+
+#[test]
+fn the_usual_group_is_the_one_that_kubectl_finds_first() {
+    let registry = Registry::hub(CRDS).unwrap();
+    let groups: Vec<&str> = registry
+        .groups()
+        .into_iter()
+        .map(|(group, _)| group)
+        .collect();
+    let place = |group: &str| groups.iter().position(|g| *g == group).unwrap();
+    assert!(place("policy.kurator.dev") < place("apps.kurator.dev"));
+}

@@ -289,8 +289,28 @@ proptest! {
         let winner = obviously(&all, holder);
         prop_assert_eq!(placement.policy.as_ref().unwrap().name.clone(), format!("p{winner}"));
         prop_assert_eq!(placement.contenders.len(), all.len() - 1);
+        let labels = [("app".to_owned(), "web".to_owned())].into();
+        let holders: BTreeSet<&str> = Some(case.decided.policy.as_str())
+            .filter(|holder| !holder.is_empty())
+            .into_iter()
+            .collect();
+        let world = case.world();
+        let same = crate::claim::winner(&world, &web(), &labels, &holders);
+        prop_assert_eq!(same.map(|p| p.identity.reference()), placement.policy.clone());
         case.carry_out(&placement);
         let again = case.place();
         prop_assert_eq!(again.policy, placement.policy);
     }
+}
+
+#[test]
+fn ten_thousand_policies_over_one_object_are_an_order_like_any() {
+    let mut world = clusters(&["a"]);
+    for i in 0..10_000 {
+        world.extend(claiming(&format!("p{i:05}"), "labels", ""));
+    }
+    let case = Case::new(&[&world], &deployment(1));
+    let placement = case.place();
+    assert_eq!(placement.policy.unwrap().name, "p00000");
+    assert_eq!(placement.contenders.len(), 9_999);
 }

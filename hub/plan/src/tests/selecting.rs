@@ -365,3 +365,25 @@ fn bad_selections_say_what_is_wrong() {
     let weight = "replicaScheduling: {weightPreference: {staticWeightList: [{weight: 1, targetCluster: {fieldSelector: {matchExpressions: [{key: version, operator: Exists}]}}}]}}";
     said(weight, "without anybody's doing");
 }
+
+#[test]
+fn why_says_what_keeps_more_away_from_who_has_it() {
+    let running = carried_out(case(&["a", "b"], DIVIDED));
+    let cordoned = with(
+        &running,
+        &["a", "b cordoned", "c taint=x=y:NoSchedule"],
+        DIVIDED,
+    );
+    let world = cordoned.world();
+    let explained = crate::why::why(&world, &cordoned.template(&world), &cordoned.place());
+    let lines: Vec<&str> = explained.clusters.iter().map(|v| v.why.as_str()).collect();
+    assert_eq!(
+        lines,
+        [
+            "the policy takes all clusters that it may name; weight 1 makes 3 replicas",
+            "the policy takes all clusters that it may name; weight 1 makes 3 replicas; \
+             no more goes there: it is cordoned: nothing new goes there",
+            "its taint x=y:NoSchedule is not tolerated",
+        ]
+    );
+}
