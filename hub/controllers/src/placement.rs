@@ -18,7 +18,7 @@ use crate::ledger::{self, Answers, Ledger, Writing};
 use crate::objects;
 use crate::reconciler::Reconciler;
 use crate::told::told;
-use crate::{approvals, around, decision, groups, world};
+use crate::{approvals, around, decision, groups, pledges, world};
 
 /// Longest message of a condition, in characters.
 const MESSAGE_CHARS_MAX: usize = 2048;
@@ -104,6 +104,7 @@ fn decide(
     link((snapshot, &world), &read, &placement, &mut txn)?;
     if !txn.ops.is_empty() {
         assert_read(snapshot, &world, &read, &placement, &mut txn)?;
+        pledges::take_turns(snapshot, &world, &placement, &mut txn)?;
         groups::tell(snapshot, item, (&read.decision.spec, &placement), &mut txn)?;
     }
     Ok(Some(txn))

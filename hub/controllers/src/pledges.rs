@@ -1,20 +1,20 @@
 //! What clusters were promised and have not got yet: replicas of all decisions that no agent has
 //! reported, so that two workloads are not given the same room.
 //!
-//! A hint: it is read from the statuses of decisions, is not asserted by any transaction, and two
-//! decisions made at one moment do not see one another. Kinds that count no replicas promise nothing.
+//! Read from the statuses of decisions. Decisions that go by room take turns, so that each sees what
+//! the one before it promised. Kinds that count no replicas promise nothing.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
 use roadstead_machinery::resource::Registry;
 use roadstead_plan::resources::Pod;
-use roadstead_plan::{Pledge, World};
+use roadstead_plan::{Placement, Pledge, World};
 use roadstead_protocol::api::decision::{Decision, Target};
 use roadstead_protocol::api::names::{DECISIONS, OWN_GROUP};
 use roadstead_protocol::wire::{ItemKey, Revision};
-use roadstead_store::records::objects_prefix;
-use roadstead_store::{Entry, Key, Snapshot};
+use roadstead_store::records::{objects_prefix, room_key};
+use roadstead_store::{Check, Entry, Key, Op, Snapshot, Txn};
 use serde_json::Value;
 
 use crate::error::Error;
@@ -66,6 +66,30 @@ impl Pledges {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = read;
         Ok(pledges)
     }
+}
+
+/// Makes a decision that goes by room one that no other was made beside.
+pub(crate) fn take_turns(
+    snapshot: &Snapshot,
+    world: &World,
+    placement: &Placement,
+    txn: &mut Txn,
+) -> Result<(), Error> {
+    let policy = placement.policy.as_ref();
+    let policy = policy.and_then(|policy| world.policy(&policy.uid));
+    if !policy.is_some_and(|policy| policy.scheduling.goes_by_room()) {
+        return Ok(());
+    }
+    let key = room_key()?;
+    txn.checks.push(match snapshot.get(key.as_str()) {
+        Some(entry) => Check::At(key.clone(), entry.revision),
+        None => Check::Absent(key.clone()),
+    });
+    txn.ops.push(Op::Put {
+        key,
+        value: b"{}".as_slice().into(),
+    });
+    Ok(())
 }
 
 fn one(snapshot: &Snapshot, registry: &Registry, entry: &Entry) -> Result<Read, Error> {

@@ -112,6 +112,28 @@ async fn two_workloads_are_not_given_the_same_room() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_is_decided_at_one_moment_is_not_given_the_same_room_either() {
+    let mut hub = hub().await;
+    hub.handle.take().unwrap().stop().await;
+    let names = ["web", "api", "job", "bot"];
+    for name in names {
+        let mut policy = aggregated(name);
+        policy["metadata"]["name"] = json!(name);
+        hub.apply(policy).await;
+        let mut object = asking(1);
+        object["metadata"]["name"] = json!(name);
+        hub.apply(object).await;
+    }
+    hub.start();
+    hub.settle().await;
+    let placed = names.iter().filter(|name| {
+        let key = format!("/objects/roadstead.dev/decisions/default/deployment.apps.{name}");
+        hub.get(&key).unwrap()["spec"]["unplaced"].is_null()
+    });
+    assert_eq!(placed.count(), 2);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_rebalancing_follows_what_is_free_now() {
     let hub = hub().await;
     hub.apply(asking(2)).await;

@@ -50,7 +50,7 @@ pub use objects::{
     OBJECTS_PREFIX, ObjectKey, object_key, objects_namespace_prefix, objects_prefix,
     parse_object_key,
 };
-pub use world::{WORLD_KEY, in_world, world_key};
+pub use world::{ROOM_KEY, WORLD_KEY, in_world, room_key, world_key};
 
 /// What stands in a key for an empty group.
 pub const CORE_GROUP: &str = "core";

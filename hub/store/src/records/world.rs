@@ -14,6 +14,15 @@ pub fn world_key() -> Result<Key, InvalidKey> {
     Key::parse(WORLD_KEY)
 }
 
+/// The key that is written with each decision that gives somebody room: two that were made from one
+/// snapshot would give the same room twice. Its value means nothing.
+pub const ROOM_KEY: &str = "/room";
+
+/// [`ROOM_KEY`] as a key.
+pub fn room_key() -> Result<Key, InvalidKey> {
+    Key::parse(ROOM_KEY)
+}
+
 /// Whether objects of a kind, by the group and plural under which they are stored, belong to what
 /// all decisions depend on.
 pub fn in_world(group: &str, plural: &str) -> bool {
