@@ -1,6 +1,7 @@
 //! How a run ends, drawn from the seed: agents that fall silent, a hub restored from an old backup,
-//! or two hubs from one copy.
+//! two hubs from one copy, or a cluster that is detached and joins again.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use roadstead_protocol::api::ConditionStatus;
@@ -91,7 +92,7 @@ impl Run<'_> {
     fn fork(&mut self) -> Result<(), Broken> {
         trace::count("sometimes: there were two hubs from one copy");
         let what = "agreement before the hub is copied";
-        self.until(CONVERGE_WITHIN, "agreement", what, agreement::agree)?;
+        self.until(CONVERGE_WITHIN, "agreement", what, agreement::rest)?;
         lock(&self.world.user).agreed();
         let image = self.world.hub.disk.image();
         let user = lock(&self.world.user).clone();
@@ -130,7 +131,7 @@ impl Run<'_> {
         })
     }
 
-    /// A cluster is detached: its agent stops, and leaves everything as it is, for good.
+    /// A cluster is detached: its agent stops, and leaves everything as it is, until it is joined anew.
     fn detach(&mut self) -> Result<(), Broken> {
         trace::count("sometimes: a cluster was detached");
         let site = self.rng.below(self.world.sites.len() as u64);
@@ -149,7 +150,8 @@ impl Run<'_> {
         })?;
         self.for_a_while(HEARS_WITHIN)?;
         let now = self.sim.elapsed();
-        lock(&self.world.checks.frozen).detached.insert(name, now);
+        let detached = &self.world.checks.frozen;
+        lock(detached).detached.insert(name.clone(), now);
         // What was under way has ended then.
         self.for_a_while(Duration::from_secs(2))?;
         for how in [0, 2, 8, 10] {
@@ -168,7 +170,34 @@ impl Run<'_> {
         self.for_a_while(WATCHED / 2)?;
         self.crash_hub();
         self.start(HUB);
-        self.for_a_while(WATCHED)
+        self.for_a_while(WATCHED)?;
+        self.join_again(at, &name)
+    }
+
+    /// A cluster that was detached is attached under the same name, and its agent given a join string:
+    /// what it put there is still its own.
+    fn join_again(&mut self, at: usize, name: &str) -> Result<(), Broken> {
+        let world = Arc::clone(&self.world);
+        let Some(site) = world.sites.get(at) else {
+            return Ok(());
+        };
+        lock(&site.token).take();
+        lock(&site.uid).take();
+        let what = "there is a join string for a cluster that was detached";
+        self.until(CONVERGE_WITHIN, "progress", what, |_| {
+            let token = lock(&site.token).is_some();
+            token.then_some(()).ok_or_else(|| "none yet".to_owned())
+        })?;
+        trace::count("sometimes: a detached cluster was joined again");
+        lock(&world.checks.frozen).detached.remove(name);
+        site.restart.send_modify(|n| *n += 1);
+        let what = "a cluster that was joined again is ready";
+        self.until(CONVERGE_WITHIN, "ready means ready", what, |world| {
+            let said = ready::ready(world, name);
+            let is = said == Some(ConditionStatus::True);
+            is.then_some(()).ok_or_else(|| format!("{said:?}"))
+        })?;
+        self.reconcile()
     }
 
     /// Users work for a while, and are cut off in the middle of it, hub and agents too.

@@ -5,6 +5,7 @@
 //! Nothing in hub or agent knows that it is simulated: everything comes in through the same
 //! arguments as in a real process. One seed gives one run, byte for byte.
 
+pub mod act;
 pub mod check;
 pub mod clock;
 pub mod command;
@@ -29,6 +30,7 @@ pub mod run;
 pub mod shown;
 pub mod shrink;
 pub mod swarm;
+pub mod tend;
 pub mod tls;
 pub mod trace;
 pub mod user;

@@ -2,7 +2,7 @@
 //!
 //! It never calls the planner. The users of a simulation keep to a part of the API for which the
 //! right answer is plain: an object is in at most one group, a group has at most one policy, and a
-//! policy names its clusters.
+//! policy names its clusters, or chooses them by one label.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -70,11 +70,51 @@ pub struct Object {
     pub replicas: i64,
 }
 
-/// A policy as a user wrote it: clusters by name, with their weights.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A policy as a user wrote it: clusters with their weights.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Policy {
     /// Clusters and weights.
     pub clusters: BTreeMap<String, u64>,
+    /// Where it does not name the clusters: only those of them that are in this pool.
+    pub pool: Option<u64>,
+}
+
+/// How a cluster stands, as users said it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Standing {
+    /// The pool that its label names; 0 where it has none.
+    pub pool: u64,
+    /// Whether it is cordoned.
+    pub cordoned: bool,
+    /// Its taint, if it has one.
+    pub taint: Option<Effect>,
+}
+
+/// What a taint does to what does not tolerate it; nothing here does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// Nothing new goes there.
+    NoSchedule,
+    /// Nothing stays there.
+    NoExecute,
+}
+
+impl Standing {
+    /// Whether it takes nothing that it did not have before.
+    pub fn closed(self) -> bool {
+        self.cordoned || self.taint.is_some()
+    }
+
+    /// The same, open for what is new, though nothing comes back that a taint drove away.
+    #[must_use]
+    pub fn opened(self) -> Self {
+        let stays = self.taint.filter(|effect| *effect == Effect::NoExecute);
+        Self {
+            cordoned: false,
+            taint: stays,
+            ..self
+        }
+    }
 }
 
 /// Everything that users have written.
@@ -86,6 +126,8 @@ pub struct Model {
     pub policies: BTreeMap<(Kind, u64), Policy>,
     /// Clusters that are to be frozen.
     pub frozen: BTreeSet<String>,
+    /// How clusters stand, where anything was said.
+    pub standing: BTreeMap<String, Standing>,
 }
 
 impl Model {
@@ -95,10 +137,20 @@ impl Model {
             return BTreeSet::new();
         };
         let policy = self.policies.get(&(name.0, object.group));
-        policy
-            .into_iter()
-            .flat_map(|p| p.clusters.keys().map(String::as_str))
-            .collect()
+        let chosen = policy.map(|policy| self.chosen(policy));
+        chosen.unwrap_or_default().into_keys().collect()
+    }
+
+    /// The clusters that a policy chooses, with their weights.
+    pub fn chosen<'a>(&self, policy: &'a Policy) -> BTreeMap<&'a str, u64> {
+        let stands = |cluster: &str| self.standing.get(cluster).copied().unwrap_or_default();
+        let takes = |cluster: &str| {
+            let standing = stands(cluster);
+            let meant = policy.pool.is_none_or(|pool| pool == standing.pool);
+            meant && standing.taint != Some(Effect::NoExecute)
+        };
+        let all = policy.clusters.iter().map(|(c, w)| (c.as_str(), *w));
+        all.filter(|(cluster, _)| takes(cluster)).collect()
     }
 
     /// Every (cluster, object) that is to be.
@@ -108,27 +160,39 @@ impl Model {
             .collect()
     }
 
-    /// Says what is wrong with the replicas that clusters have of a Deployment: they must add up,
-    /// and no cluster may be a whole replica away from its exact share.
-    pub fn replicas_fault(&self, name: &Name, found: &BTreeMap<&str, i64>) -> Option<String> {
+    /// Says what is wrong with the number of replicas that clusters have of a Deployment in all.
+    pub fn sum_fault(&self, name: &Name, found: &BTreeMap<&str, i64>) -> Option<String> {
+        let wanted = self.objects.get(name)?.replicas;
+        let sum: i64 = found.values().sum();
+        (sum != wanted).then(|| format!("{} has {sum} replicas in all, not {wanted}", name.1))
+    }
+
+    /// Says what is wrong with how replicas are shared out, once a user asked for that to be done
+    /// afresh: by Webster's method nobody's claim to one more may be better than somebody's to its last.
+    pub fn shares_fault(&self, name: &Name, found: &BTreeMap<&str, i64>) -> Option<String> {
         let object = self.objects.get(name)?;
         let policy = self.policies.get(&(name.0, object.group))?;
-        let sum: i64 = found.values().sum();
-        if sum != object.replicas {
-            return Some(format!(
-                "{} has {sum} replicas in all, not {}",
-                name.1, object.replicas
-            ));
-        }
-        let weights: u64 = policy.clusters.values().sum();
-        policy.clusters.iter().find_map(|(cluster, weight)| {
-            let has = found.get(cluster.as_str()).copied().unwrap_or_default();
-            // |has - replicas * weight / weights| < 1, without fractions. Webster's method may leave
-            // the quota by more only with extreme weights, which users here do not choose.
-            let weights = i64::try_from(weights).unwrap_or(i64::MAX);
-            let weight = i64::try_from(*weight).unwrap_or(i64::MAX);
-            let off = (has * weights - object.replicas * weight).abs();
-            (off >= 2 * weights).then(|| format!("{cluster} has {has} of {}'s replicas", name.1))
+        let chosen = self.chosen(policy);
+        let shares: Vec<(&str, i64, i64)> = chosen
+            .into_iter()
+            .map(|(cluster, weight)| {
+                let has = found.get(cluster).copied().unwrap_or_default();
+                (cluster, i64::try_from(weight).unwrap_or(i64::MAX), has)
+            })
+            .collect();
+        // weight / (2 * has + 1) of whoever wants one more, weight / (2 * has - 1) of whoever has it.
+        shares.iter().find_map(|(has_it, theirs, last)| {
+            let wants = |(_, weight, has): &&(&str, i64, i64)| {
+                weight.saturating_mul(2 * last - 1) > theirs.saturating_mul(2 * has + 1)
+            };
+            let claim = shares.iter().filter(|_| *last > 0).find(wants);
+            claim.map(|(wants_it, _, has)| {
+                format!(
+                    "{has_it} has {last} replicas of {}, and {wants_it}, which has {has}, has a \
+                     better claim to the last of them",
+                    name.1
+                )
+            })
         })
     }
 }
@@ -136,6 +200,10 @@ impl Model {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn policy(clusters: BTreeMap<String, u64>, pool: Option<u64>) -> Policy {
+        Policy { clusters, pool }
+    }
 
     #[test]
     fn says_where_things_are_to_be() {
@@ -153,11 +221,75 @@ mod tests {
         let clusters = [("a".to_owned(), 90), ("b".to_owned(), 10)].into();
         model
             .policies
-            .insert((Kind::Deployment, 1), Policy { clusters });
+            .insert((Kind::Deployment, 1), policy(clusters, None));
         assert_eq!(model.clusters(&name), ["a", "b"].into());
-        let fault = |a, b| model.replicas_fault(&name, &[("a", a), ("b", b)].into());
+        let sums = |a, b| model.sum_fault(&name, &[("a", a), ("b", b)].into());
+        assert_eq!((sums(18, 2), sums(10, 10)), (None, None));
+        assert!(sums(18, 1).is_some());
+        let fault = |a, b| model.shares_fault(&name, &[("a", a), ("b", b)].into());
         assert_eq!(fault(18, 2), None);
-        assert!(fault(18, 1).is_some());
+        assert!(fault(17, 3).is_some());
+        assert!(fault(19, 1).is_some());
         assert!(fault(10, 10).is_some());
+    }
+
+    #[test]
+    fn a_tie_may_go_either_way() {
+        let mut model = Model::default();
+        let name = (Kind::Deployment, "web".to_owned());
+        let object = Object {
+            group: 1,
+            version: 1,
+            replicas: 3,
+        };
+        model.objects.insert(name.clone(), object);
+        let clusters = [("a".to_owned(), 1), ("b".to_owned(), 1)].into();
+        model
+            .policies
+            .insert((Kind::Deployment, 1), policy(clusters, None));
+        let fault = |a, b| model.shares_fault(&name, &[("a", a), ("b", b)].into());
+        assert_eq!((fault(2, 1), fault(1, 2)), (None, None));
+        assert!(fault(3, 0).is_some());
+    }
+
+    #[test]
+    fn a_pool_narrows_the_choice() {
+        let mut model = Model::default();
+        let clusters = [("a".to_owned(), 1), ("b".to_owned(), 2)].into();
+        let policy = policy(clusters, Some(1));
+        assert!(model.chosen(&policy).is_empty());
+        let one = Standing {
+            pool: 1,
+            ..Standing::default()
+        };
+        model.standing.insert("b".to_owned(), one);
+        assert_eq!(model.chosen(&policy), [("b", 2)].into());
+        let taint = Some(Effect::NoSchedule);
+        model
+            .standing
+            .insert("b".to_owned(), Standing { taint, ..one });
+        assert_eq!(model.chosen(&policy), [("b", 2)].into());
+        let taint = Some(Effect::NoExecute);
+        model
+            .standing
+            .insert("b".to_owned(), Standing { taint, ..one });
+        assert!(model.chosen(&policy).is_empty());
+    }
+
+    #[test]
+    fn what_a_taint_drove_away_does_not_come_back_by_opening() {
+        let standing = Standing {
+            pool: 2,
+            cordoned: true,
+            taint: Some(Effect::NoSchedule),
+        };
+        assert!(standing.closed());
+        assert!(!standing.opened().closed());
+        assert_eq!(standing.opened().pool, 2);
+        let driven = Standing {
+            taint: Some(Effect::NoExecute),
+            ..standing
+        };
+        assert_eq!(driven.opened().taint, driven.taint);
     }
 }

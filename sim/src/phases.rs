@@ -2,19 +2,39 @@
 
 use std::time::Duration;
 
-use crate::check::{agreement, quiet};
+use crate::check::{agreement, quiet, ready};
 use crate::drift::{Meddling, What};
 use crate::run::{Broken, CONVERGE_WITHIN, Run};
 use crate::world::{HUB, World, lock};
 
 /// How long nothing may be written once everything agrees: longer than any period of an agent.
 const QUIET: Duration = Duration::from_secs(65);
-/// How long things have to come to rest before that.
-const REST: Duration = Duration::from_secs(40);
+/// How long things have to come to rest before that: what is free on a member is seen up to a minute
+/// after what took it.
+const REST: Duration = Duration::from_secs(65);
 /// How long drift may stand on a member whose hub is away.
 const DRIFT_WITHIN: Duration = Duration::from_secs(60);
 
 impl Run<'_> {
+    /// Once a user asks for that, replicas are where the slow model has them, whatever clusters were
+    /// away or closed when they were placed.
+    pub(crate) fn rebalanced(&mut self) -> Result<(), Broken> {
+        {
+            let mut user = lock(&self.world.user);
+            user.rebalances = true;
+            user.idle = false;
+        }
+        let what = "the user has asked for a rebalance";
+        self.until(CONVERGE_WITHIN, "progress", what, |world| {
+            let idle = lock(&world.user).idle;
+            idle.then_some(()).ok_or_else(|| "not yet".to_owned())
+        })?;
+        let what = "replicas are shared out as they are to be";
+        self.until(CONVERGE_WITHIN, "agreement", what, agreement::shared_out)?;
+        let what = "everything is said to be ready after a rebalance";
+        self.until(CONVERGE_WITHIN, "ready means ready", what, ready::settled)
+    }
+
     /// With nothing to change, nothing is written (invariant 9).
     pub(crate) fn quiet(&mut self) -> Result<(), Broken> {
         self.for_a_while(REST)?;

@@ -1,16 +1,21 @@
 //! The user who ends what is held or unclaimed: asks what waits on each cluster, and answers.
 
-use roadstead_protocol::api::reconciliation::{Action, Reconciliation};
+use roadstead_protocol::api::reconciliation::{Action, Entry, Item, Reconciliation};
 use roadstead_rest::Rest;
 use serde_json::{Value, json};
 
+use crate::act::Act;
 use crate::http::call;
 use crate::model::{KINDS, Kind};
+use crate::shown;
 use crate::trace;
-use crate::work::CLUSTERS;
+use crate::work::{CLUSTERS, read};
 use crate::world::{Site, World, lock};
+use crate::written::{object_path, written_object};
 
 const JSON: &str = "application/json";
+/// How often a user adopts what may be adopted.
+const ADOPTS: [bool; 3] = [true, false, false];
 
 /// Answers everything that waits once. Whether anything did.
 pub async fn round(world: &World, rest: &Rest) -> bool {
@@ -28,7 +33,7 @@ async fn one(world: &World, rest: &Rest, site: &Site) -> bool {
     let entries = listed.status.unwrap_or_default().items;
     let mut waits = status != 200;
     for entry in entries {
-        let Some(action) = choose(world, &entry.actions) else {
+        let Some(action) = choose(world, &entry) else {
             // A deletion that hangs: nobody can answer it here.
             continue;
         };
@@ -39,6 +44,10 @@ async fn one(world: &World, rest: &Rest, site: &Site) -> bool {
         if let Some(kind) = kind {
             let at = (site.name.clone(), (kind, entry.item.name.clone()));
             lock(&world.user).acts.answered.insert(at);
+        }
+        if action == Action::Adopt {
+            adopt(world, rest, &path, &entry.item).await;
+            continue;
         }
         let ask = json!({
             "apiVersion": "roadstead.dev/v1alpha1",
@@ -59,16 +68,73 @@ async fn one(world: &World, rest: &Rest, site: &Site) -> bool {
     waits
 }
 
-/// The hub's word where it has one, else away with it.
-fn choose(world: &World, allowed: &[Action]) -> Option<Action> {
-    if allowed.contains(&Action::TakeHub) {
-        return Some(Action::TakeHub);
+/// Asks for what a member has as a template, and writes it to the hub, as the command line does. What
+/// is not a user's, or runs elsewhere too, is answered in another way the next time.
+async fn adopt(world: &World, rest: &Rest, path: &str, item: &Item) {
+    let ask = json!({
+        "apiVersion": "roadstead.dev/v1alpha1",
+        "kind": "Reconciliation",
+        "spec": {"action": Action::Adopt, "items": [item]},
+    });
+    let (_, answer) = call(rest, "POST", path, JSON, &ask).await;
+    let given: Reconciliation = serde_json::from_value(answer).unwrap_or_default();
+    let given = given.status.unwrap_or_default().items.pop();
+    let Some(mut template) = given.and_then(|entry| entry.object) else {
+        return;
+    };
+    let Some((name, object)) = written_object(&template) else {
+        return;
+    };
+    // To leave a policy for none would be held, which is right, but not what is modelled here.
+    let group = (name.0, object.group);
+    if !lock(&world.user).model.policies.contains_key(&group) {
+        return;
+    }
+    let path = object_path(&name);
+    let act = Act::Put(name.clone(), object);
+    {
+        let mut user = lock(&world.user);
+        // Written anew it is an answer everywhere, as any other write of it.
+        shown::answers(world, &mut user, &act);
+        user.sending(&act);
+    }
+    let status = match read(rest, &path).await {
+        Some(there) => {
+            template["metadata"]["resourceVersion"] = there["metadata"]["resourceVersion"].clone();
+            call(rest, "PUT", &path, JSON, &template).await.0
+        }
+        None => {
+            let collection = name.0.path();
+            call(rest, "POST", collection, JSON, &template).await.0
+        }
+    };
+    let done = matches!(status, 200 | 201);
+    if done {
+        trace::count("sometimes: a user adopted what was on a member");
     }
     let mut user = lock(&world.user);
-    let away = [Action::Release, Action::Delete];
-    let drawn = away
-        .into_iter()
-        .filter(|a| allowed.contains(a))
-        .collect::<Vec<_>>();
+    shown::answers(world, &mut user, &act);
+    user.settled(done);
+}
+
+/// At times what is there as the hub's; else the hub's word where it has one, else away with it. What
+/// may be adopted from one cluster is let go on none: on the way back it would be somebody else's.
+fn choose(world: &World, entry: &Entry) -> Option<Action> {
+    let adopts = entry.item.name.ends_with(['0', '2', '4']);
+    let mut user = lock(&world.user);
+    let adopt = entry.actions.contains(&Action::Adopt) && adopts;
+    if adopt && user.choose(&ADOPTS) == Some(true) {
+        return Some(Action::Adopt);
+    }
+    if entry.actions.contains(&Action::TakeHub) {
+        return Some(Action::TakeHub);
+    }
+    let away = if adopts {
+        Action::Delete
+    } else {
+        Action::Release
+    };
+    let away = [away, Action::Delete].into_iter();
+    let drawn: Vec<Action> = away.filter(|a| entry.actions.contains(a)).collect();
     user.choose(&drawn)
 }

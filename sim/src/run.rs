@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use crate::check::{agreement, frozen, ready, truth};
@@ -207,17 +206,11 @@ impl Run<'_> {
         };
         self.until(CONVERGE_WITHIN, "progress", "the user's last act", idle)?;
         let what = "members agree with what users were answered";
-        self.until(CONVERGE_WITHIN, "agreement", what, |world| {
-            // What is on its way to a member may still change something there.
-            let late = lock(&world.late).len();
-            match (late, world.under_way.load(Ordering::Relaxed)) {
-                (0, 0) => agreement::agree(world),
-                (late, more) => Err(format!("{late} and {more} requests are under way")),
-            }
-        })?;
+        self.until(CONVERGE_WITHIN, "agreement", what, agreement::rest)?;
         lock(&self.world.user).agreed();
         let what = "everything is said to be ready";
         self.until(CONVERGE_WITHIN, "ready means ready", what, ready::settled)?;
+        self.rebalanced()?;
         if self.rng.fork("quiet").one_in(QUIET_ONE_IN) {
             self.quiet()?;
         }

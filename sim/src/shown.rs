@@ -2,8 +2,9 @@
 
 use roadstead_store::records::{HoldRecord, decode, holds_prefix, parse_hold_key};
 
+use crate::act::Act;
 use crate::model::{KINDS, Kind, Name};
-use crate::user::{Act, User};
+use crate::user::User;
 use crate::world::{Site, World, lock};
 
 /// What a cluster is shown to hold back.
@@ -34,10 +35,10 @@ pub fn answers(world: &World, user: &mut User, act: &Act) {
     for site in &world.sites {
         for name in held(world, site) {
             let answers = match act {
-                Act::Put(about, _) | Act::Delete(about) => *about == name,
+                Act::Put(about, _) | Act::Scale(about, _) | Act::Delete(about) => *about == name,
                 // Of any that may have sent it there.
                 Act::PutPolicy(kind, ..) | Act::DeletePolicy(kind, _) => *kind == name.0,
-                Act::Freeze(..) => false,
+                Act::Freeze(..) | Act::Stand(..) | Act::Rebalance(..) => false,
             };
             if answers {
                 user.acts.answered.insert((site.name.clone(), name));

@@ -51,6 +51,12 @@ pub const SOMETIMES: &[&str] = &[
     "sometimes: a write was torn inside a sector",
     "sometimes: a user was left in doubt",
     "sometimes: the hub was stopped in an orderly way",
+    "sometimes: a user labelled a cluster",
+    "sometimes: a user cordoned a cluster",
+    "sometimes: a user tainted a cluster",
+    "sometimes: a user scaled a Deployment",
+    "sometimes: a user adopted what was on a member",
+    "sometimes: a detached cluster was joined again",
     "sometimes: a decision was said to be applied everywhere",
 ];
 

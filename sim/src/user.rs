@@ -7,27 +7,17 @@ use bytes::Bytes;
 use roadstead_protocol::wire::{Lineage, Stamp};
 use roadstead_store::Key;
 
+use crate::act::Act;
 use crate::disk::Tear;
-use crate::model::{Kind, Model, Name, Object, Policy};
+use crate::model::{Kind, Model, Name, Object, Policy, Standing};
 use crate::rng::Rng;
 
 /// The group whose policy sends everything to every cluster, and which is never taken back.
 const PRECIOUS: u64 = 0;
-
-/// One act of the user.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Act {
-    /// Applies an object.
-    Put(Name, Object),
-    /// Deletes an object.
-    Delete(Name),
-    /// Applies a policy.
-    PutPolicy(Kind, u64, Policy),
-    /// Deletes a policy.
-    DeletePolicy(Kind, u64),
-    /// Freezes a cluster, or lifts that.
-    Freeze(String, bool),
-}
+/// How often another act is drawn in the place of one that would leave a policy without a cluster.
+const DRAWS_MAX: usize = 8;
+/// Of a user who tends to clusters, one act in so many is about them.
+const TENDS_ONE_IN: u64 = 3;
 
 /// What the users of one hub have done, answered or not.
 #[derive(Clone, Debug, Default)]
@@ -39,6 +29,8 @@ pub struct Acts {
     pub taken: BTreeMap<(String, Name), u64>,
     /// Every version of an object that was ever sent.
     pub written: BTreeSet<(Name, u64)>,
+    /// What each cluster that takes nothing new may have had when that was answered.
+    pub had: BTreeMap<String, BTreeSet<Name>>,
     /// What users answered about after it was shown to be held: the hub may act over it.
     pub answered: BTreeSet<(String, Name)>,
     /// The hub's history, as it was when it started last.
@@ -46,6 +38,23 @@ pub struct Acts {
 }
 
 impl Acts {
+    /// Whether a cluster may be given this, as far as it takes what is new.
+    pub fn allows(&self, at: &(String, Name)) -> bool {
+        let had = self.had.get(&at.0);
+        had.is_none_or(|had| had.contains(&at.1))
+    }
+
+    /// Notes how a cluster stands from now on.
+    fn stands(&mut self, cluster: &str, standing: Standing) {
+        if !standing.closed() {
+            self.had.remove(cluster);
+        } else if !self.had.contains_key(cluster) {
+            let there = self.ever.iter().filter(|(at, _)| at == cluster);
+            let there = there.map(|(_, name)| name.clone()).collect();
+            self.had.insert(cluster.to_owned(), there);
+        }
+    }
+
     /// Whether the hub knows what carries this stamp.
     pub fn knows(&self, stamp: Stamp) -> bool {
         self.lineage.contains(stamp)
@@ -56,7 +65,7 @@ impl Acts {
 #[derive(Clone, Debug)]
 pub struct User {
     rng: Rng,
-    clusters: Vec<String>,
+    pub(crate) clusters: Vec<String>,
     /// What was answered with success.
     pub model: Model,
     /// Sent, and not answered yet.
@@ -73,10 +82,14 @@ pub struct User {
     pub vanished: Option<(Key, Bytes)>,
     /// Whether this user freezes clusters at times.
     freezes: bool,
+    /// What a user who tends to clusters draws from.
+    pub(crate) tending: Option<Rng>,
     /// The cluster that is to be detached.
     pub detach: Option<String>,
     /// Whether the user is to end all holds.
     pub reconciles: bool,
+    /// Whether the user is to have replicas shared out afresh.
+    pub rebalances: bool,
     /// Whether the user has ended.
     pub idle: bool,
     /// Whether the user is to end.
@@ -97,8 +110,10 @@ impl User {
             arm: None,
             vanished: None,
             freezes: rng.fork("freezes").one_in(2),
+            tending: Some(rng.fork("tends")).filter(|rng| rng.clone().one_in(2)),
             detach: None,
             reconciles: false,
+            rebalances: false,
             idle: false,
             stop: false,
         }
@@ -131,13 +146,37 @@ impl User {
 
     /// Draws the next act.
     pub fn draw(&mut self) -> Act {
+        // No policy is left without a cluster: that would be held, which is right, but not modelled.
+        for _ in 0..DRAWS_MAX {
+            let act = self.draw_any();
+            let mut after = self.model.clone();
+            act.carry_out(&mut after);
+            let mut policies = after.policies.values();
+            if policies.all(|policy| !after.chosen(policy).is_empty()) {
+                return act;
+            }
+        }
+        self.keep()
+    }
+
+    fn draw_any(&mut self) -> Act {
         let all: BTreeMap<String, u64> = self.clusters.iter().map(|c| (c.clone(), 1)).collect();
         if !self
             .model
             .policies
             .contains_key(&(Kind::ConfigMap, PRECIOUS))
         {
-            return Act::PutPolicy(Kind::ConfigMap, PRECIOUS, Policy { clusters: all });
+            let policy = Policy {
+                clusters: all,
+                pool: None,
+            };
+            return Act::PutPolicy(Kind::ConfigMap, PRECIOUS, policy);
+        }
+        let tends = |rng: &mut Rng| rng.one_in(TENDS_ONE_IN);
+        if self.tending.as_mut().is_some_and(tends)
+            && let Some(act) = self.tend()
+        {
+            return act;
         }
         let existing: Vec<Name> = self
             .model
@@ -176,15 +215,43 @@ impl User {
         }
     }
 
-    /// What is left to do before the user may end: everything is thawed.
-    pub fn thaw(&self) -> Option<Act> {
-        let frozen = self.model.frozen.first()?;
-        Some(Act::Freeze(frozen.clone(), false))
+    /// What is left to do before the user may end: everything is thawed, and open for what is new.
+    pub fn left(&self) -> Option<Act> {
+        if let Some(frozen) = self.model.frozen.first() {
+            return Some(Act::Freeze(frozen.clone(), false));
+        }
+        let mut all = self.model.standing.iter();
+        let (cluster, standing) = all.find(|(_, s)| **s != s.opened())?;
+        Some(Act::Stand(cluster.clone(), standing.opened()))
+    }
+
+    /// Asks for all replicas to be shared out afresh.
+    pub fn rebalance(&mut self) -> Vec<Act> {
+        let all = self.model.policies.keys();
+        let divided: Vec<(Kind, u64)> = all
+            .filter(|(kind, _)| *kind == Kind::Deployment)
+            .copied()
+            .collect();
+        divided
+            .into_iter()
+            .map(|(kind, group)| Act::Rebalance(kind, group, self.rng.next()))
+            .collect()
     }
 
     /// One of these.
     pub fn choose<T: Copy>(&mut self, from: &[T]) -> Option<T> {
         self.rng.pick(from).copied()
+    }
+
+    /// An object for every cluster.
+    fn keep(&mut self) -> Act {
+        let name = (Kind::ConfigMap, format!("keep-{}", self.rng.below(3)));
+        let object = Object {
+            group: PRECIOUS,
+            version: self.rng.next() % 1_000_000,
+            replicas: 1,
+        };
+        Act::Put(name, object)
     }
 
     fn put(&mut self) -> Act {
@@ -231,14 +298,15 @@ impl User {
         if clusters.is_empty() {
             clusters.extend(self.rng.pick(&self.clusters).map(|c| (c.clone(), 1)));
         }
-        Act::PutPolicy(kind, group, Policy { clusters })
+        let pool = None;
+        Act::PutPolicy(kind, group, Policy { clusters, pool })
     }
 
     /// Notes what an act may bring about, before it is sent.
     pub fn sending(&mut self, act: &Act) {
         let before = self.model.everything();
         let mut next = self.model.clone();
-        carry_out(&mut next, act);
+        act.carry_out(&mut next);
         let after = next.everything();
         for gone in before.difference(&after) {
             *self.acts.taken.entry(gone.clone()).or_default() += 1;
@@ -246,6 +314,11 @@ impl User {
         self.acts.ever.extend(after);
         if let Act::Put(name, object) = act {
             self.acts.written.insert((name.clone(), object.version));
+        }
+        if let Act::Stand(cluster, standing) = act
+            && !standing.closed()
+        {
+            self.acts.stands(cluster, *standing);
         }
         self.pending = Some(act.clone());
     }
@@ -263,20 +336,10 @@ impl User {
         if let Some(act) = self.pending.take()
             && done
         {
-            carry_out(&mut self.model, &act);
+            act.carry_out(&mut self.model);
+            if let Act::Stand(cluster, standing) = act {
+                self.acts.stands(&cluster, standing);
+            }
         }
-    }
-}
-
-fn carry_out(model: &mut Model, act: &Act) {
-    match act {
-        Act::Put(name, object) => drop(model.objects.insert(name.clone(), object.clone())),
-        Act::Delete(name) => drop(model.objects.remove(name)),
-        Act::PutPolicy(kind, group, policy) => {
-            drop(model.policies.insert((*kind, *group), policy.clone()));
-        }
-        Act::DeletePolicy(kind, group) => drop(model.policies.remove(&(*kind, *group))),
-        Act::Freeze(cluster, true) => drop(model.frozen.insert(cluster.clone())),
-        Act::Freeze(cluster, false) => drop(model.frozen.remove(cluster)),
     }
 }

@@ -5,17 +5,19 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use roadstead_protocol::api::names::FREEZE_ANNOTATION;
+use roadstead_protocol::api::names::{FREEZE_ANNOTATION, REBALANCE_ANNOTATION};
 use roadstead_rest::Rest;
 use roadstead_store::Store;
 use serde_json::{Value, json};
 
+use crate::act::Act;
 use crate::http::call;
 use crate::trace;
-use crate::user::Act;
 use crate::vanish;
 use crate::world::{World, lock};
-use crate::written::{object_json, object_path, policy_json, policy_path, same_object};
+use crate::written::{
+    object_json, object_path, policy_json, policy_path, same_object, same_standing, standing_json,
+};
 use crate::{reconcile, shown};
 
 /// Where clusters live.
@@ -35,7 +37,7 @@ pub async fn work(world: Arc<World>, rest: Rest, store: Store) {
     loop {
         let (pause, stop) = {
             let mut user = lock(&world.user);
-            user.idle = user.stop && user.thaw().is_none() && !user.reconciles;
+            user.idle = user.stop && user.left().is_none() && !user.reconciles && !user.rebalances;
             (user.pause(), user.stop)
         };
         tokio::time::sleep(pause).await;
@@ -66,20 +68,38 @@ async fn carry_out(world: &World, rest: &Rest, act: &Act) {
     if let Act::Freeze(cluster, false) = act {
         lock(&world.checks.frozen).thaw(cluster);
     }
+    tracing::debug!(?act, "the user acts");
     let done = perform(rest, act).await;
-    if !done {
-        trace::count("sometimes: a user's write was refused for good");
-    }
+    trace::count(match (done, act) {
+        (false, _) => "sometimes: a user's write was refused for good",
+        (true, Act::Stand(_, standing)) if standing.cordoned => {
+            "sometimes: a user cordoned a cluster"
+        }
+        (true, Act::Stand(_, standing)) if standing.taint.is_some() => {
+            "sometimes: a user tainted a cluster"
+        }
+        (true, Act::Stand(..)) => "sometimes: a user labelled a cluster",
+        (true, Act::Scale(..)) => "sometimes: a user scaled a Deployment",
+        (true, _) => "users' writes",
+    });
     let mut user = lock(&world.user);
     shown::answers(world, &mut user, act);
     user.settled(done);
 }
 
-/// What a user does before ending: lifts freezes, and answers what is held where that is asked for.
+/// What a user does before ending: lifts freezes, opens clusters, has replicas shared out afresh, and
+/// answers what is held, where that is asked for.
 async fn end(world: &World, rest: &Rest) {
-    let thaw = lock(&world.user).thaw();
-    if let Some(act) = thaw {
+    let left = lock(&world.user).left();
+    if let Some(act) = left {
         carry_out(world, rest, &act).await;
+    }
+    let rebalances = std::mem::take(&mut lock(&world.user).rebalances);
+    if rebalances {
+        let acts = lock(&world.user).rebalance();
+        for act in acts {
+            carry_out(world, rest, &act).await;
+        }
     }
     let detach = lock(&world.user).detach.clone();
     if let Some(name) = detach {
@@ -115,11 +135,30 @@ async fn landed(rest: &Rest, act: &Act) -> bool {
         Act::Delete(name) => read(rest, &object_path(name)).await.is_none(),
         Act::PutPolicy(kind, group, policy) => {
             let found = read(rest, &policy_path(*kind, *group)).await;
-            found.is_some_and(|f| {
-                f.pointer("/spec") == policy_json(*kind, *group, policy).pointer("/spec")
-            })
+            let wanted = policy_json(*kind, *group, policy);
+            // What nobody wrote has its defaults.
+            let parts = ["/spec/placement", "/spec/resourceSelectors"];
+            let same = |f: &Value| parts.iter().all(|p| f.pointer(p) == wanted.pointer(p));
+            found.as_ref().is_some_and(same)
         }
         Act::DeletePolicy(kind, group) => read(rest, &policy_path(*kind, *group)).await.is_none(),
+        Act::Scale(name, replicas) => {
+            let found = read(rest, &object_path(name)).await;
+            let found = found.as_ref().and_then(|f| f.pointer("/spec/replicas"));
+            found.and_then(Value::as_i64) == Some(*replicas)
+        }
+        Act::Rebalance(kind, group, nonce) => {
+            let found = read(rest, &policy_path(*kind, *group)).await;
+            let said = found
+                .as_ref()
+                .and_then(|f| f.pointer("/metadata/annotations"))
+                .and_then(|all| all.get(REBALANCE_ANNOTATION));
+            said.and_then(Value::as_str) == Some(nonce.to_string().as_str())
+        }
+        Act::Stand(cluster, standing) => {
+            let found = read(rest, &format!("{CLUSTERS}/{cluster}")).await;
+            found.is_some_and(|f| same_standing(&f, *standing))
+        }
         Act::Freeze(cluster, frozen) => {
             let found = read(rest, &format!("{CLUSTERS}/{cluster}")).await;
             let said = found
@@ -140,11 +179,11 @@ async fn attach(world: &World, rest: &Rest) {
         // Members get it by what stands in it; the hub has to have it first.
         let shop = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}});
         let (made, _) = call(rest, "POST", NAMESPACES, "application/json", &shop).await;
-        let object = json!({
-            "apiVersion": "cluster.kurator.dev/v1alpha1",
-            "kind": "AttachedCluster",
-            "metadata": {"name": site.name},
-        });
+        let standing = lock(&world.user).model.standing.get(&site.name).copied();
+        let mut object = standing.map(standing_json).unwrap_or_else(|| json!({}));
+        object["apiVersion"] = "cluster.kurator.dev/v1alpha1".into();
+        object["kind"] = "AttachedCluster".into();
+        object["metadata"]["name"] = site.name.as_str().into();
         call(rest, "POST", CLUSTERS, "application/json", &object).await;
         let found = read(rest, &format!("{CLUSTERS}/{}", site.name)).await;
         let uid = found.as_ref().and_then(|o| o.pointer("/metadata/uid"));
@@ -199,6 +238,7 @@ async fn perform(rest: &Rest, act: &Act) -> bool {
 async fn send(rest: &Rest, act: &Act) -> (u16, Value) {
     const APPLY: &str = "application/apply-patch+yaml";
     const JSON: &str = "application/json";
+    const MERGE: &str = "application/merge-patch+json";
     let apply = |path: String| format!("{path}?fieldManager=user&force=true");
     match act {
         Act::Put(name, object) => {
@@ -218,11 +258,25 @@ async fn send(rest: &Rest, act: &Act) -> (u16, Value) {
             let path = policy_path(*kind, *group);
             call(rest, "DELETE", &path, JSON, &Value::Null).await
         }
+        Act::Scale(name, replicas) => {
+            let path = format!("{}/scale", object_path(name));
+            let body = json!({"spec": {"replicas": replicas}});
+            call(rest, "PATCH", &path, MERGE, &body).await
+        }
+        Act::Rebalance(kind, group, nonce) => {
+            let body =
+                json!({"metadata": {"annotations": {REBALANCE_ANNOTATION: nonce.to_string()}}});
+            call(rest, "PATCH", &policy_path(*kind, *group), MERGE, &body).await
+        }
+        Act::Stand(cluster, standing) => {
+            let path = format!("{CLUSTERS}/{cluster}");
+            call(rest, "PATCH", &path, MERGE, &standing_json(*standing)).await
+        }
         Act::Freeze(cluster, frozen) => {
             let said = json!({FREEZE_ANNOTATION: frozen.to_string()});
             let body = json!({"metadata": {"annotations": said}});
             let path = format!("{CLUSTERS}/{cluster}");
-            call(rest, "PATCH", &path, "application/merge-patch+json", &body).await
+            call(rest, "PATCH", &path, MERGE, &body).await
         }
     }
 }

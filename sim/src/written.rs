@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::model::{Kind, Name, Object, Policy};
+use crate::check::safety::version;
+use crate::model::{Effect, KINDS, Kind, Name, Object, Policy, Standing};
 
 /// Where policies live.
 const POLICIES: &str = "/apis/policy.kurator.dev/v1alpha1/namespaces/default/distributionpolicies";
@@ -68,10 +69,79 @@ pub(crate) fn object_json(name: &Name, object: &Object) -> Value {
     }
 }
 
+/// The inverse: the name of an object and what a user can have written of it.
+pub(crate) fn written_object(found: &Value) -> Option<(Name, Object)> {
+    let text = |p: &str| found.pointer(p).and_then(Value::as_str);
+    let kind = KINDS.into_iter().find(|kind| {
+        let named = (text("/kind"), text("/metadata/namespace"));
+        named == (Some(kind.name()), Some(kind.place().2))
+    })?;
+    let group = text("/metadata/labels/group")?.strip_prefix('g')?;
+    let object = Object {
+        group: group.parse().ok()?,
+        version: version(kind, found)?,
+        replicas: match kind {
+            Kind::Deployment => found.pointer("/spec/replicas")?.as_i64()?,
+            Kind::ConfigMap | Kind::Shop => 1,
+        },
+    };
+    Some(((kind, text("/metadata/name")?.to_owned()), object))
+}
+
+/// The label that names a cluster's pool.
+const POOL: &str = "pool";
+
+/// The key of the taint that users give.
+const TAINT: &str = "sim";
+
+fn effect_name(effect: Effect) -> &'static str {
+    match effect {
+        Effect::NoSchedule => "NoSchedule",
+        Effect::NoExecute => "NoExecute",
+    }
+}
+
+fn pool_name(pool: u64) -> String {
+    format!("p{pool}")
+}
+
+/// How a cluster stands, as the change of its object that is sent.
+pub(crate) fn standing_json(standing: Standing) -> Value {
+    let Standing {
+        pool,
+        cordoned,
+        taint,
+    } = standing;
+    let pool = (pool != 0).then(|| pool_name(pool));
+    let taints = taint.map(|effect| json!([{"key": TAINT, "effect": effect_name(effect)}]));
+    json!({
+        "metadata": {"labels": {POOL: pool}},
+        "spec": {"unschedulable": cordoned.then_some(true), "taints": taints},
+    })
+}
+
+/// Whether the cluster `found` stands as the user said.
+pub(crate) fn same_standing(found: &Value, standing: Standing) -> bool {
+    let pool = found
+        .pointer("/metadata/labels")
+        .and_then(|all| all.get(POOL));
+    let wanted = (standing.pool != 0).then(|| pool_name(standing.pool));
+    let cordoned = found.pointer("/spec/unschedulable") == Some(&Value::Bool(true));
+    let taint = found.pointer("/spec/taints/0/effect");
+    let taint = taint.and_then(Value::as_str);
+    pool.and_then(Value::as_str) == wanted.as_deref()
+        && cordoned == standing.cordoned
+        && taint == standing.taint.map(effect_name)
+}
+
 /// A policy as it is sent.
 pub(crate) fn policy_json(kind: Kind, group: u64, policy: &Policy) -> Value {
     let names: Vec<&String> = policy.clusters.keys().collect();
-    let mut placement = json!({"clusterAffinity": {"clusterNames": names}});
+    let affinity = match policy.pool {
+        None => json!({"clusterNames": names}),
+        Some(pool) => json!({"labelSelector": {"matchLabels": {POOL: pool_name(pool)}}}),
+    };
+    let mut placement = json!({"clusterAffinity": affinity});
     if kind == Kind::Deployment {
         let weights: Vec<Value> = policy
             .clusters
@@ -101,4 +171,40 @@ pub(crate) fn policy_json(kind: Kind, group: u64, policy: &Policy) -> Value {
         "metadata": {"name": policy_name(kind, group)},
         "spec": {"resourceSelectors": [selector], "placement": placement},
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_is_read_back() {
+        let object = Object {
+            group: 3,
+            version: 7,
+            replicas: 1,
+        };
+        for kind in KINDS {
+            let name = (kind, "web".to_owned());
+            let mut sent = object_json(&name, &object);
+            sent["metadata"]["namespace"] = kind.place().2.into();
+            assert_eq!(written_object(&sent), Some((name, object.clone())));
+        }
+        assert_eq!(written_object(&json!({"kind": "ConfigMap"})), None);
+    }
+
+    #[test]
+    fn a_cluster_stands_as_was_said() {
+        let none = Standing::default();
+        let one = Standing {
+            pool: 1,
+            cordoned: true,
+            taint: Some(Effect::NoExecute),
+        };
+        assert!(same_standing(&json!({}), none));
+        assert!(!same_standing(&json!({}), one));
+        let said = standing_json(one);
+        assert!(same_standing(&said, one));
+        assert!(!same_standing(&said, none));
+    }
 }

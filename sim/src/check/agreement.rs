@@ -1,10 +1,12 @@
 //! After faults healed: every member holds exactly what the model says.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
 
 use roadstead_hub::member::Member;
 use roadstead_protocol::api::names::OWNER_LABEL;
-use roadstead_store::records::objects_prefix;
+use roadstead_store::Store;
+use roadstead_store::records::{LEDGER_PREFIX, LedgerEntry, LedgerState, decode, objects_prefix};
 use serde_json::Value;
 
 use crate::model::{KINDS, Kind, Model, Name};
@@ -13,11 +15,49 @@ use crate::world::{Site, World, lock};
 /// What one member holds of ours.
 pub type Held = BTreeMap<Name, Value>;
 
-/// Compares all members with the model.
+/// Compares all members with the model. How replicas are shared out depends on what was there when,
+/// until a user asks for it to be done afresh; only their sum is looked at.
 ///
 /// # Errors
 /// The first difference.
 pub fn agree(world: &World) -> Result<(), String> {
+    compare(world, Model::sum_fault)
+}
+
+/// As [`agree`], and nothing is on its way any more that may still change something on a member.
+///
+/// # Errors
+/// The first difference, or what is on its way.
+pub fn rest(world: &World) -> Result<(), String> {
+    let late = lock(&world.late).len();
+    match (late, world.under_way.load(Ordering::Relaxed)) {
+        (0, 0) => {}
+        (late, more) => return Err(format!("{late} and {more} requests are under way")),
+    }
+    let snapshot = lock(&world.hub.store).as_ref().map(Store::snapshot);
+    let snapshot = snapshot.ok_or("the hub is not up")?;
+    for entry in snapshot.range(LEDGER_PREFIX) {
+        let said = decode::<LedgerEntry>(entry).map(|entry| entry.state);
+        if said.is_ok_and(|state| state == LedgerState::Tombstone) {
+            return Err(format!("{} is still to go", entry.key.as_str()));
+        }
+    }
+    agree(world)
+}
+
+/// As [`agree`], after a user asked for replicas to be shared out afresh.
+///
+/// # Errors
+/// The first difference.
+pub fn shared_out(world: &World) -> Result<(), String> {
+    compare(world, Model::sum_fault)?;
+    compare(world, Model::shares_fault)
+}
+
+fn compare(
+    world: &World,
+    fault: impl Fn(&Model, &Name, &BTreeMap<&str, i64>) -> Option<String>,
+) -> Result<(), String> {
     let model = lock(&world.user).model.clone();
     let held: BTreeMap<&str, Held> = world
         .sites
@@ -40,7 +80,7 @@ pub fn agree(world: &World) -> Result<(), String> {
         if model.clusters(name).is_empty() {
             continue;
         }
-        if let Some(fault) = model.replicas_fault(name, &found) {
+        if let Some(fault) = fault(&model, name, &found) {
             return Err(fault);
         }
     }

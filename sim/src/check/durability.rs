@@ -2,9 +2,9 @@
 
 use roadstead_rest::Rest;
 
-use crate::work::read;
+use crate::work::{CLUSTERS, read};
 use crate::world::{World, lock};
-use crate::written::{object_path, policy_path, same_object};
+use crate::written::{object_path, policy_path, same_object, same_standing};
 
 /// Reads back everything that users were answered.
 pub async fn check(world: &World, rest: &Rest) {
@@ -17,6 +17,14 @@ pub async fn check(world: &World, rest: &Rest) {
                 "{} was acknowledged as {object:?}, now there is {shown}",
                 name.1
             );
+            world.checks.violation("acked is durable", &what);
+        }
+    }
+    for (cluster, standing) in &model.standing {
+        // One that was detached is not there.
+        let found = read(rest, &format!("{CLUSTERS}/{cluster}")).await;
+        if let Some(found) = found.filter(|found| !same_standing(found, *standing)) {
+            let what = format!("{cluster} was acknowledged as {standing:?}, now there is {found}");
             world.checks.violation("acked is durable", &what);
         }
     }

@@ -104,6 +104,14 @@ fn wanted(world: &World, site: &Site, name: &Name, found: Option<u64>) -> bool {
             .checks
             .violation("an agent sees only its own cluster", &what);
     }
+    if !user.histories().any(|acts| acts.allows(&at)) {
+        let what = format!(
+            "{} was applied on {}, which takes nothing new and never had it",
+            name.1, site.name
+        );
+        let checker = "nothing new where there is to be none";
+        world.checks.violation(checker, &what);
+    }
     let written = |v: u64| {
         user.histories()
             .any(|a| a.written.contains(&(name.clone(), v)))
@@ -128,6 +136,15 @@ fn order(world: &World, site: &Site, seen: &Seen) {
     let gone = !of(site).contains_key(&seen.name);
     let user = lock(&world.user);
     if (gone && user.acts.taken.contains_key(&at)) || gave(&user.acts, &seen.name, before) {
+        return;
+    }
+    // The agent may have had just that already from a hub that knew what is there.
+    let wrote = |acts: &Acts| {
+        let version = seen.version.map(|version| (seen.name.clone(), version));
+        version.is_some_and(|at| acts.written.contains(&at))
+    };
+    let mut former = user.former.iter();
+    if former.any(|acts| acts.knows(before.stamp) && wrote(acts)) {
         return;
     }
     drop(user);
