@@ -59,6 +59,12 @@ pub const BUGS: &[Bug] = &[
     bug("held-for-ever", "nothing is stuck"),
     // After 410 an agent watches no more.
     bug("expired-watch-ends", "agreement"),
+    // A cordoned cluster is given what is new.
+    bug("cordoned-takes", "nothing new where there is to be none"),
+    // Replicas are shared out by another rule than Webster's.
+    bug("other-divisors", "agreement"),
+    // Whoever labels or taints a cluster has to wait until something else happens.
+    bug("cluster-wakes-nothing", "agreement"),
     // A certificate is renewed neither in time nor after its end.
     bug("never-renewed", "agreement"),
 ];

@@ -201,8 +201,15 @@ impl Bid {
 
 impl Ord for Bid {
     fn cmp(&self, other: &Self) -> Ordering {
-        let mine = u128::from(self.claimant.weight) * (2 * u128::from(other.share) + 1);
-        let theirs = u128::from(other.claimant.weight) * (2 * u128::from(self.share) + 1);
+        let divisor = |share: u32| 2 * u128::from(share) + 1;
+        // By d'Hondt's method, which favours the large.
+        #[cfg(planted)]
+        let divisor = |share: u32| match roadstead_protocol::planted::is("other-divisors") {
+            true => u128::from(share) + 1,
+            false => divisor(share),
+        };
+        let mine = u128::from(self.claimant.weight) * divisor(other.share);
+        let theirs = u128::from(other.claimant.weight) * divisor(self.share);
         mine.cmp(&theirs)
             .then_with(|| self.had().cmp(&other.had()))
             .then_with(|| self.claimant.weight.cmp(&other.claimant.weight))

@@ -48,7 +48,10 @@ impl<'t> Gate<'t> {
         cluster: &Cluster,
     ) -> Result<(), (Refused, String)> {
         let plainly = |why: Refused| (why, why.text().to_owned());
-        if cluster.cordoned {
+        let cordoned = cluster.cordoned;
+        #[cfg(planted)]
+        let cordoned = cordoned && !roadstead_protocol::planted::is("cordoned-takes");
+        if cordoned {
             return Err(plainly(Refused::Cordoned));
         }
         if let Some(unmet) = reading.unmet(cluster) {
