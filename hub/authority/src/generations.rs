@@ -1,4 +1,4 @@
-//! Which of the agents' authorities signs, which is only announced, and which is kept for those who
+//! Which generation of an authority signs, which is only announced, and which is kept for those who
 //! slept through a change.
 //!
 //! Pure: generations and a moment give roles. A new authority is announced to agents, beside the one
@@ -33,7 +33,7 @@ pub(crate) struct Times {
 /// What each generation is for, by its place.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Roles {
-    /// Signs hubs and agents.
+    /// Signs servers and clients.
     pub(crate) signing: usize,
     /// Will sign: agents hear of it.
     pub(crate) next: Option<usize>,

@@ -10,7 +10,7 @@ use roadstead_protocol::host::{EndpointSecrets, Identity};
 use roadstead_store::{CommitError, Snapshot, Store, Txn};
 
 use crate::AuthorityError;
-use crate::generations::{ANNOUNCED, Times, is_due, roles};
+use crate::generations::{ANNOUNCED, Roles, Times, is_due, roles};
 use crate::stored::{
     GenerationRecord, HubRecord, NOTE_SECONDS, RECORD_VERSION, bytes, commit, damaged, identity,
     identity_of, note_time, read, record_of, write,
@@ -26,7 +26,7 @@ const ADMIN: &str = "admin";
 const HUB: &str = "hub";
 /// The administrator's certificate is renewed at a start when it ends sooner than this, in seconds.
 const ADMIN_RENEWAL_SECONDS: i64 = 90 * 24 * 3600;
-/// Most generations of the agents' authority.
+/// Most generations of an authority.
 const GENERATIONS_MAX: usize = 64;
 /// Attempts to load or make the records before giving up.
 const ATTEMPTS_MAX: usize = 3;
@@ -37,24 +37,62 @@ pub(crate) struct Keys {
     pub(crate) endpoint: EndpointSecrets,
     /// The generations of the agents' authority, oldest first; never empty.
     pub(crate) agents: Vec<Generation>,
-    pub(crate) rest: Identity,
+    /// Those of the REST port's, likewise.
+    pub(crate) rest: Vec<Generation>,
     pub(crate) admin: Identity,
 }
 
-/// One generation of the agents' authority.
+/// One of the two authorities.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Realm {
+    /// That of agents and the hub's QUIC port.
+    Agents,
+    /// That of the REST port and its users.
+    Api,
+}
+
+impl Realm {
+    /// What its records are called.
+    fn base(self) -> &'static str {
+        match self {
+            Self::Agents => AGENTS,
+            Self::Api => REST,
+        }
+    }
+
+    /// What its certificates are called, for people.
+    fn words(self) -> &'static str {
+        match self {
+            Self::Agents => "Roadstead agents",
+            Self::Api => "Roadstead API",
+        }
+    }
+}
+
+/// One generation of an authority.
 #[derive(Clone)]
 pub(crate) struct Generation {
     pub(crate) identity: Identity,
     pub(crate) times: Times,
 }
 
-/// When a new generation of the agents' authority begins to sign.
+/// When a new generation of an authority begins to sign.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Begins {
     /// It was announced for as long as agents need to hear of it.
     Announced,
-    /// At once: agents that have not heard of it renew by the one before.
+    /// At once: agents that have not heard of it renew by the one before, and whoever has an older
+    /// kubeconfig needs a new one.
     Now,
+}
+
+/// What each of the generations is for at `now`.
+pub(crate) fn roles_of(generations: &[Generation], now: Timestamp) -> Roles {
+    roles(&times(generations), now)
+}
+
+fn times(generations: &[Generation]) -> Vec<Times> {
+    generations.iter().map(|g| g.times).collect()
 }
 
 impl Keys {
@@ -73,19 +111,34 @@ impl Keys {
         Err(AuthorityError::Write(last))
     }
 
-    /// Makes a new generation of the agents' authority, unless one is announced already: that one
-    /// then begins as `begins` says, if that is sooner.
+    /// The generations of an authority, oldest first.
+    pub(crate) fn of(&self, realm: Realm) -> &[Generation] {
+        match realm {
+            Realm::Agents => &self.agents,
+            Realm::Api => &self.rest,
+        }
+    }
+
+    fn of_mut(&mut self, realm: Realm) -> &mut Vec<Generation> {
+        match realm {
+            Realm::Agents => &mut self.agents,
+            Realm::Api => &mut self.rest,
+        }
+    }
+
+    /// Makes a new generation of an authority, unless one is announced already: that one then begins
+    /// as `begins` says, if that is sooner.
     pub(crate) async fn rotate(
         store: &Store,
         env: &Env,
-        begins: Begins,
+        (realm, begins): (Realm, Begins),
     ) -> Result<Self, AuthorityError> {
         let mut last = CommitError::Closed;
         for _ in 0..ATTEMPTS_MAX {
             let snapshot = store.snapshot();
             let mut txn = Txn::new();
             let mut keys = Self::complete(&snapshot, env, &mut txn)?;
-            keys.succeed(&snapshot, env, begins, &mut txn)?;
+            keys.succeed(&snapshot, env, (realm, begins), &mut txn)?;
             match commit(store, txn).await? {
                 Ok(()) => return Ok(keys),
                 Err(conflict) => last = conflict,
@@ -98,7 +151,7 @@ impl Keys {
         &mut self,
         snapshot: &Snapshot,
         env: &Env,
-        begins: Begins,
+        (realm, begins): (Realm, Begins),
         txn: &mut Txn,
     ) -> Result<(), AuthorityError> {
         let now = env.clock.now();
@@ -109,28 +162,28 @@ impl Keys {
                 now.checked_add(wait).map_err(|_| TlsError::Moment(now))?
             }
         };
-        let place = self.agents.len();
-        let times: Vec<Times> = self.agents.iter().map(|g| g.times).collect();
-        if roles(&times, now).next.is_some() {
-            let Some(announced) = self.agents.last_mut() else {
+        let short = short(&self.hub_id);
+        let generations = self.of_mut(realm);
+        let place = generations.len();
+        if roles_of(generations, now).next.is_some() {
+            let Some(announced) = generations.last_mut() else {
                 return Ok(());
             };
             if from < announced.times.signs_from {
                 announced.times.signs_from = from;
                 let record = generation_record(env, &announced.identity, from)?;
-                write(txn, Some(snapshot), &generation_name(place), &record)?;
+                write(txn, Some(snapshot), &generation_name(realm, place), &record)?;
             }
             return Ok(());
         }
         if place >= GENERATIONS_MAX {
             return Err(AuthorityError::Generations);
         }
-        let short = short(&self.hub_id);
-        let identity =
-            tls::make_authority(env, &format!("Roadstead agents {short} {}", place + 1))?;
+        let name = format!("{} {short} {}", realm.words(), place + 1);
+        let identity = tls::make_authority(env, &name)?;
         let record = generation_record(env, &identity, from)?;
-        write(txn, None, &generation_name(place + 1), &record)?;
-        self.agents.push(generation(identity, from)?);
+        write(txn, None, &generation_name(realm, place + 1), &record)?;
+        generations.push(generation(realm, identity, from)?);
         Ok(())
     }
 
@@ -161,20 +214,9 @@ impl Keys {
             }
         };
         let short = short(&hub_id);
-        let agents = generations(snapshot, env, txn, &format!("Roadstead agents {short}"))?;
-        let rest = authority(snapshot, env, txn, REST, &format!("Roadstead API {short}"))?;
-        let admin = match identity(snapshot, ADMIN)? {
-            Some(admin) if !is_ending(env, &admin)? => admin,
-            Some(_) | None => {
-                let profile = Profile::User {
-                    name: "admin".to_owned(),
-                    group: "system:masters".to_owned(),
-                };
-                let admin = tls::sign(env, &rest, &profile)?;
-                write(txn, Some(snapshot), ADMIN, &record_of(env, &admin)?)?;
-                admin
-            }
-        };
+        let agents = generations(snapshot, env, txn, (Realm::Agents, &short))?;
+        let rest = generations(snapshot, env, txn, (Realm::Api, &short))?;
+        let admin = administrator(snapshot, env, txn, &rest)?;
         let mut keys = Self {
             hub_id,
             endpoint,
@@ -182,12 +224,38 @@ impl Keys {
             rest,
             admin,
         };
-        let times: Vec<Times> = keys.agents.iter().map(|g| g.times).collect();
-        if is_due(&times, env.clock.now()) {
-            keys.succeed(snapshot, env, Begins::Announced, txn)?;
+        for realm in [Realm::Agents, Realm::Api] {
+            if is_due(&times(keys.of(realm)), env.clock.now()) {
+                keys.succeed(snapshot, env, (realm, Begins::Announced), txn)?;
+            }
         }
         Ok(keys)
     }
+}
+
+/// The administrator's certificate: a new one where it ends soon, or another generation signs by now.
+fn administrator(
+    snapshot: &Snapshot,
+    env: &Env,
+    txn: &mut Txn,
+    rest: &[Generation],
+) -> Result<Identity, AuthorityError> {
+    let signing = roles_of(rest, env.clock.now()).signing;
+    let signer = rest.get(signing).map(|g| &g.identity);
+    let signer = signer.ok_or_else(|| damaged(REST, "there is no authority"))?;
+    if let Some(admin) = identity(snapshot, ADMIN)?
+        && !is_ending(env, &admin)?
+        && admin.chain.last() == signer.chain.last()
+    {
+        return Ok(admin);
+    }
+    let profile = Profile::User {
+        name: "admin".to_owned(),
+        group: "system:masters".to_owned(),
+    };
+    let admin = tls::sign(env, signer, &profile)?;
+    write(txn, Some(snapshot), ADMIN, &record_of(env, &admin)?)?;
+    Ok(admin)
 }
 
 /// What tells a hub's authorities from others', for people.
@@ -196,38 +264,43 @@ fn short(hub_id: &str) -> String {
 }
 
 /// The name of a generation's record, counted from 1.
-fn generation_name(number: usize) -> String {
+fn generation_name(realm: Realm, number: usize) -> String {
     match number {
-        0 | 1 => AGENTS.to_owned(),
-        _ => format!("{AGENTS}-{number}"),
+        0 | 1 => realm.base().to_owned(),
+        _ => format!("{}-{number}", realm.base()),
     }
 }
 
-/// All generations of the agents' authority; the first is made where there is none.
+/// All generations of an authority; the first is made where there is none.
 fn generations(
     snapshot: &Snapshot,
     env: &Env,
     txn: &mut Txn,
-    common_name: &str,
+    (realm, short): (Realm, &str),
 ) -> Result<Vec<Generation>, AuthorityError> {
-    let first = authority(snapshot, env, txn, AGENTS, common_name)?;
-    let mut found = vec![generation(first, Timestamp::MIN)?];
+    let name = format!("{} {short}", realm.words());
+    let first = authority(snapshot, env, txn, realm.base(), &name)?;
+    let mut found = vec![generation(realm, first, Timestamp::MIN)?];
     for number in 2..=GENERATIONS_MAX {
-        let name = generation_name(number);
+        let name = generation_name(realm, number);
         let Some(record) = read::<GenerationRecord>(snapshot, &name)? else {
             break;
         };
         let from = record.signs_from.unwrap_or(record.authority.created_at);
         let identity = identity_of(&name, &record.authority)?;
-        let made = generation(identity, from).map_err(|e| damaged(&name, &e.to_string()))?;
+        let made = generation(realm, identity, from).map_err(|e| damaged(&name, &e.to_string()))?;
         found.push(made);
     }
     Ok(found)
 }
 
-fn generation(identity: Identity, signs_from: Timestamp) -> Result<Generation, AuthorityError> {
+fn generation(
+    realm: Realm,
+    identity: Identity,
+    signs_from: Timestamp,
+) -> Result<Generation, AuthorityError> {
     let root = identity.chain.last();
-    let root = root.ok_or_else(|| damaged(AGENTS, "there is no certificate"))?;
+    let root = root.ok_or_else(|| damaged(realm.base(), "there is no certificate"))?;
     let times = Times {
         signs_from,
         ends: tls::not_after(root)?,

@@ -1,10 +1,11 @@
 //! The hub's authorities: who an agent is, who an administrator is, and which join tokens are good.
 //!
 //! Two certificate authorities that never sign for each other: one for agents and the hub's QUIC
-//! port, one for the REST port and its users. Their keys live in the hub's store under `/authority`
-//! and are made once; the agents' authority has a successor in time, or when somebody asks for one. Join tokens are redeemed in one transaction, so that of two agents with one
-//! token one gets in. Deliberately absent: who may do what (that is `rest`'s), and any network.
+//! port, one for the REST port and its users. Their keys live in the hub's store under `/authority`;
+//! each has a successor in time, or when somebody asks for one. Join tokens are redeemed in one
+//! transaction, so that of two agents with one token one gets in. Deliberately absent: who may do what (that is `rest`'s), and any network.
 
+mod api;
 mod detached;
 mod generations;
 mod keys;
@@ -31,8 +32,8 @@ pub use generations::{ANNOUNCED, ROLLOVER_BEFORE};
 pub use registrar::HubRegistrar;
 pub use tokens::{Issue, TOKEN_LIFE_DEFAULT, TOKEN_LIFE_MAX, TOKEN_LIFE_MIN};
 
-use generations::{Roles, Times};
-use keys::{Begins, Keys};
+use generations::Roles;
+use keys::{Begins, Keys, Realm, roles_of};
 
 /// Why the authorities cannot be loaded, or a token not be issued.
 #[derive(Debug, thiserror::Error)]
@@ -74,11 +75,6 @@ pub enum AuthorityError {
     },
 }
 
-/// What an administrator's token begins with, so that people and scanners know it.
-const TOKEN_PREFIX: &str = "rsa1.";
-/// What the token is derived for; it must never change.
-const TOKEN_CONTEXT: &str = "roadstead.dev 2026-11-21 administrator's bearer token";
-
 /// The hub's authorities, loaded. Cheap to clone.
 #[derive(Clone)]
 pub struct Authority {
@@ -91,7 +87,7 @@ pub struct Authority {
     changes: Arc<watch::Sender<u64>>,
 }
 
-/// How the agents' authority stands.
+/// How an authority stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Standing {
     /// Which generation signs, counted from 1.
@@ -127,8 +123,8 @@ impl Authority {
         })
     }
 
-    /// Does what is due: a successor of the agents' authority two years before its end, a new
-    /// certificate for the administrator. Writes nothing where nothing is due. Call it every
+    /// Does what is due: a successor of an authority two years before its end, a new certificate for
+    /// the administrator. Writes nothing where nothing is due. Call it every
     /// [`Self::SERVER_RENEWAL`].
     pub async fn tend(&self) -> Result<(), AuthorityError> {
         let keys = Keys::load_or_create(&self.store, &self.env).await?;
@@ -141,6 +137,7 @@ impl Authority {
     /// certificates by the one before. One that is announced already is not made twice.
     pub async fn rotate(&self, now: bool) -> Result<Standing, AuthorityError> {
         let begins = if now { Begins::Now } else { Begins::Announced };
+        let begins = (Realm::Agents, begins);
         let keys = Keys::rotate(&self.store, &self.env, begins).await?;
         self.take_up(keys);
         Ok(self.standing())
@@ -148,8 +145,12 @@ impl Authority {
 
     /// How the agents' authority stands.
     pub fn standing(&self) -> Standing {
-        let (keys, roles) = self.present();
-        let times = |place: usize| keys.agents.get(place).map(|g| g.times);
+        self.standing_of(Realm::Agents)
+    }
+
+    fn standing_of(&self, realm: Realm) -> Standing {
+        let (keys, roles) = self.present_of(realm);
+        let times = |place: usize| keys.of(realm).get(place).map(|g| g.times);
         Standing {
             generation: roles.signing + 1,
             ends: times(roles.signing).map_or(Timestamp::MIN, |t| t.ends),
@@ -159,7 +160,10 @@ impl Authority {
     }
 
     fn take_up(&self, keys: Keys) {
-        let times = |keys: &Keys| keys.agents.iter().map(|g| g.times).collect::<Vec<_>>();
+        let times = |keys: &Keys| {
+            let all = keys.agents.iter().chain(&keys.rest);
+            all.map(|g| g.times).collect::<Vec<_>>()
+        };
         let fresh = times(&keys);
         let before = {
             let mut held = self.keys.write().unwrap_or_else(PoisonError::into_inner);
@@ -170,7 +174,7 @@ impl Authority {
         }
     }
 
-    /// Says when the agents' authorities changed: make new server settings then.
+    /// Says when the authorities changed: make new server settings then.
     pub fn changes(&self) -> watch::Receiver<u64> {
         self.changes.subscribe()
     }
@@ -224,9 +228,12 @@ impl Authority {
 
     /// The keys, and which generation of the agents' authority is for what at this moment.
     fn present(&self) -> (Arc<Keys>, Roles) {
+        self.present_of(Realm::Agents)
+    }
+
+    fn present_of(&self, realm: Realm) -> (Arc<Keys>, Roles) {
         let keys = self.held();
-        let times: Vec<Times> = keys.agents.iter().map(|g| g.times).collect();
-        let roles = generations::roles(&times, self.env.clock.now());
+        let roles = roles_of(keys.of(realm), self.env.clock.now());
         (keys, roles)
     }
 
@@ -284,72 +291,8 @@ impl Authority {
         Crypto::new(Arc::clone(&crypto.provider), &self.env)
     }
 
-    /// TLS settings of the REST port, with a server certificate made now for loopback and `names`
-    /// (host names and IP addresses). Users' certificates are asked for, not demanded.
-    pub fn rest_server(
-        &self,
-        crypto: &Crypto,
-        names: &[String],
-    ) -> Result<rustls::ServerConfig, AuthorityError> {
-        let mut all: Vec<String> = ["localhost", "127.0.0.1", "::1"].map(String::from).to_vec();
-        all.extend(
-            names
-                .iter()
-                .filter(|name| !all.contains(name))
-                .cloned()
-                .collect::<Vec<_>>(),
-        );
-        let rest = &self.held().rest;
-        let identity = tls::sign(&self.env, rest, &Profile::Rest { names: all })?;
-        Ok(tls::rest_server(
-            &self.floored(crypto),
-            &identity,
-            &rest.chain,
-        )?)
-    }
-
     /// How often to make new server settings, which also renews their certificates.
     pub const SERVER_RENEWAL: std::time::Duration = std::time::Duration::from_secs(3600);
-
-    /// The administrator's bearer token, for clients that have no use for a certificate. It stays the
-    /// same for as long as the REST port's authority does, and tells nothing about its key.
-    pub fn admin_token(&self) -> String {
-        let secret = blake3::derive_key(TOKEN_CONTEXT, self.held().rest.key.as_bytes());
-        format!("{TOKEN_PREFIX}{}", hex::encode(secret))
-    }
-
-    /// Whether `token` is the administrator's; compared in constant time.
-    pub fn is_admin_token(&self, token: &str) -> bool {
-        blake3::hash(token.as_bytes()) == blake3::hash(self.admin_token().as_bytes())
-    }
-
-    /// The user and groups that a client certificate of the REST port names (common name and
-    /// organisations). rustls has verified it already.
-    pub fn rest_user(
-        certificate: &CertificateDer<'_>,
-    ) -> Result<(String, Vec<String>), AuthorityError> {
-        Ok(tls::user(certificate)?)
-    }
-
-    /// The authority of the REST port, as PEM text.
-    pub fn rest_authority_pem(&self) -> String {
-        tls::certificates_to_pem(&self.held().rest.chain)
-    }
-
-    /// A certificate and key for a user of the REST port.
-    pub fn rest_identity(&self, user: &str, group: &str) -> Result<Identity, AuthorityError> {
-        let profile = Profile::User {
-            name: user.to_owned(),
-            group: group.to_owned(),
-        };
-        Ok(tls::sign(&self.env, &self.held().rest, &profile)?)
-    }
-
-    /// A kubeconfig for the administrator of this hub at `server` (an `https://` URL). Holds the
-    /// administrator's key: write it with mode 0600.
-    pub fn admin_kubeconfig(&self, server: &str) -> Result<String, AuthorityError> {
-        kubeconfig::text(server, &self.rest_authority_pem(), &self.held().admin)
-    }
 
     /// Who decides about enrolments; `addresses` is where agents find this hub.
     pub fn registrar(&self, addresses: Vec<String>) -> HubRegistrar {

@@ -12,6 +12,7 @@ use rustls_pki_types::ServerName;
 use super::*;
 
 mod ahead;
+mod api;
 mod years;
 
 async fn store(env: &Env) -> Store {
