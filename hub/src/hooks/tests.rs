@@ -4,6 +4,7 @@ mod held;
 mod keeping;
 mod overriding;
 mod reconciling;
+mod selecting;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
