@@ -274,18 +274,25 @@ fn path(world: &World, former: &Former) -> (String, String) {
 }
 
 fn summarize(refused: &[(&Cluster, Refused)]) -> Vec<Refusal> {
-    let mut by_reason: BTreeMap<Refused, Vec<String>> = BTreeMap::new();
+    let mut by_reason: BTreeMap<Refused, Vec<&Cluster>> = BTreeMap::new();
     for (cluster, why) in refused {
-        by_reason.entry(*why).or_default().push(cluster.path());
+        by_reason.entry(*why).or_default().push(cluster);
     }
-    let refusal = |(why, mut clusters): (Refused, Vec<String>)| {
+    let refusal = |(why, mut clusters): (Refused, Vec<&Cluster>)| {
         let count = u32::try_from(clusters.len()).unwrap_or(u32::MAX);
-        clusters.sort();
-        clusters.truncate(SAMPLES_MAX);
+        let order = |a: &&Cluster, b: &&Cluster| {
+            (&a.namespace, &a.name).cmp(&(&b.namespace, &b.name))
+        };
+        // Of many, only the first few are ever put in order.
+        if clusters.len() > SAMPLES_MAX {
+            clusters.select_nth_unstable_by(SAMPLES_MAX, order);
+            clusters.truncate(SAMPLES_MAX);
+        }
+        clusters.sort_by(order);
         Refusal {
             reason: why.reason().to_owned(),
             count,
-            samples: clusters,
+            samples: clusters.into_iter().map(Cluster::path).collect(),
         }
     };
     by_reason.into_iter().map(refusal).collect()

@@ -14,6 +14,7 @@ mod idle;
 mod latency;
 mod light;
 mod memory;
+mod plan;
 mod reads;
 mod restart;
 mod restore;
@@ -72,6 +73,8 @@ enum Part {
     Restart,
     /// Reading from the hub and from a kube-apiserver
     Reads,
+    /// How fast decisions are made
+    Plan,
     /// How fast the simulation is
     Simulation,
 }
@@ -140,6 +143,9 @@ async fn measure(options: &Options) -> Result<Table> {
     }
     if options.wants(Part::Reads) {
         reads::measure(&mut table).await?;
+    }
+    if options.wants(Part::Plan) {
+        plan::measure(&mut table)?;
     }
     if options.wants(Part::Simulation) {
         simulation::measure(&mut table)?;
