@@ -10,6 +10,11 @@ use crate::config::Config;
 use crate::store::file::Folder;
 use crate::{Options, Parts, run};
 
+/// Threads for what blocks: the disk, and names that are resolved. The allocator keeps an arena for
+/// each, which costs more than the agent gains by waiting for its disk in more places; names that
+/// nobody answers for take two of them at a time, one for the hub and one for the member.
+const BLOCKING_MAX: usize = 4;
+
 /// Runs an agent until it is asked to end.
 ///
 /// # Errors
@@ -24,6 +29,7 @@ pub fn start(config: &Config) -> anyhow::Result<()> {
     // Somebody before us may have set it, to the same: there is but one in this program.
     drop(provider.clone().install_default());
     let runtime = tokio::runtime::Builder::new_current_thread()
+        .max_blocking_threads(BLOCKING_MAX)
         .enable_all()
         .build()?;
     runtime.block_on(async {
