@@ -13,6 +13,7 @@ mod manifests;
 mod refused;
 mod removal;
 mod seed;
+mod shop;
 
 use std::time::Duration;
 
@@ -91,6 +92,10 @@ async fn phases(fleet: &mut Fleet) -> Result<()> {
     seed::overridden(fleet).await?;
     seed::another_namespace(fleet).await?;
     drift::put_right(fleet).await?;
+    shop::overridden_with_all_that_it_needs(fleet).await?;
+    shop::left_to_who_scales_it(fleet).await?;
+    shop::reported_only(fleet).await?;
+    shop::stays(fleet).await?;
     foreign::left_alone_then_taken(fleet).await?;
     fields::reported_and_taken_back(fleet).await?;
     refused::invalid(fleet).await?;
