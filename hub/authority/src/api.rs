@@ -27,8 +27,11 @@ impl Authority {
     /// Where the store cannot be written, or there are too many generations.
     pub async fn rotate_api(&self, now: bool) -> Result<Standing, AuthorityError> {
         let begins = if now { Begins::Now } else { Begins::Announced };
-        let keys = Keys::rotate(&self.store, &self.env, (Realm::Api, begins)).await?;
-        self.take_up(keys);
+        {
+            let _turn = self.turn.lock().await;
+            let keys = Keys::rotate(&self.store, &self.env, (Realm::Api, begins)).await?;
+            self.take_up(keys);
+        }
         // The administrator's certificate follows the one that signs.
         self.tend().await?;
         Ok(self.api_standing())

@@ -25,7 +25,7 @@ use roadstead_protocol::host::tls::{self, Crypto, Profile, TlsError};
 use roadstead_protocol::host::{EndpointSecrets, Identity, Pin};
 use roadstead_store::{CommitError, Store};
 use rustls_pki_types::CertificateDer;
-use tokio::sync::watch;
+use tokio::sync::{Mutex, watch};
 
 pub use detached::{is_detached, superseded};
 pub use generations::{ANNOUNCED, ROLLOVER_BEFORE};
@@ -85,6 +85,8 @@ pub struct Authority {
     endpoint: Arc<EndpointSecrets>,
     keys: Arc<RwLock<Arc<Keys>>>,
     changes: Arc<watch::Sender<u64>>,
+    /// Held while keys are read or made and taken up, so that older ones never take the place of newer.
+    turn: Arc<Mutex<()>>,
 }
 
 /// How an authority stands.
@@ -120,6 +122,7 @@ impl Authority {
             endpoint: Arc::new(keys.endpoint.clone()),
             keys: Arc::new(RwLock::new(Arc::new(keys))),
             changes: Arc::new(watch::channel(0).0),
+            turn: Arc::default(),
         })
     }
 
@@ -127,6 +130,7 @@ impl Authority {
     /// the administrator. Writes nothing where nothing is due. Call it every
     /// [`Self::SERVER_RENEWAL`].
     pub async fn tend(&self) -> Result<(), AuthorityError> {
+        let _turn = self.turn.lock().await;
         let keys = Keys::load_or_create(&self.store, &self.env).await?;
         self.take_up(keys);
         Ok(())
@@ -138,6 +142,7 @@ impl Authority {
     pub async fn rotate(&self, now: bool) -> Result<Standing, AuthorityError> {
         let begins = if now { Begins::Now } else { Begins::Announced };
         let begins = (Realm::Agents, begins);
+        let _turn = self.turn.lock().await;
         let keys = Keys::rotate(&self.store, &self.env, begins).await?;
         self.take_up(keys);
         Ok(self.standing())
