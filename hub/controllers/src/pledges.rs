@@ -26,7 +26,6 @@ use crate::{decision, objects, world};
 pub(crate) struct Pledges(Mutex<BTreeMap<Key, Read>>);
 
 /// What one decision promises, and the revisions of it and of its template from which that was read.
-#[derive(Clone)]
 struct Read {
     at: (Revision, Option<Revision>),
     template: Option<Key>,
@@ -46,24 +45,23 @@ impl Pledges {
             return Ok(Vec::new());
         }
         let own = decision::decision_key(item)?;
-        let known = self.0.lock().map(|known| known.clone());
-        let known = known.unwrap_or_else(|poisoned| poisoned.into_inner().clone());
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let mut read = BTreeMap::new();
         for entry in snapshot.range(&objects_prefix(OWN_GROUP, DECISIONS)) {
             let revision = |key: &Option<Key>| {
                 let key = key.as_ref()?;
                 snapshot.get(key.as_str()).map(|entry| entry.revision)
             };
-            let same = |read: &&Read| read.at == (entry.revision, revision(&read.template));
-            let one = match known.get(&entry.key).filter(same) {
-                Some(read) => read.clone(),
+            let same = |read: &Read| read.at == (entry.revision, revision(&read.template));
+            let one = match known.remove(&entry.key).filter(same) {
+                Some(read) => read,
                 None => one(snapshot, registry, entry)?,
             };
             read.insert(entry.key.clone(), one);
         }
         let others = read.iter().filter(|(key, _)| **key != own);
         let pledges = others.flat_map(|(_, one)| one.pledges.clone()).collect();
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = read;
+        *known = read;
         Ok(pledges)
     }
 }
