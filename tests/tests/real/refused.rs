@@ -3,6 +3,7 @@
 use anyhow::{Result, ensure};
 use roadstead_tests::api::text;
 use roadstead_tests::fleet::Fleet;
+use serde_json::Value;
 
 use crate::manifests::{config_map, config_map_path, policy};
 use crate::{Clock, DR, EDGE};
@@ -88,14 +89,16 @@ pub(crate) async fn kind_not_served(fleet: &mut Fleet) -> Result<()> {
     let path = "/apis/policy/v1/namespaces/default/poddisruptionbudgets/budget";
     let site = fleet.site(DR)?;
     site.until(path, "it is there", |o| o.is_some()).await?;
-    let decision = ("default", "poddisruptionbudget.policy.budget");
-    let said = fleet
-        .until_decision(decision, EDGE, |c| text(c, "/state") == "Failed")
-        .await?;
-    ensure!(
-        text(&said, "/message").contains("CustomResourceDefinition"),
-        "{said}"
-    );
+    // Where it is not served it is not given.
+    let decision = "/apis/roadstead.dev/v1alpha1/namespaces/default/decisions";
+    let decision = format!("{decision}/poddisruptionbudget.policy.budget");
+    let said = fleet.api.get(&decision).await?.ok()?;
+    let refused = said.pointer("/spec/refused").and_then(Value::as_array);
+    let missing = refused.into_iter().flatten().find(|r| {
+        let edge = Value::from(format!("default/{EDGE}"));
+        text(r, "/reason") == "ApiMissing" && r.pointer("/samples/0") == Some(&edge)
+    });
+    ensure!(missing.is_some(), "{said}");
     fleet
         .kubectl
         .run("delete poddisruptionbudget budget --wait=false")?;
