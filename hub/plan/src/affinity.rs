@@ -164,7 +164,7 @@ impl Refused {
             }
             Self::NotInFleet => "it is in none of the policy's fleets",
             Self::Tainted => "it has a taint that the policy's clusterTolerations do not tolerate",
-            Self::Cordoned => "it is cordoned: nothing new goes there",
+            Self::Cordoned => "it is cordoned",
             Self::FactsDiffer => {
                 "its Kubernetes version or its API groups do not match the policy's fieldSelector"
             }

@@ -306,7 +306,9 @@ impl<'a, 't> Chooser<'a, 't> {
     /// Keeps of who is wanted as many groups as the constraints allow, and lays the floor.
     fn spread(&self, intent: &mut Intent<'a>) {
         let spreads = &self.policy.selecting.spread;
-        if spreads.is_empty() || intent.targets.is_empty() {
+        // Where nobody may get anything, that is what is to be said.
+        let takes = |w: &Wanted<'a>| w.open || w.has;
+        if spreads.is_empty() || !intent.targets.iter().any(takes) {
             return;
         }
         let spreading = self.spreads(&intent.targets);

@@ -264,10 +264,13 @@ impl std::fmt::Display for Finding {
                 };
                 write!(f, "{chosen} ({})", samples.join("; "))
             }
-            Self::SpreadUnmet { by, wanted, found } => write!(
-                f,
-                "it wants at least {wanted} groups by {by}, and there can be {found}"
-            ),
+            Self::SpreadUnmet { by, wanted, found } => {
+                let groups = if *wanted == 1 { "group" } else { "groups" };
+                write!(
+                    f,
+                    "it wants at least {wanted} {groups} by {by}, and there can be {found}"
+                )
+            }
             Self::ZeroWeights => f.write_str("no chosen cluster has a weight above 0"),
             Self::BadReplicas(path) => write!(f, "{path} is not a number of replicas"),
             Self::Unplaced { replicas, why } => {

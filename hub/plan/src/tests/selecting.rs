@@ -43,7 +43,7 @@ fn a_cordoned_cluster_gets_nothing_new_and_loses_nothing() {
     let said = alone.place().findings.pop().unwrap().to_string();
     assert_eq!(
         said,
-        "the cluster that it chooses takes nothing new (default/b: it is cordoned: nothing new goes there)"
+        "the cluster that it chooses takes nothing new (default/b: it is cordoned)"
     );
 }
 
@@ -382,7 +382,7 @@ fn why_says_what_keeps_more_away_from_who_has_it() {
         [
             "the policy takes all clusters that it may name; weight 1 makes 3 replicas",
             "the policy takes all clusters that it may name; weight 1 makes 3 replicas; \
-             no more goes there: it is cordoned: nothing new goes there",
+             no more goes there: it is cordoned",
             "its taint x=y:NoSchedule is not tolerated",
         ]
     );

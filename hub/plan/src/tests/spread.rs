@@ -217,3 +217,14 @@ fn the_floor_is_laid_before_the_division() {
         "it wants at least 2 groups by region, and there can be 1"
     );
 }
+
+#[test]
+fn where_nobody_takes_anything_that_is_what_is_said() {
+    let one = "spreadConstraints: [{spreadByField: cluster, maxGroups: 1}]";
+    check(
+        &case(&["a cordoned", "b silent"], one),
+        "refused 1: Cordoned (default/a)
+         refused 1: NotReady (default/b)
+         ! NothingOpen",
+    );
+}
