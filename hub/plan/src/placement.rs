@@ -280,9 +280,8 @@ fn summarize(refused: &[(&Cluster, Refused)]) -> Vec<Refusal> {
     }
     let refusal = |(why, mut clusters): (Refused, Vec<&Cluster>)| {
         let count = u32::try_from(clusters.len()).unwrap_or(u32::MAX);
-        let order = |a: &&Cluster, b: &&Cluster| {
-            (&a.namespace, &a.name).cmp(&(&b.namespace, &b.name))
-        };
+        let order =
+            |a: &&Cluster, b: &&Cluster| (&a.namespace, &a.name).cmp(&(&b.namespace, &b.name));
         // Of many, only the first few are ever put in order.
         if clusters.len() > SAMPLES_MAX {
             clusters.select_nth_unstable_by(SAMPLES_MAX, order);
