@@ -42,16 +42,20 @@ pub(crate) fn renewed(
     if let Some(kubeconfig) = &kubeconfig {
         kubeconfig.write(&authority)?;
     }
+    // What the file says, but for where the hub is.
+    let mut written = authority.admin_kubeconfig("")?;
     let (made, settings) = watch::channel(Arc::new(first));
+    let mut changes = authority.changes();
     tokio::spawn(async move {
         loop {
             tokio::select! {
                 biased;
                 _ = stop.wait_for(|stopped| *stopped) => return,
+                Ok(()) = changes.changed() => {}
                 () = tokio::time::sleep(Authority::SERVER_RENEWAL) => {}
             }
-            if let Err(error) = renew(&authority, &crypto, &names, kubeconfig.as_ref(), &made).await
-            {
+            let file = (kubeconfig.as_ref(), &mut written);
+            if let Err(error) = renew(&authority, &crypto, &names, file, &made).await {
                 tracing::error!(
                     error = format!("{error:#}"),
                     "the API's certificate could not be renewed; it will be tried again"
@@ -66,16 +70,17 @@ async fn renew(
     authority: &Authority,
     crypto: &Crypto,
     names: &[String],
-    kubeconfig: Option<&Kubeconfig>,
+    (kubeconfig, written): (Option<&Kubeconfig>, &mut String),
     made: &watch::Sender<Arc<rustls::ServerConfig>>,
 ) -> Result<()> {
-    let before = authority.admin_kubeconfig("")?;
     authority.tend().await?;
     made.send_replace(Arc::new(authority.rest_server(crypto, names)?));
+    let now = authority.admin_kubeconfig("")?;
     if let Some(kubeconfig) = kubeconfig
-        && authority.admin_kubeconfig("")? != before
+        && now != *written
     {
         kubeconfig.write(authority)?;
+        *written = now;
     }
     Ok(())
 }

@@ -301,6 +301,9 @@ pub struct Detach {
 /// `roadstead rotate-authority`.
 #[derive(Debug, Args)]
 pub struct RotateAuthority {
+    /// The authority of the API and its users, and not that of the agents
+    #[arg(long)]
+    pub api: bool,
     /// Only show how the authority stands
     #[arg(long, conflicts_with = "now")]
     pub show: bool,

@@ -1,7 +1,8 @@
-//! `/roadstead.dev/authority`: how the agents' authority stands, and giving it a successor.
+//! `/roadstead.dev/authority`: how the authorities stand, and giving one a successor.
 //!
-//! For administrators only. `GET` shows it; `POST` to `rotate` or `rotate-now` beneath it makes a
-//! successor. What a successor means for agents is the authority's to say.
+//! For administrators only. `GET` shows them; `POST` to `rotate` or `rotate-now` beneath it makes a
+//! successor of the agents' authority, and beneath `api` of the REST port's. What a successor means is
+//! the authority's to say.
 
 use http::{HeaderValue, Method, Response, header};
 use roadstead_authority::{Authority, Standing};
@@ -15,15 +16,24 @@ pub(crate) const PATH: &str = "/roadstead.dev/authority";
 
 type Answer = BoxFuture<Result<Response<RestBody>, Status>>;
 
-/// Answers a request about the agents' authority; `None` for any other path.
+/// What is asked for: of the REST port's authority (or the agents'), and whether at once.
+struct Rotation {
+    api: bool,
+    now: bool,
+}
+
+/// Answers a request about an authority; `None` for any other path.
 pub(crate) fn page(authority: &Authority, page: &Page<'_>) -> Option<Answer> {
-    let now = match page.path.strip_prefix(PATH)? {
+    let rotation = |api, now| Some(Rotation { api, now });
+    let rotation = match page.path.strip_prefix(PATH)? {
         "" => None,
-        "/rotate" => Some(false),
-        "/rotate-now" => Some(true),
+        "/rotate" => rotation(false, false),
+        "/rotate-now" => rotation(false, true),
+        "/api/rotate" => rotation(true, false),
+        "/api/rotate-now" => rotation(true, true),
         _ => return None,
     };
-    let method = if now.is_some() {
+    let method = if rotation.is_some() {
         Method::POST
     } else {
         Method::GET
@@ -35,19 +45,20 @@ pub(crate) fn page(authority: &Authority, page: &Page<'_>) -> Option<Answer> {
     }
     let (authority, user) = (authority.clone(), page.user.user.clone());
     Some(Box::pin(async move {
-        let standing = match now {
-            None => authority.standing(),
-            Some(now) => {
-                tracing::info!(%user, now, "the agents' authority is given a successor");
-                let rotated = authority.rotate(now).await;
-                rotated.map_err(|error| Status::unavailable(crate::chain(&error)))?
-            }
-        };
-        Ok(shown(standing))
+        if let Some(Rotation { api, now }) = rotation {
+            tracing::info!(%user, now, api, "an authority is given a successor");
+            let rotated = if api {
+                authority.rotate_api(now).await
+            } else {
+                authority.rotate(now).await
+            };
+            rotated.map_err(|error| Status::unavailable(crate::chain(&error)))?;
+        }
+        Ok(shown(&authority))
     }))
 }
 
-/// The standing as the API gives it.
+/// A standing as the API gives it.
 fn object(standing: Standing) -> Value {
     json!({
         "generation": standing.generation,
@@ -57,8 +68,13 @@ fn object(standing: Standing) -> Value {
     })
 }
 
-fn shown(standing: Standing) -> Response<RestBody> {
-    let mut response = Response::new(RestBody::full(object(standing).to_string()));
+/// That of the agents' authority, with that of the REST port's inside.
+fn shown(authority: &Authority) -> Response<RestBody> {
+    let mut all = object(authority.standing());
+    if let Some(map) = all.as_object_mut() {
+        map.insert("api".to_owned(), object(authority.api_standing()));
+    }
+    let mut response = Response::new(RestBody::full(all.to_string()));
     let media = HeaderValue::from_static("application/json");
     response.headers_mut().insert(header::CONTENT_TYPE, media);
     response

@@ -162,4 +162,20 @@ async fn the_apis_certificate_and_the_administrators_are_renewed_while_the_hub_r
         written, rewritten,
         "the administrator's certificate has ended"
     );
+    // A successor of the authority is taken up at once: announced first, then signing.
+    for now in [false, true] {
+        let before = std::fs::read_to_string(&path).unwrap();
+        authority.rotate_api(now).await.unwrap();
+        let rewritten = tokio::time::timeout(Duration::from_secs(1), async {
+            while std::fs::read_to_string(&path).unwrap() == before {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        });
+        assert!(
+            rewritten.await.is_ok(),
+            "the kubeconfig is as it was: {now}"
+        );
+        let shown = settings.borrow_and_update().clone();
+        assert!(connects(&env, &authority, shown));
+    }
 }

@@ -153,4 +153,13 @@ async fn an_administrator_sees_and_changes_the_authority_through_the_api() {
         "reading changes nothing"
     );
     assert_eq!(stage.api().get(path).await.unwrap(), signing);
+    // The API's own authority is another, and goes its own way.
+    assert_eq!(signing["api"]["generation"], 1);
+    let api = format!("{path}/api/rotate-now");
+    let both = stage.api().post(&api, &nothing).await.unwrap();
+    assert_eq!(both["generation"], 2);
+    assert_eq!(
+        (&both["api"]["generation"], &both["api"]["former"]),
+        (&2.into(), &1.into())
+    );
 }
