@@ -163,6 +163,12 @@ fn secured(total: u32, claimants: &[Claimant]) -> Vec<u32> {
 /// How many a claimant asks for at a price of `price / 2^grid`.
 fn at_price(claimant: &Claimant, price: u128, grid: u32) -> u32 {
     let half = 1_u128 << grid;
+    // By d'Hondt's method, which favours the large.
+    #[cfg(planted)]
+    let half = match roadstead_protocol::planted::is("other-divisors") {
+        true => 0,
+        false => half,
+    };
     let asked = u128::from(claimant.weight)
         .saturating_mul(price)
         .saturating_mul(2)
@@ -201,15 +207,8 @@ impl Bid {
 
 impl Ord for Bid {
     fn cmp(&self, other: &Self) -> Ordering {
-        let divisor = |share: u32| 2 * u128::from(share) + 1;
-        // By d'Hondt's method, which favours the large.
-        #[cfg(planted)]
-        let divisor = |share: u32| match roadstead_protocol::planted::is("other-divisors") {
-            true => u128::from(share) + 1,
-            false => divisor(share),
-        };
-        let mine = u128::from(self.claimant.weight) * divisor(other.share);
-        let theirs = u128::from(other.claimant.weight) * divisor(self.share);
+        let mine = u128::from(self.claimant.weight) * (2 * u128::from(other.share) + 1);
+        let theirs = u128::from(other.claimant.weight) * (2 * u128::from(self.share) + 1);
         mine.cmp(&theirs)
             .then_with(|| self.had().cmp(&other.had()))
             .then_with(|| self.claimant.weight.cmp(&other.claimant.weight))
