@@ -76,12 +76,6 @@ pub(crate) fn fingerprint(snapshot: &Snapshot) -> Fingerprint {
 /// # Errors
 /// When an object in the store is not JSON: a damaged store decides nothing.
 pub fn world(snapshot: &Snapshot, limits: Limits) -> Result<World, Error> {
-    let mut found = Vec::new();
-    for prefix in prefixes() {
-        for entry in snapshot.range(&prefix) {
-            found.push(objects::object(entry)?);
-        }
-    }
     let (mut deleted, mut preserved) = (BTreeSet::new(), BTreeSet::new());
     for entry in snapshot.range(DELETIONS_PREFIX) {
         let Some(uid) = entry.key.as_str().strip_prefix(DELETIONS_PREFIX) else {
@@ -92,7 +86,18 @@ pub fn world(snapshot: &Snapshot, limits: Limits) -> Result<World, Error> {
             preserved.insert(uid.to_owned());
         }
     }
-    let mut world = World::read(found.iter(), deleted, limits);
+    let mut damaged = None;
+    let prefixes = prefixes();
+    let entries = prefixes.iter().flat_map(|prefix| snapshot.range(prefix));
+    let found = entries.map_while(|entry| {
+        objects::object(entry)
+            .map_err(|error| damaged = Some(error))
+            .ok()
+    });
+    let mut world = World::read(found, deleted, limits);
+    if let Some(error) = damaged {
+        return Err(error.into());
+    }
     world.preserved = preserved;
     Ok(world)
 }

@@ -1,5 +1,6 @@
 //! What all templates share: one reading of the policies, clusters, namespaces and deletions.
 
+use std::borrow::Borrow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use roadstead_protocol::api::{ObjectMeta, cluster, decision, fleet, policy as api};
@@ -69,9 +70,10 @@ impl Default for Limits {
 }
 
 impl World {
-    /// Reads objects of the kinds that matter here, in any order; others are passed over.
-    pub fn read<'a>(
-        objects: impl IntoIterator<Item = &'a Value>,
+    /// Reads objects of the kinds that matter here, in any order; others are passed over. What is
+    /// given by value is dropped one by one: thousands of clusters are never in memory at once.
+    pub fn read(
+        objects: impl IntoIterator<Item = impl Borrow<Value>>,
         deleted: BTreeSet<String>,
         limits: Limits,
     ) -> Self {
@@ -81,7 +83,7 @@ impl World {
             ..Self::default()
         };
         for object in objects {
-            world.add(object);
+            world.add(object.borrow());
         }
         world
             .clusters

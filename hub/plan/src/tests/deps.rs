@@ -346,7 +346,7 @@ fn why_says_with_what_it_goes_along() {
 fn who_needs_it_no_more_is_forgotten_once_nothing_can_follow_from_it() {
     use crate::deps::requirers::spent;
     let deleted = BTreeSet::from(["uid-gone".to_owned()]);
-    let world = World::read(&following(""), deleted, Limits::default());
+    let world = World::read(following(""), deleted, Limits::default());
     let of = |needs: &[&str], on: &[&str]| needed(&[], needs, on).around.requirers.remove(0);
     let mut gone = of(&[], &[]);
     gone.decided = false;

@@ -239,7 +239,7 @@ fn what_cannot_be_waited_for_or_left_is_said() {
     ];
     for (more, expected) in cases {
         let world = World::read(
-            &policy("p", &format!("{{{SELECT}, {more}}}")),
+            policy("p", &format!("{{{SELECT}, {more}}}")),
             BTreeSet::new(),
             Limits::default(),
         );

@@ -352,7 +352,7 @@ fn a_policy_that_cannot_be_read_says_where() {
         ),
     ];
     for (rule, expected) in cases {
-        let world = World::read(&over("o", rule), BTreeSet::new(), Limits::default());
+        let world = World::read(over("o", rule), BTreeSet::new(), Limits::default());
         let problem = &world.unreadable.first().unwrap().problem;
         assert!(problem.contains(expected), "{problem}");
     }
@@ -361,7 +361,7 @@ fn a_policy_that_cannot_be_read_says_where() {
 proptest! {
     #[test]
     fn texts_without_variables_stay_as_they_are(text in "[a-z${}. ]{0,40}") {
-        let world = World::read(&clusters(&["a"]), BTreeSet::new(), Limits::default());
+        let world = World::read(clusters(&["a"]), BTreeSet::new(), Limits::default());
         prop_assume!(!text.contains("${cluster."));
         prop_assert_eq!(variables::text(&text, &world.clusters[0]), Ok(text));
     }

@@ -86,7 +86,7 @@ fn peers_are_of_the_same_namespace_and_value() {
 #[test]
 fn nobody_is_together_and_apart() {
     let world = World::read(
-        &placing(&format!("{TOGETHER}, {APART}")),
+        placing(&format!("{TOGETHER}, {APART}")),
         BTreeSet::new(),
         Limits::default(),
     );

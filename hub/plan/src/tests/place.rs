@@ -56,7 +56,7 @@ fn the_seeds_own_file_is_understood() {
         println!("skipped: {path} is not there");
         return;
     };
-    let world = World::read(&yaml(&text), BTreeSet::new(), Limits::default());
+    let world = World::read(yaml(&text), BTreeSet::new(), Limits::default());
     assert_eq!((world.policies.len(), world.overrides.len()), (1, 1));
     assert!(world.unreadable.is_empty(), "{:?}", world.unreadable);
 }

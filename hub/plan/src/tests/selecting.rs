@@ -27,7 +27,7 @@ fn carried_out(mut case: Case) -> Case {
 }
 
 fn unreadable(placement: &str) -> String {
-    let world = World::read(&placing(placement), BTreeSet::new(), Limits::default());
+    let world = World::read(placing(placement), BTreeSet::new(), Limits::default());
     let unreadable = world.unreadable.first();
     unreadable.map(|u| u.problem.clone()).unwrap_or_default()
 }

@@ -288,7 +288,7 @@ fn a_job_is_divided_once_and_an_indexed_one_never() {
 fn what_contradicts_itself_is_said_with_the_way_out() {
     let problem = |placement: &str| {
         let world = World::read(
-            &policy("p", &spec(placement)),
+            policy("p", &spec(placement)),
             BTreeSet::new(),
             Limits::default(),
         );

@@ -13,7 +13,7 @@ use super::OpenDatabase;
 use super::engine::WriteError;
 
 /// Bytes of redb's page cache. The store has its state in memory, so only writes use it.
-const CACHE_BYTES: usize = 64 * 1024 * 1024;
+const CACHE_BYTES: usize = 8 * 1024 * 1024;
 
 /// What is appended to the name of a file that is being made.
 pub(super) const NEW: &str = ".new";
