@@ -14,7 +14,8 @@ use crate::events;
 use crate::holds::Seen;
 use crate::hosting::Hosting;
 use crate::objects;
-use crate::reconciler::Reconciler;
+use crate::reconciler::{Reconciler, instant};
+use crate::room;
 use crate::shown;
 use crate::work::Name;
 
@@ -26,12 +27,15 @@ pub(crate) async fn reconcile(
     name: &Name,
 ) -> Result<Option<Duration>, Error> {
     let mut unsaid = Txn::new();
-    let again = context
+    let (again, shaped) = context
         .commit(|snapshot| {
             unsaid = Txn::new();
             attempt(context, snapshot, name, &mut unsaid)
         })
         .await?;
+    if let Some(uid) = shaped {
+        context.room.wrote(&uid, instant());
+    }
     if !unsaid.ops.is_empty() {
         // Where the agent says something meanwhile, that wakes this again.
         match context.parts.volatile.commit(unsaid).await {
@@ -42,12 +46,15 @@ pub(crate) async fn reconcile(
     Ok(again)
 }
 
+/// When it is to be looked at again, and the cluster's UID where its nodes' shapes are written.
+type Outcome = (Option<Duration>, Option<String>);
+
 fn attempt(
     context: &Reconciler,
     snapshot: &Snapshot,
     name: &Name,
     unsaid: &mut Txn,
-) -> Result<(Option<Txn>, Option<Duration>), Error> {
+) -> Result<(Option<Txn>, Outcome), Error> {
     let key = object_key(
         CLUSTER_GROUP,
         ATTACHED_CLUSTERS,
@@ -55,7 +62,7 @@ fn attempt(
         &name.name,
     )?;
     let Some(entry) = snapshot.get(key.as_str()) else {
-        return Ok((None, None));
+        return Ok((None, (None, None)));
     };
     let cluster: AttachedCluster = objects::typed(entry)?;
     let uid = &cluster.metadata.uid;
@@ -107,13 +114,40 @@ fn attempt(
     );
     let now_ready = condition::find(&status.conditions, "Ready");
     status.ready = now_ready.is_some_and(|c| c.status == ConditionStatus::True);
+    let free = hold_free(context, &cluster, name, &mut status);
+    let again = again.into_iter().chain(free).min();
+    let shaped = (status.node_shapes != cluster.status.node_shapes).then(|| uid.clone());
     let mut txn = objects::status_txn(entry, &status)?;
     if let Some(txn) = &mut txn {
         let told = events::of_turns(&turned);
         events::add(context, snapshot, &objects::object(entry)?, told, txn)?;
     }
     remember((snapshot, &volatile), &seen, &mut txn, unsaid)?;
-    Ok((txn, again))
+    Ok((txn, (again, shaped)))
+}
+
+/// Leaves a status as it is where nothing but what is free is new and that may wait; for how long.
+fn hold_free(
+    context: &Reconciler,
+    cluster: &AttachedCluster,
+    name: &Name,
+    status: &mut Status,
+) -> Option<Duration> {
+    let shapes = &cluster.status.node_shapes;
+    if status.node_shapes == *shapes || !room::same_nodes(&status.node_shapes, shapes) {
+        return None;
+    }
+    let without = Status {
+        node_shapes: shapes.clone(),
+        ..status.clone()
+    };
+    if without != cluster.status {
+        return None;
+    }
+    let uid = &cluster.metadata.uid;
+    let left = context.room.hold((uid, name), instant())?;
+    *status = without;
+    Some(left)
 }
 
 /// Remembers what waits, in `txn`, and finds what is to be forgotten.

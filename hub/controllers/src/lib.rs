@@ -32,6 +32,7 @@ mod policy;
 pub mod preview;
 mod queue;
 mod reconciler;
+mod room;
 mod shown;
 mod status;
 mod tainted;
@@ -133,8 +134,9 @@ pub fn spawn(parts: Parts) -> Handle {
     let wake = Wake::new(&parts);
     let options = parts.options.clone();
     let (store, volatile) = (parts.store.clone(), parts.volatile.clone());
-    let reconciler = Arc::new(Reconciler::new(parts));
-    let driver = Driver::new(reconciler, wake, options.concurrency);
+    let mut reconciler = Reconciler::new(parts);
+    reconciler.room = Arc::clone(&wake.room);
+    let driver = Driver::new(Arc::new(reconciler), wake, options.concurrency);
     let task = tokio::spawn(async move {
         shown::recall(&store, &volatile).await;
         driver.run(stopped).await;

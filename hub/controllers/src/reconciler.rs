@@ -18,6 +18,7 @@ use crate::driver::Reconcile;
 use crate::error::Error;
 use crate::groups::Groups;
 use crate::pledges::Pledges;
+use crate::room::Room;
 use crate::tainted::Tainted;
 use crate::work::Work;
 use crate::world::{Fingerprint, fingerprint};
@@ -33,6 +34,8 @@ pub(crate) struct Reconciler {
     away: Mutex<BTreeMap<String, Instant>>,
     pub(crate) pledges: Pledges,
     pub(crate) groups: Groups,
+    /// Shared with what wakes.
+    pub(crate) room: Arc<Room>,
     tainted: Mutex<Tainted>,
     start: Instant,
 }
@@ -67,6 +70,7 @@ impl Reconciler {
             away: Mutex::default(),
             pledges: Pledges::default(),
             groups: Groups::default(),
+            room: Arc::default(),
             tainted: Mutex::default(),
             start: instant(),
         }
@@ -159,6 +163,7 @@ impl Reconciler {
 
     /// Forgets about a cluster that is gone.
     pub(crate) fn forget(&self, cluster: &str) {
+        self.room.forget(cluster);
         self.away
             .lock()
             .unwrap_or_else(PoisonError::into_inner)

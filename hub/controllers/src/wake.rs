@@ -24,6 +24,7 @@ use crate::Parts;
 use crate::driver::{Source, Woken};
 use crate::objects;
 use crate::reconciler::{instant, item};
+use crate::room::Room;
 use crate::work::{Name, Work};
 use crate::world;
 
@@ -51,6 +52,8 @@ pub(crate) struct Wake {
     names: BTreeMap<String, Name>,
     /// Templates with replicas for which there was no place.
     unplaced: BTreeSet<ItemKey>,
+    /// Is told whether there are any.
+    pub(crate) room: Arc<Room>,
     /// Templates that some cluster does not get for now: what clusters report may let it.
     waiting: BTreeSet<ItemKey>,
 }
@@ -70,6 +73,7 @@ impl Wake {
             all: parts.options.everything,
             names: BTreeMap::new(),
             unplaced: BTreeSet::new(),
+            room: Arc::default(),
             waiting: BTreeSet::new(),
         }
     }
@@ -92,6 +96,7 @@ impl Wake {
     fn everything(&mut self, reason: &'static str) -> Vec<Woken<Work>> {
         let snapshot = self.store.snapshot();
         let mut work = BTreeSet::from([Work::Garbage]);
+        self.unplaced.clear();
         for entry in snapshot.range(OBJECTS_PREFIX) {
             let Some(key) = parse_object_key(entry.key.as_str()) else {
                 continue;
@@ -111,6 +116,8 @@ impl Wake {
                 work.insert(Work::Status(item(&decision)));
             }
         }
+        let held = self.room.wanted(!self.unplaced.is_empty());
+        work.extend(held.into_iter().map(Work::Cluster));
         for entry in snapshot.range(LEDGER_PREFIX) {
             if let Some((_, item)) = parse_ledger_key(entry.key.as_str()) {
                 work.insert(Work::Placement(item));

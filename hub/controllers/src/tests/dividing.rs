@@ -4,6 +4,7 @@
 use roadstead_protocol::api::facts::NodeShape;
 
 use super::*;
+use crate::room::FREE_EVERY;
 
 fn room(all: u32, free: u32) -> Facts {
     let of = |gpus: u32| {
@@ -145,6 +146,7 @@ async fn a_rebalancing_follows_what_is_free_now() {
         .await;
     hub.facts("a", &room(8, 0)).await;
     hub.facts("b", &room(8, 8)).await;
+    tokio::time::sleep(FREE_EVERY).await;
     hub.apply(asking(6)).await;
     hub.settle().await;
     assert_eq!(shares(&hub), "a 2 b 4 left null");
@@ -153,4 +155,47 @@ async fn a_rebalancing_follows_what_is_free_now() {
     hub.apply(again).await;
     hub.settle().await;
     assert_eq!(shares(&hub), "a 0 b 6 left null");
+}
+
+/// What is free on a cluster as its AttachedCluster says.
+fn free(hub: &Hub, name: &str) -> Value {
+    let key = format!("/objects/cluster.kurator.dev/attachedclusters/default/{name}");
+    hub.get(&key).unwrap()["status"]["nodeShapes"][0]["free"]["nvidia.com/gpu"].clone()
+}
+
+#[tokio::test(start_paused = true)]
+async fn pods_that_come_and_go_are_written_down_once_in_a_while() {
+    let hub = hub().await;
+    let before = hub.store.revision();
+    for minute in 0..4 {
+        hub.facts("a", &room(8, 3 + minute % 2)).await;
+        tokio::time::sleep(Duration::from_secs(60)).await;
+    }
+    hub.facts("a", &room(8, 7)).await;
+    hub.settle().await;
+    assert_eq!(hub.store.revision(), before, "nothing was written");
+    assert_eq!(free(&hub, "a"), "2");
+    // What comes with it is written at once, and so is a change of the nodes themselves.
+    hub.facts("b", &room(9, 1)).await;
+    hub.settle().await;
+    assert_eq!((free(&hub, "a"), free(&hub, "b")), (json!("2"), json!("1")));
+    // It comes in its time, without anybody saying it again.
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    assert_eq!((free(&hub, "a"), free(&hub, "b")), (json!("7"), json!("1")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_waits_for_room_learns_of_it_at_once() {
+    let hub = hub().await;
+    hub.facts("b", &room(8, 1)).await;
+    hub.settle().await;
+    assert_eq!(free(&hub, "b"), "0", "nobody waits");
+    hub.apply(asking(3)).await;
+    hub.apply(aggregated("web")).await;
+    hub.settle().await;
+    assert_eq!(shares(&hub), "a 2 b 1 left null");
+    assert_eq!(free(&hub, "b"), "1");
+    hub.facts("b", &room(8, 6)).await;
+    hub.settle().await;
+    assert_eq!(free(&hub, "b"), "1", "nobody waits any more");
 }

@@ -110,13 +110,15 @@ impl Wake {
     }
 
     /// Whether the template of a decision has replicas for which there is no place.
-    fn note_unplaced(&mut self, event: &Event, decision: &Decision) {
+    fn unplaced(&mut self, event: &Event, decision: &Decision, out: &mut Vec<Woken<Work>>) {
         let item = item(decision);
         if event.new.is_some() && decision.spec.unplaced.is_some() {
             self.unplaced.insert(item);
         } else {
             self.unplaced.remove(&item);
         }
+        let held = self.room.wanted(!self.unplaced.is_empty());
+        out.extend(woken(held.into_iter().map(Work::Cluster), GATHER, "wanted"));
     }
 
     /// Takes note of whether a decision waits for what clusters report.
@@ -139,7 +141,7 @@ impl Wake {
         self.linked(event, out);
         let newest = event.new.as_ref().or(event.previous.as_ref());
         if let Some(decision) = newest.and_then(|entry| objects::typed(entry).ok()) {
-            self.note_unplaced(event, &decision);
+            self.unplaced(event, &decision, out);
         }
         if members(&event.new) != members(&event.previous) {
             self.waiting(out);
