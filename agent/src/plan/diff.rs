@@ -176,13 +176,17 @@ fn keep(input: &Input<'_>, item: &Item) -> Action {
     }
 }
 
-/// What is not there is made, unless it was there as it is now given, and that it went is only reported.
+/// What is not there is made, unless it was there as it is now given, and that it went is only reported;
+/// that has to be known for certain, for a watch of what is ours does not show what lost our label.
 fn missing(input: &Input<'_>, item: &Item) -> Action {
     let was = |i: &Inventory| Some(i.digest) == content::effective(item);
-    if leave::reports_only(&item.meta) && input.inventory.is_some_and(was) {
-        return Action::Leave;
+    if !leave::reports_only(&item.meta) || !input.inventory.is_some_and(was) {
+        return Action::Create;
     }
-    Action::Create
+    match input.seen {
+        Seen::Absent => Action::Leave,
+        Seen::Unseen | Seen::Unknown | Seen::Watched(_) | Seen::Read(_) => Action::Read,
+    }
 }
 
 /// Why acting on `item` would go back behind what is on the member.

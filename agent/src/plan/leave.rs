@@ -2,15 +2,18 @@
 //!
 //! A field that is left is given when the object is made. Later it is applied as it is found there, so
 //! that applying the rest neither changes it nor takes it away; and as soon as another manager owns it,
-//! it is left out, and belongs to that one alone.
+//! it is left out, and belongs to that one alone. What has fields of its own is judged by each of them:
+//! leaving out what only this agent owns would delete it.
 //!
 //! The pointer to the whole object says that the object is left as it is once it was given: what is
 //! changed there is reported and not put right. New content is applied all the same.
 
 use roadstead_protocol::wire::item::Meta;
-use serde_json::{Value, json};
+use serde_json::{Map, Value};
 
-use super::content::FIELD_MANAGER;
+use owned::{Elements, Owned};
+
+mod owned;
 
 /// Deepest JSON pointer that is followed, in steps.
 const STEPS_MAX: usize = 64;
@@ -43,16 +46,18 @@ fn all(meta: &[Meta]) -> impl Iterator<Item = &str> {
 /// are another's or gone. Where nothing is there yet, they stay as they are given.
 pub fn settle(config: &mut Value, live: Option<&Value>, meta: &[Meta]) {
     let Some(live) = live else { return };
-    for pointer in fields(meta) {
-        let steps = steps(pointer);
-        let (found, place) = find(config, live, &steps);
-        let found = match found {
-            Found::NotGiven | Found::NoElement => continue,
-            Found::Is(_) if owned_by_other(live, &place) => None,
-            Found::Is(value) => Some(value.clone()),
-            Found::Gone => None,
-        };
-        put(config, &steps, found);
+    let pointers: Vec<Vec<String>> = fields(meta).map(steps).collect();
+    let left: Vec<&[String]> = pointers.iter().map(Vec::as_slice).collect();
+    let left: Vec<&[String]> = left.into_iter().filter(|steps| !steps.is_empty()).collect();
+    if left.is_empty() {
+        return;
+    }
+    let place = Place {
+        live: Some(live),
+        owned: Owned::of(live),
+    };
+    if let Some(settled) = place.settled(config, &left) {
+        *config = settled;
     }
 }
 
@@ -63,106 +68,154 @@ fn steps(pointer: &str) -> Vec<String> {
         .collect()
 }
 
-/// What is on the member of a field.
-enum Found<'v> {
-    /// The content does not give it.
-    NotGiven,
-    /// The content gives it for an element of a list that is not there.
-    NoElement,
-    /// It is not there.
-    Gone,
-    /// It is this.
-    Is(&'v Value),
+/// What is left of those whose first step `leads` on, after that step.
+fn below<'s>(left: &[&'s [String]], leads: impl Fn(&str) -> bool) -> Vec<&'s [String]> {
+    let on = |steps: &&'s [String]| {
+        let (first, rest) = steps.split_first()?;
+        leads(first).then_some(rest)
+    };
+    left.iter().filter_map(on).collect()
 }
 
-/// Where the steps lead in `live`, with elements of lists that have a name found by it, and how
-/// managed fields name the place.
-fn find<'v>(config: &Value, live: &'v Value, steps: &[String]) -> (Found<'v>, Vec<String>) {
-    let (mut given, mut there) = (config, Some(live));
-    let mut place = Vec::new();
-    for step in steps {
-        let next = match given {
+/// A place in an object on the member.
+struct Place<'v> {
+    /// What is there.
+    live: Option<&'v Value>,
+    /// Who owns it, and what is in it.
+    owned: Owned<'v>,
+}
+
+impl<'v> Place<'v> {
+    /// What is to be given of `given`, of which `left` is left; `None` where it is left out.
+    fn settled(&self, given: &Value, left: &[&[String]]) -> Option<Value> {
+        if left.iter().any(|steps| steps.is_empty()) {
+            return self.left(given);
+        }
+        match given {
             Value::Object(map) => {
-                place.push(format!("f:{step}"));
-                there = there.and_then(|there| there.get(step));
-                map.get(step)
+                let fields = map.iter().filter_map(|(name, given)| {
+                    let left = below(left, |step| step == name);
+                    let value = if left.is_empty() {
+                        given.clone()
+                    } else {
+                        self.field(name).settled(given, &left)?
+                    };
+                    Some((name.clone(), value))
+                });
+                Some(Value::Object(fields.collect()))
             }
             Value::Array(list) => {
-                let index = step.parse::<usize>().ok();
-                let element = index.and_then(|index| list.get(index));
-                let Some((index, element)) = index.zip(element) else {
-                    return (Found::NotGiven, place);
-                };
-                let others = there.and_then(Value::as_array).map(Vec::as_slice);
-                there = match element.get("name") {
-                    Some(name) => {
-                        place.push(format!("k:{}", json!({ "name": name })));
-                        let mut others = others.unwrap_or_default().iter();
-                        others.find(|other| other.get("name") == Some(name))
+                let elements = self.owned.elements(list);
+                let settled = list.iter().enumerate().filter_map(|(index, given)| {
+                    let left = below(left, |step| step.parse() == Ok(index));
+                    if left.is_empty() {
+                        return Some(given.clone());
                     }
-                    None => others
-                        .filter(|others| others.len() == list.len())
-                        .and_then(|others| others.get(index)),
-                };
-                if there.is_none() {
-                    return (Found::NoElement, place);
-                }
-                Some(element)
+                    if let Some(place) = self.element(given, &elements) {
+                        return place.settled(given, &left);
+                    }
+                    // One that has no name is part of the list, and never left out on its own.
+                    let there = self.live.and_then(Value::as_array);
+                    let there = there.filter(|there| {
+                        matches!(elements, Elements::Whole) && there.len() == list.len()
+                    });
+                    let Some(live) = there.and_then(|there| there.get(index)) else {
+                        return Some(given.clone());
+                    };
+                    let place = Place {
+                        live: Some(live),
+                        owned: Owned::default(),
+                    };
+                    place.settled(given, &left).or_else(|| Some(live.clone()))
+                });
+                Some(Value::Array(settled.collect()))
             }
-            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => None,
-        };
-        let Some(next) = next else {
-            return (Found::NotGiven, place);
-        };
-        given = next;
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {
+                Some(given.clone())
+            }
+        }
     }
-    (there.map_or(Found::Gone, Found::Is), place)
-}
 
-/// Whether another manager than this agent owns the place.
-fn owned_by_other(live: &Value, place: &[String]) -> bool {
-    let entries = live.pointer("/metadata/managedFields");
-    let entries = entries.and_then(Value::as_array).into_iter().flatten();
-    let others = entries.filter(|entry| {
-        let manager = entry.get("manager").and_then(Value::as_str);
-        manager != Some(FIELD_MANAGER)
-    });
-    let mut fields = others.filter_map(|entry| entry.get("fieldsV1"));
-    fields.any(|fields| {
-        let end = place.iter().try_fold(fields, |at, step| at.get(step));
-        end.is_some()
-    })
-}
+    /// What is to be given of what is left, with all that is in it. What is gone stays so.
+    fn left(&self, given: &Value) -> Option<Value> {
+        match (given, self.live?) {
+            (Value::Object(given), Value::Object(there)) if !self.owned.is_whole() => {
+                self.left_fields(given, there)
+            }
+            (Value::Array(given), Value::Array(there)) => match self.owned.elements(given) {
+                Elements::Whole => self.left_whole(),
+                elements @ (Elements::Named(_) | Elements::Values) => {
+                    self.left_elements(given, there, &elements)
+                }
+            },
+            _ => self.left_whole(),
+        }
+    }
 
-/// Puts `value` where the steps lead, or takes away what is there.
-fn put(config: &mut Value, steps: &[String], value: Option<Value>) {
-    let Some((last, parents)) = steps.split_last() else {
-        return;
-    };
-    let parent = parents.iter().try_fold(config, |at, step| match at {
-        Value::Object(map) => map.get_mut(step),
-        Value::Array(list) => step.parse::<usize>().ok().and_then(|i| list.get_mut(i)),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => None,
-    });
-    match (parent, value) {
-        (Some(Value::Object(map)), Some(value)) => {
-            map.insert(last.clone(), value);
-        }
-        (Some(Value::Object(map)), None) => {
-            map.remove(last);
-        }
-        (Some(Value::Array(list)), Some(value)) => {
-            let at = last.parse::<usize>().ok();
-            if let Some(there) = at.and_then(|i| list.get_mut(i)) {
-                *there = value;
+    fn left_whole(&self) -> Option<Value> {
+        let live = self.live.filter(|_| !self.owned.by_other());
+        live.cloned()
+    }
+
+    fn left_fields(&self, given: &Map<String, Value>, there: &Map<String, Value>) -> Option<Value> {
+        let fields = given.iter().filter_map(|(name, given)| {
+            let value = self.field(name).left(given)?;
+            Some((name.clone(), value))
+        });
+        let fields: Map<String, Value> = fields.collect();
+        let none = fields.is_empty() && !given.is_empty() && !there.is_empty();
+        (!none).then_some(Value::Object(fields))
+    }
+
+    fn left_elements(
+        &self,
+        given: &[Value],
+        there: &[Value],
+        elements: &Elements,
+    ) -> Option<Value> {
+        let kept = given.iter().filter_map(|element| {
+            let mut kept = self.element(element, elements)?.left(element)?;
+            // An element without what names it is none.
+            if let (Elements::Named(names), Value::Object(map)) = (elements, &mut kept) {
+                for name in names {
+                    let value = element.get(name).cloned();
+                    map.extend(value.map(|value| (name.clone(), value)));
+                }
             }
+            Some(kept)
+        });
+        let kept: Vec<Value> = kept.collect();
+        let none = kept.is_empty() && !given.is_empty() && !there.is_empty();
+        (!none).then_some(Value::Array(kept))
+    }
+
+    fn field(&self, name: &str) -> Self {
+        Self {
+            live: self.live.and_then(|live| live.get(name)),
+            owned: self.owned.field(name),
         }
-        (Some(Value::Array(list)), None) => {
-            if let Some(at) = last.parse::<usize>().ok().filter(|i| *i < list.len()) {
-                list.remove(at);
+    }
+
+    /// Where `given` is in the list that is here, if its elements are told apart.
+    fn element(&self, given: &Value, elements: &Elements) -> Option<Self> {
+        let mut there = self.live?.as_array()?.iter();
+        match elements {
+            Elements::Named(names) => {
+                let live = there.find(|there| owned::is_same(given, there, names))?;
+                Some(Self {
+                    live: Some(live),
+                    owned: self.owned.element(live),
+                })
             }
+            Elements::Values => {
+                let live = there.find(|there| *there == given)?;
+                Some(Self {
+                    live: Some(live),
+                    owned: self.owned.value(live),
+                })
+            }
+            Elements::Whole => None,
         }
-        (Some(Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_)) | None, _) => {}
     }
 }
 

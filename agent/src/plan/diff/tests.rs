@@ -181,12 +181,21 @@ fn a_put() {
 #[test]
 fn what_went_from_where_it_is_left_as_it_is_stays_gone_until_something_new_is_given() {
     check("put 1/5 a +left; absent", "Create");
-    check("put 1/5 a +left; inv u 1/5 a m1; unseen", "Leave");
+    check("put 1/5 a +left; inv u 1/5 a m1; unseen", "Read");
     check("put 1/6 a +left; inv u 1/5 a m1; absent", "Leave");
     check("put 1/6 b +left; inv u 1/5 a m1; absent", "Create");
-    check("put 1/5 a +left; inv u 1/5 a m1; live u ours 1/5 m2", "Verify");
-    check("put 1/6 b +left; inv u 1/5 a m1; live u ours 1/5 m2", "Apply");
-    check("del 1/6; inv u 1/5 a m1; live u ours 1/5 m2", "Delete(Background)");
+    check(
+        "put 1/5 a +left; inv u 1/5 a m1; live u ours 1/5 m2",
+        "Verify",
+    );
+    check(
+        "put 1/6 b +left; inv u 1/5 a m1; live u ours 1/5 m2",
+        "Apply",
+    );
+    check(
+        "del 1/6; inv u 1/5 a m1; live u ours 1/5 m2",
+        "Delete(Background)",
+    );
 }
 
 #[test]
