@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use roadstead_protocol::wire::Digest;
 use roadstead_protocol::wire::item::ItemKey;
 use serde_json::{Value, json};
 
@@ -29,7 +30,8 @@ pub struct Kept {
     pub joining: Option<Joining>,
     /// The join strings that it has joined with.
     pub spent: Spent,
-    /// Whether its hub said that the cluster was detached: the next pod is to know it too.
+    /// Whether its hub said that the cluster was detached, when the agent was this identity: the next pod
+    /// is to know it too.
     pub detached: bool,
     /// The UID of the `kube-system` namespace of the member that this belongs to.
     pub member_uid: String,
@@ -98,8 +100,6 @@ const FORMER: &str = "former";
 const JOINING: &str = "joining";
 const SPENT: &str = "spent";
 const DETACHED: &str = "detached";
-/// What stands in [`DETACHED`].
-const TRUE: &[u8] = b"true";
 const MEMBER_UID: &str = "memberUid";
 const HUB: &str = "hub";
 const CLUSTER: &str = "cluster";
@@ -127,10 +127,19 @@ fn data(kept: &Kept) -> BTreeMap<&'static str, Value> {
     if !kept.spent.tokens.is_empty() {
         put(SPENT, &encode(&kept.spent));
     }
-    if kept.detached {
-        put(DETACHED, TRUE);
+    if let Some(identity) = kept.identity.as_ref().filter(|_| kept.detached) {
+        put(DETACHED, detachment(identity).as_bytes());
     }
     data
+}
+
+/// What stands in [`DETACHED`]: which identity was detached, by the cluster's UID and the fingerprint of
+/// its certificate. A release that does not know the field leaves it behind when it joins anew, and what
+/// it says of another identity says nothing.
+fn detachment(identity: &Identity) -> String {
+    let leaf = identity.certificates.first();
+    let fingerprint = Digest::of(leaf.map(Vec::as_slice).unwrap_or_default());
+    format!("{} {fingerprint}", identity.cluster)
 }
 
 fn parse(object: &Value) -> Result<Kept, String> {
@@ -146,6 +155,7 @@ fn parse(object: &Value) -> Result<Kept, String> {
     let identity = field(IDENTITY).transpose()?.map(|bytes| {
         decode(&bytes).map_err(|error| format!("an identity that cannot be read ({error})"))
     });
+    let identity: Option<Identity> = identity.transpose()?;
     let former = field(FORMER).transpose()?.map(|bytes| {
         decode(&bytes).map_err(|error| format!("former identities that cannot be read ({error})"))
     });
@@ -155,14 +165,12 @@ fn parse(object: &Value) -> Result<Kept, String> {
     let spent = field(SPENT).transpose()?.map(|bytes| {
         decode(&bytes).map_err(|error| format!("spent join tokens that cannot be read ({error})"))
     });
-    let detached = match field(DETACHED).transpose()?.as_deref() {
-        None => false,
-        Some(TRUE) => true,
-        Some(_) => return Err("a detached that is not true".to_owned()),
-    };
+    let detached = field(DETACHED).transpose()?;
+    let detached = detached.zip(identity.as_ref());
+    let detached = detached.is_some_and(|(was, is)| was == detachment(is).as_bytes());
     let member_uid = field(MEMBER_UID).transpose()?.unwrap_or_default();
     Ok(Kept {
-        identity: identity.transpose()?,
+        identity,
         former: former.transpose()?.unwrap_or_default(),
         joining: joining.transpose()?,
         spent: spent.transpose()?.unwrap_or_default(),

@@ -270,6 +270,29 @@ async fn a_pod_with_an_empty_disk_knows_that_it_was_detached_and_what_brought_it
 }
 
 #[tokio::test]
+async fn a_detachment_that_a_former_release_left_behind_is_none_of_the_next_cluster() {
+    let fake = fake();
+    let at = |second| identity("c1", Some(second));
+    let (first, second) = (at(1_000_000_000), at(1_100_000_000));
+    let keeper = keeper(&fake);
+    assert!(keeper.keep(detached(first)).await.is_ok());
+    let left = fake.get(PATH).unwrap()["data"]["detached"].clone();
+    assert!(left.is_string() && kept(&fake).await.detached);
+    // It joins, and leaves what it does not know as it is.
+    for next in [second, identity("c2", None)] {
+        keep(&fake, next.clone()).await;
+        let mut object = fake.get(PATH).unwrap();
+        object["data"]["detached"] = left.clone();
+        fake.put(PATH, object);
+        assert!(!kept(&fake).await.detached);
+        assert!(!start(&fake, None).await.unwrap().position.detached);
+        let told = keeper.keep(detached(next));
+        assert!(told.await.is_ok() && kept(&fake).await.detached);
+        assert_ne!(fake.get(PATH).unwrap()["data"]["detached"], left);
+    }
+}
+
+#[tokio::test]
 async fn what_the_disk_learns_of_a_detachment_is_what_is_kept() {
     let (disk, _, _) = Disk::open(system::env(), MemoryDisk::default().opener())
         .await
