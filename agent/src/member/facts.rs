@@ -15,17 +15,20 @@ use serde_json::Value;
 
 use super::client::Member;
 use super::error::{Class, Error};
-use super::shapes::{Nodes, Usage, model_labels, use_up};
+use super::shapes::{Nodes, model_labels};
 use crate::desk::Desk;
 use crate::plan::report::cut;
 
+mod pods;
+
+use pods::Pods;
+
 /// Nodes, or pods, in one page of a list.
 const PAGE: usize = 50;
-/// After how many pages of pods they are looked at one time less: the larger a cluster, the more
-/// seldom.
-const PAGES_A_LOOK: u32 = 10;
-/// Most looks between two at the pods.
-const LOOKS_MAX: u32 = 30;
+/// Most pages of one list: more than the largest clusters have.
+const PAGES_MAX: u32 = 4000;
+/// Longest version, UID and reason in facts that have to be cut, in bytes.
+const WORD_BYTES_MAX: usize = 256;
 /// How long after a look that failed there is another: one answer that never came is not to make a
 /// cluster unready for long. The wait doubles from failure to failure.
 const AGAIN_MIN: Duration = Duration::from_secs(2);
@@ -40,10 +43,12 @@ pub async fn run(member: Member, desk: Arc<Desk>, every: Duration, labels: Vec<S
     let mut changes = 0;
     let mut failures = 0_u32;
     loop {
-        match look(&member, &labels, &mut pods).await {
-            Ok(found) => {
+        let mut seen = None;
+        match look(&member, &labels).await {
+            Ok((found, nodes)) => {
                 facts = found;
                 failures = 0;
+                seen = nodes;
             }
             Err(error) => {
                 failures = failures.saturating_add(1);
@@ -54,10 +59,20 @@ pub async fn run(member: Member, desk: Arc<Desk>, every: Duration, labels: Vec<S
                 });
             }
         }
+        let due = seen.is_some() && pods.is_due();
+        if let Some(nodes) = &seen {
+            facts.shapes = nodes.shapes(pods.usage());
+        }
+        // What is known is told before the pods are looked at, which may take long.
         desk.facts(encode(&facts));
         // What is under our label may be of a kind that was not served when it was looked for.
         if std::mem::replace(&mut changes, member.catalogue().changes()) != changes {
             desk.kinds_changed();
+        }
+        if let Some(nodes) = seen.filter(|_| due) {
+            pods.look(&member, &nodes).await;
+            facts.shapes = nodes.shapes(pods.usage());
+            desk.facts(encode(&facts));
         }
         tokio::time::sleep(pause(failures, every)).await;
     }
@@ -71,50 +86,44 @@ fn pause(failures: u32, every: Duration) -> Duration {
     }
 }
 
+/// As JSON, within what a hub takes: the rarest shapes go first, then what there can be thousands of.
 fn encode(facts: &Facts) -> Bytes {
-    let bytes = serde_json::to_vec(facts).unwrap_or_default();
-    if bytes.len() <= FACTS_BYTES_MAX {
-        return Bytes::from(bytes);
+    if let Some(bytes) = fitting(facts) {
+        return bytes;
+    }
+    let mut short = facts.clone();
+    short
+        .shapes
+        .sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.cmp(b)));
+    while short.shapes.pop().is_some() {
+        if let Some(bytes) = fitting(&short) {
+            return bytes;
+        }
     }
     // Thousands of kinds, or of resource names: the rest is still worth knowing.
-    let short = Facts {
-        api_groups: Vec::new(),
-        capacity: BTreeMap::new(),
-        allocatable: BTreeMap::new(),
-        ..facts.clone()
+    let word = |text: &str| cut(text.to_owned(), WORD_BYTES_MAX);
+    let problem = facts.problem.as_ref().map(|problem| Problem {
+        reason: word(&problem.reason),
+        message: cut(problem.message.clone(), MESSAGE_BYTES_MAX),
+    });
+    let last = Facts {
+        version: word(&facts.version),
+        member_uid: word(&facts.member_uid),
+        nodes: facts.nodes,
+        ready_nodes: facts.ready_nodes,
+        problem,
+        ..Facts::default()
     };
-    Bytes::from(serde_json::to_vec(&short).unwrap_or_default())
+    fitting(&last).unwrap_or_default()
 }
 
-/// What was seen of the pods.
-#[derive(Default)]
-struct Pods {
-    /// What they ask for; `None` while they cannot be seen.
-    usage: Option<Usage>,
-    /// After how many looks they are looked at again.
-    rest: u32,
+fn fitting(facts: &Facts) -> Option<Bytes> {
+    let bytes = serde_json::to_vec(facts).ok()?;
+    (bytes.len() <= FACTS_BYTES_MAX).then(|| Bytes::from(bytes))
 }
 
-impl Pods {
-    /// Looks at the pods. What keeps us from seeing them keeps us from nothing else: what was seen
-    /// last stays until it is known that they may not be seen.
-    async fn look(&mut self, member: &Member) {
-        let pages = match visible(used(member).await) {
-            Ok(seen) => {
-                let (usage, pages) = seen.unzip();
-                self.usage = usage;
-                pages.unwrap_or(0)
-            }
-            Err(error) => {
-                tracing::debug!(error = %error, "the pods cannot be seen");
-                0
-            }
-        };
-        self.rest = (1 + pages / PAGES_A_LOOK).min(LOOKS_MAX);
-    }
-}
-
-async fn look(member: &Member, labels: &[String], pods: &mut Pods) -> Result<Facts, Error> {
+/// What the member is like, with its nodes where they can be seen.
+async fn look(member: &Member, labels: &[String]) -> Result<(Facts, Option<Nodes>), Error> {
     let version = member.fetch("/version", "application/json").await?;
     let mut facts = Facts {
         version: version
@@ -127,14 +136,8 @@ async fn look(member: &Member, labels: &[String], pods: &mut Pods) -> Result<Fac
     };
     member.refresh(Duration::from_secs(1)).await?;
     facts.api_groups = member.catalogue().group_versions();
-    if let Some(nodes) = visible(nodes(member, labels, &mut facts).await)? {
-        pods.rest = pods.rest.saturating_sub(1);
-        if pods.rest == 0 {
-            pods.look(member).await;
-        }
-        facts.shapes = nodes.shapes(pods.usage.as_ref());
-    }
-    Ok(facts)
+    let nodes = visible(nodes(member, labels, &mut facts).await)?;
+    Ok((facts, nodes))
 }
 
 /// What was seen; `None` where this agent may not see it.
@@ -153,33 +156,28 @@ fn visible<T>(seen: Result<T, Error>) -> Result<Option<T>, Error> {
     }
 }
 
-/// What all pods ask for, by node, and how many pages they were.
-async fn used(member: &Member) -> Result<(Usage, u32), Error> {
-    let mut usage = Usage::default();
-    let pages = pages(member, "/api/v1/pods", &mut |pod| use_up(&mut usage, &pod)).await?;
-    Ok((usage, pages))
-}
-
-/// Reads a list page by page, and says how many there were.
+/// Reads a list page by page, and counts them in `read`.
 async fn pages(
     member: &Member,
     path: &str,
+    read: &mut u32,
     each: &mut (dyn FnMut(Value) + Send),
-) -> Result<u32, Error> {
+) -> Result<(), Error> {
     let mut next = String::new();
-    let mut pages = 0_u32;
-    loop {
+    while *read < PAGES_MAX {
         let at = format!("{path}?limit={PAGE}{next}");
         let listed = member.page(&at, "application/json", each).await?;
-        pages = pages.saturating_add(1);
+        *read += 1;
         if listed.next.is_empty() {
-            return Ok(pages);
+            return Ok(());
         }
         next = format!(
             "&continue={}",
             percent_encoding::utf8_percent_encode(&listed.next, percent_encoding::NON_ALPHANUMERIC)
         );
     }
+    let message = format!("the list at {path} has more than {PAGES_MAX} pages of {PAGE}");
+    Err(Error::new(Class::Answer, "ListTooLong", message))
 }
 
 async fn nodes(member: &Member, labels: &[String], facts: &mut Facts) -> Result<Nodes, Error> {
@@ -194,7 +192,7 @@ async fn nodes(member: &Member, labels: &[String], facts: &mut Facts) -> Result<
         add(&mut allocatable, node.pointer("/status/allocatable"));
         nodes.add(&node, ready, labels);
     };
-    pages(member, "/api/v1/nodes", &mut each).await?;
+    pages(member, "/api/v1/nodes", &mut 0, &mut each).await?;
     facts.capacity = write(capacity);
     facts.allocatable = write(allocatable);
     Ok(nodes)
@@ -211,7 +209,7 @@ fn is_ready(node: &Value) -> bool {
 /// A sum of quantities, in thousandths, and whether one of them was written in powers of 1024.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Sum {
-    milli: u64,
+    milli: u128,
     binary: bool,
 }
 
@@ -221,119 +219,27 @@ fn add(sums: &mut BTreeMap<String, Sum>, quantities: Option<&Value>) {
             continue;
         };
         let sum = sums.entry(name.clone()).or_default();
-        sum.milli = sum.milli.saturating_add(milli);
+        sum.milli = sum.milli.saturating_add(u128::from(milli));
         sum.binary |= said.as_str().is_some_and(|text| text.ends_with('i'));
     }
 }
 
 fn write(sums: BTreeMap<String, Sum>) -> BTreeMap<String, String> {
     sums.into_iter()
-        .map(|(name, sum)| (name, quantity::text(sum.milli, sum.binary)))
+        .map(|(name, sum)| (name, sum.text()))
         .collect()
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::member::fake::{Fake, Fault};
-    use crate::store::Loaded;
-
-    fn check(quantities: &[&str], expected: &str) {
-        let mut sums = BTreeMap::new();
-        for quantity in quantities {
-            add(&mut sums, Some(&serde_json::json!({"x": quantity})));
+impl Sum {
+    /// As a quantity. What has more thousandths than fit in 64 bits is rounded down to whole units.
+    fn text(self) -> String {
+        match u64::try_from(self.milli) {
+            Ok(milli) => quantity::text(milli, self.binary),
+            Err(_) if self.binary => format!("{}Ki", self.milli / 1000 / 1024),
+            Err(_) => (self.milli / 1000).to_string(),
         }
-        assert_eq!(
-            write(sums).remove("x").as_deref(),
-            Some(expected),
-            "{quantities:?}"
-        );
-    }
-
-    #[test]
-    fn looks_again_soon_after_a_failure_and_then_more_rarely() {
-        let every = Duration::from_secs(60);
-        let waits: Vec<u64> = (0..8).map(|n| pause(n, every).as_secs()).collect();
-        assert_eq!(waits, [60, 2, 4, 8, 16, 32, 60, 60]);
-        assert_eq!(pause(u32::MAX, every), every);
-        assert_eq!(pause(1, Duration::from_secs(1)), Duration::from_secs(1));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn one_answer_that_never_came_is_made_good_within_seconds() {
-        let fake = Fake::new();
-        fake.state().fault = Some(Box::new(|_, path| {
-            (path == "/version").then(|| Fault::Answer(503, "ServiceUnavailable", "not now"))
-        }));
-        let desk = Arc::new(Desk::new(&Loaded::default()));
-        let every = Duration::from_secs(60);
-        let looking = run(
-            Member::new(fake.client()),
-            Arc::clone(&desk),
-            every,
-            Vec::new(),
-        );
-        let looking = tokio::spawn(looking);
-        let problem = || {
-            let said = desk.take_facts()?;
-            Some(serde_json::from_slice::<Facts>(&said).unwrap().problem)
-        };
-        tokio::time::sleep(Duration::from_secs(1)).await;
-        assert!(problem().is_some_and(|problem| problem.is_some()));
-        fake.state().fault = None;
-        tokio::time::sleep(Duration::from_secs(3)).await;
-        assert_eq!(problem(), Some(None));
-        looking.abort();
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn nodes_and_what_pods_ask_of_them_are_told_and_again_only_when_they_change() {
-        let fake = Fake::new();
-        let node = serde_json::json!({
-            "metadata": {"name": "n", "labels": {"nvidia.com/gpu.product": "Tesla-T4"}},
-            "status": {
-                "allocatable": {"cpu": "4", "nvidia.com/gpu": "2"},
-                "conditions": [{"type": "Ready", "status": "True"}],
-            },
-        });
-        fake.put("/api/v1/nodes/n", node);
-        let desk = Arc::new(Desk::new(&Loaded::default()));
-        let every = Duration::from_secs(60);
-        let looking = run(
-            Member::new(fake.client()),
-            Arc::clone(&desk),
-            every,
-            Vec::new(),
-        );
-        let looking = tokio::spawn(looking);
-        let free = || {
-            let said = serde_json::from_slice::<Facts>(&desk.take_facts()?).unwrap();
-            let shape = said.shapes.into_iter().next()?;
-            assert_eq!((shape.count, shape.models.len()), (1, 1));
-            shape.free?.get("nvidia.com/gpu").cloned()
-        };
-        tokio::time::sleep(Duration::from_secs(1)).await;
-        assert_eq!(free().as_deref(), Some("2"));
-        tokio::time::sleep(every * 3).await;
-        assert_eq!(free(), None, "nothing changed");
-        let limits = serde_json::json!({"nvidia.com/gpu": 1});
-        let pod = serde_json::json!({
-            "metadata": {"name": "p", "namespace": "web"},
-            "spec": {"nodeName": "n", "containers": [{"resources": {"limits": limits}}]},
-        });
-        fake.put("/api/v1/namespaces/web/pods/p", pod);
-        tokio::time::sleep(every).await;
-        assert_eq!(free().as_deref(), Some("1"));
-        looking.abort();
-    }
-
-    #[test]
-    fn quantities_add_up() {
-        check(&["4", "3920m"], "7920m");
-        check(&["1.5", "500m"], "2");
-        check(&["16393244Ki", "4Ki"], "16393248Ki");
-        check(&["1Gi", "1Gi"], "2Gi");
-        check(&["110", "110"], "220");
-        check(&["0"], "0");
     }
 }
+
+#[cfg(test)]
+mod tests;

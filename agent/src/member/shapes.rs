@@ -37,7 +37,7 @@ const MODEL_LABELS: [&str; 10] = [
     "accelerator-type",
 ];
 
-/// What pods ask for, by node.
+/// What pods ask for, by node; of a node that is not in it nothing is known.
 pub(super) type Usage = BTreeMap<String, Amounts>;
 
 /// The nodes of a cluster, by name.
@@ -84,6 +84,17 @@ impl Nodes {
         self.0.insert(name.to_owned(), node);
     }
 
+    /// Whether there is one of this name.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.0.contains_key(name)
+    }
+
+    /// What is asked of them where there are no pods.
+    pub(super) fn unused(&self) -> Usage {
+        let names = self.0.keys().cloned();
+        names.map(|name| (name, Amounts::new())).collect()
+    }
+
     /// The nodes by what they are like; without `usage` nothing is said about what is free.
     pub(super) fn shapes(&self, usage: Option<&Usage>) -> Vec<NodeShape> {
         let mut groups = BTreeMap::new();
@@ -107,7 +118,11 @@ impl Nodes {
     fn groups(&self, usage: Option<&Usage>, steps: u64) -> BTreeMap<NodeShape, u32> {
         let mut groups: BTreeMap<NodeShape, u32> = BTreeMap::new();
         for (name, node) in &self.0 {
-            let free = usage.map(|usage| node.free(usage.get(name), steps));
+            // What came after the pods were looked at may have pods already.
+            let free = usage.map(|usage| match usage.get(name) {
+                Some(asked) => node.free(asked, steps),
+                None => Amounts::new(),
+            });
             let shape = NodeShape {
                 count: 0,
                 allocatable: texts(&node.allocatable),
@@ -123,13 +138,13 @@ impl Nodes {
 
 impl Node {
     /// What is free, rounded down to so many steps of what there is.
-    fn free(&self, asked: Option<&Amounts>, steps: u64) -> Amounts {
+    fn free(&self, asked: &Amounts, steps: u64) -> Amounts {
         if !self.takes {
             return Amounts::new();
         }
         let of = |(name, all): (&String, &u64)| {
-            let asked = asked.and_then(|asked| asked.get(name)).copied();
-            let free = all.saturating_sub(asked.unwrap_or(0));
+            let asked = asked.get(name).copied().unwrap_or(0);
+            let free = all.saturating_sub(asked);
             let step = if is_device(name) { 1000 } else { all / steps };
             let step = step - step % grain(name);
             let rounded = free - free % step.max(grain(name));

@@ -58,7 +58,7 @@ fn nodes_of_one_type_are_one_shape_and_the_busy_ones_another() {
     );
     let all = "cpu=4 memory=16000Mi nvidia.com/gpu=2 pods=110";
     assert_eq!(shown(&nodes, None), [format!("3 of {all}")]);
-    let mut usage = Usage::default();
+    let mut usage = nodes.unused();
     use_up(&mut usage, &pod("a", "1100m", 1, "Running"));
     use_up(&mut usage, &pod("b", "1", 1, "Succeeded"));
     use_up(&mut usage, &pod("", "1", 1, "Pending"));
@@ -68,6 +68,19 @@ fn nodes_of_one_type_are_one_shape_and_the_busy_ones_another() {
             format!("1 of {all}; cpu=2880m memory=16000Mi nvidia.com/gpu=1 pods=108"),
             format!("2 of {all}; {all}"),
         ]
+    );
+}
+
+#[test]
+fn a_node_that_came_after_the_pods_were_seen_is_not_said_to_be_free() {
+    let mut nodes = Nodes::default();
+    nodes.add(&node("a", "4", "64Mi", 0), true, &[]);
+    let usage = nodes.unused();
+    nodes.add(&node("b", "4", "64Mi", 0), true, &[]);
+    let all = "cpu=4 memory=64Mi pods=110";
+    assert_eq!(
+        shown(&nodes, Some(&usage)),
+        [format!("1 of {all}; "), format!("1 of {all}; {all}")]
     );
 }
 
@@ -141,7 +154,7 @@ proptest! {
     ) {
         let mut nodes = Nodes::default();
         nodes.add(&node("a", &format!("{cpu}m"), "64Gi", gpus), true, &model_labels(Vec::new()));
-        let mut usage = Usage::default();
+        let mut usage = nodes.unused();
         for (cpu, gpus) in &pods {
             use_up(&mut usage, &pod("a", &format!("{cpu}m"), *gpus, "Running"));
         }
