@@ -88,12 +88,15 @@ impl Said {
 }
 
 impl Said {
-    /// Of what removed itself: how it was when it was seen last.
+    /// Of what removed itself: how it was when it was seen last. What had failed stays so; all else
+    /// ended well, though its end may not have been seen.
     pub fn keep(&mut self, before: &Self) {
         let same = before.stamp == self.stamp || before.reason == EXPIRED;
         if self.reason == EXPIRED && same {
             self.generation = before.generation;
-            self.health = before.health;
+            if before.health == Health::Degraded {
+                self.health = Health::Degraded;
+            }
             self.status = before.status.clone();
         }
     }
@@ -112,13 +115,20 @@ pub fn report(item: Option<&Item>, live: Option<&Live>, outcome: &Outcome) -> Sa
         Some(live) if outcome.message.is_empty() => live.why.clone(),
         Some(_) | None => outcome.message,
     };
+    // Nothing but its being gone is left to tell how it was, after a restart: it removes itself when it
+    // has ended.
+    let gone = if outcome.reason == EXPIRED {
+        Health::Healthy
+    } else {
+        Health::Unknown
+    };
     Said {
         stamp: stamp.unwrap_or_default(),
         state: outcome.state,
         reason: outcome.reason,
         message: cut(message, MESSAGE_BYTES_MAX).into(),
         generation: live.map(|l| l.generation).unwrap_or_default(),
-        health: live.map_or(Health::Unknown, |l| l.health),
+        health: live.map_or(gone, |l| l.health),
         status: live.map(|l| l.status.clone()).unwrap_or_default(),
     }
 }

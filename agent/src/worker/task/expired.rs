@@ -17,7 +17,7 @@ impl Task<'_> {
     /// Makes what is not there, unless it was there as it is given and removes itself.
     pub(super) async fn create(&mut self, view: &View) -> Result<Step, Failure> {
         if self.is_expired(view).await? {
-            let message = "it is gone, as its ttlSecondsAfterFinished says; new content from the hub makes it anew";
+            let message = "it ended, and its time to live (ttlSecondsAfterFinished) removed it; new content from the hub makes it anew";
             let outcome = Outcome::new(ItemState::Applied, EXPIRED, message);
             return Ok(Step::End(outcome, Next::Done));
         }

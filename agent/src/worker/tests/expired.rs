@@ -1,5 +1,7 @@
 //! Jobs that remove themselves.
 
+use roadstead_protocol::wire::report::Health;
+
 use super::*;
 
 const JOB: &str = "/apis/batch/v1/namespaces/web/jobs/once";
@@ -61,6 +63,46 @@ async fn a_job_that_its_ttl_removed_is_not_run_again_until_it_is_another() {
     world.give(&job_key(), 7, Some(job(other)), vec![]).await;
     world.settle().await;
     assert!(world.fake.get(JOB).is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_job_that_its_ttl_removed_is_well_after_a_restart_too() {
+    let disk = MemoryDisk::default();
+    let fake = Fake::new();
+    fake.state().kinds.push(("batch/v1", "Job", "jobs", true));
+    let world = World::with(fake, &disk).await;
+    let spec = json!({"ttlSecondsAfterFinished": 60});
+    world.give(&job_key(), 5, Some(job(spec)), vec![]).await;
+    world.settle().await;
+    world.fake.remove(JOB);
+    world.settle().await;
+    let world = world.restarted(&disk).await;
+    world.settle().await;
+    assert_eq!(world.fake.get(JOB), None);
+    let said = world.of_job().unwrap();
+    assert_eq!(
+        (said.state, said.reason.as_str(), said.health),
+        (ItemState::Applied, "Expired", Health::Healthy)
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_job_that_failed_before_its_ttl_removed_it_has_failed() {
+    let world = world().await;
+    let spec = json!({"ttlSecondsAfterFinished": 60});
+    world.give(&job_key(), 5, Some(job(spec)), vec![]).await;
+    world.settle().await;
+    let mut failed = world.fake.get(JOB).unwrap();
+    failed["status"] = json!({"conditions": [{"type": "Failed", "status": "True"}]});
+    world.fake.put(JOB, failed);
+    world.settle().await;
+    world.fake.remove(JOB);
+    world.settle().await;
+    let said = world.of_job().unwrap();
+    assert_eq!(
+        (said.reason.as_str(), said.health),
+        ("Expired", Health::Degraded)
+    );
 }
 
 #[tokio::test(start_paused = true)]

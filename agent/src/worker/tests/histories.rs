@@ -30,7 +30,7 @@ fn late(world: &World, seconds: u64) {
 }
 
 impl World {
-    async fn restarted(self, disk: &MemoryDisk) -> Self {
+    pub(super) async fn restarted(self, disk: &MemoryDisk) -> Self {
         let fake = self.fake.clone();
         drop(self);
         tokio::time::sleep(Duration::from_secs(1)).await;
