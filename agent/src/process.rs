@@ -11,9 +11,10 @@ use crate::store::file::Folder;
 use crate::{Options, Parts, run};
 
 /// Threads for what blocks: the disk, and names that are resolved. The allocator keeps an arena for
-/// each, which costs more than the agent gains by waiting for its disk in more places; names that
-/// nobody answers for take two of them at a time, one for the hub and one for the member.
-const BLOCKING_MAX: usize = 4;
+/// each that was ever needed, so there are few. Every worker that opens a connection to the member may
+/// have a name looked up, and nothing keeps those from taking all threads while nobody answers: the
+/// disk then waits until the resolver gives up. An address in place of a name is not looked up.
+const BLOCKING_MAX: usize = 8;
 
 /// Runs an agent until it is asked to end.
 ///
