@@ -78,6 +78,7 @@ pub(crate) fn spec(template: &Template<'_>, placement: &Placement, former: &Spec
         pinned: t.pinned,
         reason: t.chosen.text().to_owned(),
         held: false,
+        tolerated_seconds: None,
     });
     let kept = placement.kept.iter().map(|k| Target {
         namespace: k.path.0.clone(),
@@ -87,6 +88,7 @@ pub(crate) fn spec(template: &Template<'_>, placement: &Placement, former: &Spec
         pinned: k.pinned,
         reason: format!("kept as it is: {}", k.cause.text()),
         held: true,
+        tolerated_seconds: placement.expired.get(&k.cluster).copied(),
     });
     let mut clusters: Vec<Target> = targets.chain(kept).collect();
     clusters.sort_by(|a, b| (&a.namespace, &a.name).cmp(&(&b.namespace, &b.name)));

@@ -92,6 +92,7 @@ pub(crate) fn former(ledger: &Ledger, decision: &Decision) -> Vec<Former> {
                 replicas: target.and_then(|t| t.replicas),
                 seen: target.and_then(|t| seen(decision, t)),
                 pinned: target.and_then(|t| t.pinned),
+                expired: target.and_then(|t| t.tolerated_seconds),
                 delete_contents: decision.spec.template.delete_contents,
             }
         })

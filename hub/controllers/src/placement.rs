@@ -117,9 +117,10 @@ fn link(
     placement: &Placement,
     txn: &mut Txn,
 ) -> Result<(), Error> {
-    let object = read.object.as_ref();
-    let uid = object.map(|object| objects::text(object, "/metadata/uid"));
-    let links = (uid.unwrap_or_default(), &read.decision.spec, placement);
+    let uid = (read.object.as_ref()).map(|object| objects::text(object, "/metadata/uid"));
+    // Of what is gone the record of its deletion still speaks.
+    let uid = uid.unwrap_or(&read.decision.spec.template.uid);
+    let links = (uid, &read.decision.spec, placement);
     around::link(snapshot, &read.item, &read.around, links, txn)?;
     let given = placement.targets.iter().flat_map(|t| &t.policies);
     let had = read.ledger.values().flat_map(|held| &held.record.policies);

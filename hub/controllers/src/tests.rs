@@ -11,6 +11,7 @@ mod kinds;
 mod pins;
 mod placing;
 mod policies;
+mod preserved;
 mod selecting;
 
 use std::sync::Arc;

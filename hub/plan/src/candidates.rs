@@ -4,23 +4,25 @@
 //! NoExecute), and who is not wanted loses what it has; *open* follows from facts and from what people
 //! say about new objects only, and takes nothing away.
 
+mod spreading;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use roadstead_protocol::api::decision::SAMPLES_MAX;
 
+use self::spreading::unmet_finding;
 use crate::affinity::{Reading, Refused};
 use crate::cluster::{Cluster, Taint};
+use crate::count::is_divided;
 use crate::finding::Finding;
 use crate::gate::Gate;
 use crate::intent::{Intent, Wanted};
 use crate::policy::Policy;
-use crate::scheduling::{By, Replicas};
 use crate::selecting::Group;
-use crate::spread::{self, Candidate, Spread};
+use crate::spread;
 use crate::template::Template;
 use crate::toleration::{self, Taints};
-use crate::weights::weigh;
 use crate::world::World;
 
 /// Chooses clusters into `intent`.
@@ -42,6 +44,7 @@ pub(crate) fn choose<'a>(
     let judged = readings.swap_remove(at);
     intent.affinity.clone_from(&judged.group.name);
     intent.again = judged.again;
+    intent.expired = judged.expired;
     intent.targets = judged.wanted;
     intent.wanted = intent.targets.iter().map(|w| w.cluster).collect();
     intent.refused.extend(judged.refused);
@@ -71,6 +74,18 @@ pub(crate) fn verify(policy: &Policy, intent: &mut Intent<'_>) {
             return;
         }
     }
+}
+
+/// For how many seconds taints were tolerated, by the UIDs of clusters where these have passed. While
+/// nothing can be decided it is as it was.
+pub(crate) fn expired(template: &Template<'_>, intent: &Intent<'_>) -> BTreeMap<String, u64> {
+    if intent.blocked.is_none() && intent.winner.is_some() {
+        return intent.expired.clone();
+    }
+    let before = template.former.iter();
+    before
+        .filter_map(|f| Some((f.cluster.clone(), f.expired?)))
+        .collect()
 }
 
 /// Says which names mean nothing, or too much: whoever is no longer chosen may be meant.
@@ -132,6 +147,8 @@ struct Judged<'a> {
     unknown: Vec<String>,
     ambiguous: Vec<(String, Vec<&'a Cluster>)>,
     again: Option<Duration>,
+    /// For how many seconds a taint of a cluster that has it was tolerated, where these have passed.
+    expired: BTreeMap<String, u64>,
 }
 
 /// Chooses for one template.
@@ -139,8 +156,9 @@ struct Chooser<'a, 't> {
     world: &'a World,
     policy: &'a Policy,
     template: &'t Template<'t>,
-    /// UIDs of the clusters that have it.
-    former: BTreeSet<&'t str>,
+    /// UIDs of the clusters that have it, not only because something needs it there; with the seconds
+    /// for which their taints were tolerated, where these have passed.
+    former: BTreeMap<&'t str, Option<u64>>,
     gate: Gate<'t>,
     divided: bool,
     fresh: bool,
@@ -149,12 +167,9 @@ struct Chooser<'a, 't> {
 
 impl<'a, 't> Chooser<'a, 't> {
     fn new(world: &'a World, policy: &'a Policy, template: &'t Template<'t>, fresh: bool) -> Self {
-        let former = template.former.iter().map(|f| f.cluster.as_str());
-        let job = template.key.group == "batch" && template.key.kind == "Job";
-        let divided = match policy.scheduling.replicas {
-            Replicas::Duplicated => false,
-            Replicas::Divided { .. } => job || template.replicas_path.is_some(),
-        };
+        let former = template.former.iter().filter(|f| f.is_own());
+        let former = former.map(|f| (f.cluster.as_str(), f.expired));
+        let divided = is_divided(template, &policy.scheduling.replicas);
         let selecting = &policy.selecting;
         let choice = divided || !selecting.spread.is_empty() || selecting.groups.len() > 1;
         Self {
@@ -181,6 +196,7 @@ impl<'a, 't> Chooser<'a, 't> {
             unknown: Vec::new(),
             ambiguous: Vec::new(),
             again: None,
+            expired: BTreeMap::new(),
         };
         let visible = self.world.clusters.iter();
         for cluster in visible.filter(|c| c.visible(from, self.world)) {
@@ -198,7 +214,9 @@ impl<'a, 't> Chooser<'a, 't> {
         let tolerations = &self.policy.selecting.tolerations;
         let taints = toleration::judge(tolerations, cluster, self.now);
         let mut wanted = Wanted::new(cluster, chosen);
-        wanted.has = self.former.contains(cluster.uid.as_str());
+        let had = self.former.get(cluster.uid.as_str());
+        wanted.has = had.is_some();
+        let expired = had.copied().flatten();
         match taints {
             Taints::None => {
                 if let Err((why, figure)) = self.gate.open(self.world, reading, cluster) {
@@ -212,11 +230,26 @@ impl<'a, 't> Chooser<'a, 't> {
                     .figures
                     .insert(cluster.uid.clone(), untolerated(taint));
             }
-            Taints::Leaving(_, left) if wanted.has => {
+            Taints::Leaving {
+                left, tolerated, ..
+            } if wanted.has && expired.is_none_or(|e| e < tolerated.as_secs()) => {
                 wanted.shut = Some(Refused::Tainted);
                 judged.again = Some(judged.again.map_or(left, |again| again.min(left)));
             }
-            Taints::Leaving(taint, _) | Taints::Refused(taint) => {
+            Taints::Leaving {
+                taint, tolerated, ..
+            }
+            | Taints::Expired(taint, tolerated) => {
+                if wanted.has {
+                    let passed = tolerated.as_secs();
+                    judged.expired.insert(cluster.uid.clone(), passed);
+                }
+                judged
+                    .figures
+                    .insert(cluster.uid.clone(), untolerated(taint));
+                return judged.refused.push((cluster, Refused::Tainted));
+            }
+            Taints::Refused(taint) => {
                 judged
                     .figures
                     .insert(cluster.uid.clone(), untolerated(taint));
@@ -251,116 +284,8 @@ impl<'a, 't> Chooser<'a, 't> {
             .or_else(|| readings.iter().position(some))
             .unwrap_or(0)
     }
-
-    /// What the constraints make of who is wanted: who is in a group of each, at which place, and who
-    /// of these is chosen.
-    fn spreads(&self, wanted: &[Wanted<'a>]) -> Result<Spreading, spread::Unmet> {
-        let spreads = &self.policy.selecting.spread;
-        let clusters: Vec<&Cluster> = wanted.iter().map(|w| w.cluster).collect();
-        let scores = self.scores(&clusters);
-        let mut places = Vec::new();
-        let mut candidates = Vec::new();
-        for (at, (wanted, score)) in wanted.iter().zip(scores).enumerate() {
-            let groups = spreads.iter().map(|spread| spread.by.group(wanted.cluster));
-            if let Some(groups) = groups.collect::<Option<Vec<&str>>>() {
-                places.push(at);
-                candidates.push(self.candidate(wanted, groups, score));
-            }
-        }
-        let chosen = spread::choose(spreads, &candidates)?;
-        let floors = spread::floors(spreads, &candidates, &chosen);
-        let each = places.into_iter().zip(chosen.into_iter().zip(floors));
-        Ok(Spreading(each.collect()))
-    }
-
-    fn candidate<'w>(
-        &self,
-        wanted: &Wanted<'w>,
-        groups: Vec<&'w str>,
-        score: u32,
-    ) -> Candidate<'w> {
-        let has = wanted.has;
-        Candidate {
-            groups,
-            // Afresh, what runs breaks ties only; but what cannot come back stays.
-            has: score > 0 && has && !(self.fresh && wanted.open),
-            open: score > 0 && wanted.open,
-            score: u64::from(score) * 2 + u64::from(has),
-        }
-    }
-
-    /// How much each cluster is preferred: by its weight, where weights are given.
-    fn scores(&self, clusters: &[&Cluster]) -> Vec<u32> {
-        match &self.policy.scheduling.replicas {
-            Replicas::Divided {
-                by: By::Weights(Some(list)),
-                ..
-            } if self.divided => {
-                let from = self.policy.identity.viewpoint();
-                weigh(self.world, from, Some(list), clusters)
-            }
-            Replicas::Divided { .. } | Replicas::Duplicated => vec![1; clusters.len()],
-        }
-    }
-
-    /// Keeps of who is wanted as many groups as the constraints allow, and lays the floor.
-    fn spread(&self, intent: &mut Intent<'a>) {
-        let spreads = &self.policy.selecting.spread;
-        // Where nobody may get anything, that is what is to be said.
-        let takes = |w: &Wanted<'a>| w.open || w.has;
-        if spreads.is_empty() || !intent.targets.iter().any(takes) {
-            return;
-        }
-        let spreading = self.spreads(&intent.targets);
-        let all = std::mem::take(&mut intent.targets);
-        match spreading {
-            Ok(Spreading(chosen)) => {
-                for (at, mut wanted) in all.into_iter().enumerate() {
-                    match chosen.get(&at) {
-                        Some((true, floor)) => {
-                            wanted.floor = if self.divided { *floor } else { 0 };
-                            intent.targets.push(wanted);
-                        }
-                        Some((false, _)) => {
-                            intent.refused.push((wanted.cluster, Refused::NotInSpread));
-                        }
-                        None => intent.refused.push((wanted.cluster, Refused::NoTopology)),
-                    }
-                }
-            }
-            Err(unmet) => {
-                let nowhere = |wanted: &Wanted<'a>| {
-                    let mut by = spreads.iter().map(|spread| &spread.by);
-                    by.any(|by| by.group(wanted.cluster).is_none())
-                };
-                for wanted in all {
-                    if !wanted.has && nowhere(&wanted) {
-                        intent.refused.push((wanted.cluster, Refused::NoTopology));
-                    } else if wanted.has {
-                        intent.targets.push(wanted);
-                    } else {
-                        intent.refused.push((wanted.cluster, Refused::SpreadUnmet));
-                    }
-                }
-                intent.findings.extend(unmet_finding(spreads, unmet));
-            }
-        }
-    }
 }
 
 fn untolerated(taint: &Taint) -> String {
     format!("its taint {taint} is not tolerated")
-}
-
-/// By the place among the wanted: whether it is chosen, and its floor. Who is in no group is not here.
-struct Spreading(BTreeMap<usize, (bool, u32)>);
-
-fn unmet_finding(spreads: &[Spread], unmet: spread::Unmet) -> Option<Finding> {
-    let spread = spreads.get(unmet.constraint)?;
-    let number = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
-    Some(Finding::SpreadUnmet {
-        by: spread.by.to_string(),
-        wanted: number(spread.min),
-        found: number(unmet.found),
-    })
 }

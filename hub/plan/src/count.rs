@@ -7,6 +7,7 @@
 use serde_json::Value;
 
 use crate::pointer::Pointer;
+use crate::scheduling::Replicas;
 use crate::template::Template;
 
 /// Where a Job says how many pods are to complete, and how many run at once.
@@ -43,6 +44,8 @@ pub(crate) fn count(
         };
         return Ok(Some(Count { total, once: true }));
     }
+    // What an earlier release divided unnamed stays divided: all of it everywhere would be more.
+    let named = named || template.former.iter().any(|f| f.replicas.is_some());
     let numbers_its_pods = template.key.group == "apps" && template.key.kind == "StatefulSet";
     let Some(path) = template
         .replicas_path
@@ -52,6 +55,18 @@ pub(crate) fn count(
     };
     let total = number(path)?.unwrap_or(1);
     Ok(Some(Count { total, once: false }))
+}
+
+/// Whether there is something to divide of a template, and it is to be divided.
+pub(crate) fn is_divided(template: &Template<'_>, replicas: &Replicas) -> bool {
+    let count = |named| {
+        let object = template.object.unwrap_or(&Value::Null);
+        count(template, object, named)
+    };
+    match replicas {
+        Replicas::Duplicated => false,
+        Replicas::Divided { named, .. } => !matches!(count(*named), Ok(None)),
+    }
 }
 
 fn is_job(template: &Template<'_>) -> bool {

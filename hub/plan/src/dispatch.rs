@@ -28,6 +28,25 @@ enum Reason {
     Awaiting(String, String),
 }
 
+/// Says which of the names on which a policy suspends dispatching mean nothing, or too much: who is
+/// then given something, or loses it, may be meant.
+pub(crate) fn understand(world: &World, policy: &Policy, intent: &mut Intent<'_>) {
+    let from = policy.identity.viewpoint();
+    let (unknown, ambiguous) = policy.options.suspended.unclear(world, from);
+    if !unknown.is_empty() {
+        intent.unresolved = true;
+        let names = unknown.into_iter().take(SAMPLES_MAX).collect();
+        intent.findings.push(Finding::UnknownClusters(names));
+    }
+    for (name, several) in ambiguous.into_iter().take(SAMPLES_MAX) {
+        let clusters = several.iter().take(SAMPLES_MAX).map(|c| c.path()).collect();
+        let finding = Finding::AmbiguousCluster { name, clusters };
+        if !intent.findings.contains(&finding) {
+            intent.findings.push(finding);
+        }
+    }
+}
+
 /// Takes out of `rendered` what is not given yet, and says so.
 pub(crate) fn hold_back<'a>(
     world: &'a World,

@@ -14,6 +14,7 @@ use crate::candidates::{choose, verify};
 use crate::claim::{claim, holders, overriding};
 use crate::cluster::Cluster;
 use crate::deps::requirers::{Requirer, needed, require};
+use crate::dispatch::understand;
 use crate::finding::{Cause, Finding};
 use crate::policy::{Overrides, Policy};
 use crate::reserved::reserved;
@@ -47,6 +48,8 @@ pub(crate) struct Intent<'a> {
     pub(crate) fresh: bool,
     /// After which time the decision is another one, without anything else changing.
     pub(crate) again: Option<Duration>,
+    /// For how many seconds taints were tolerated, by the UIDs of clusters where these have passed.
+    pub(crate) expired: BTreeMap<String, u64>,
     /// Why nothing may change at all.
     pub(crate) blocked: Option<Cause>,
     pub(crate) findings: Vec<Finding>,
@@ -131,6 +134,7 @@ pub(crate) fn intend<'a>(
         let asked = !intent.rebalance.is_empty();
         intent.fresh = asked && intent.rebalance != template.decided.rebalance;
         choose(world, policy, (template, now), &mut intent);
+        understand(world, policy, &mut intent);
         share(world, policy, template, object, &mut intent);
         verify(policy, &mut intent);
     }

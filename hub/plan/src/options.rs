@@ -142,6 +142,25 @@ fn left(drift: Drift) -> Result<Vec<String>, String> {
 }
 
 impl Suspended {
+    /// The names in it that mean no cluster to a policy that looks from `from`, and those that mean
+    /// several, with these. Where it is suspended everywhere, no name matters.
+    pub fn unclear<'a>(
+        &self,
+        world: &'a World,
+        from: Viewpoint<'_>,
+    ) -> (Vec<String>, Vec<(String, Vec<&'a Cluster>)>) {
+        let (mut unknown, mut ambiguous) = (Vec::new(), Vec::new());
+        let names = self.names.iter().filter(|_| !self.everywhere);
+        for name in names {
+            match resolve(world, from, name) {
+                Resolved::One(_) => {}
+                Resolved::Unknown => unknown.push(name.clone()),
+                Resolved::Ambiguous(several) => ambiguous.push((name.clone(), several)),
+            }
+        }
+        (unknown, ambiguous)
+    }
+
     /// Whether a policy that looks from `from` suspends `cluster`. A name that may mean several
     /// clusters suspends all of them.
     pub fn covers(&self, world: &World, from: Viewpoint<'_>, cluster: &Cluster) -> bool {

@@ -63,6 +63,8 @@ pub struct Placement {
     pub rebalance: String,
     /// After which time the decision is another one, without anything else changing.
     pub again: Option<Duration>,
+    /// For how many seconds taints were tolerated, by the UIDs of clusters where these have passed.
+    pub expired: BTreeMap<String, u64>,
     /// Whether edits remove something, so that a [`Review`] has a say. A placement that was made
     /// without one must then not be carried out.
     pub needs_review: bool,
@@ -155,6 +157,7 @@ pub fn place(world: &World, template: &Template<'_>, review: Option<&Review>) ->
             .unwrap_or_default(),
         rebalance: rebalanced(template, &intent),
         again: intent.again,
+        expired: crate::candidates::expired(template, &intent),
         ..Placement::default()
     };
     let confirm = settle_former(

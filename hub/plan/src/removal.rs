@@ -345,20 +345,30 @@ pub(crate) fn manner(key: &ItemKey, former: &Former) -> Manner {
 /// when it was deleted, or what it went along with stays.
 fn preserved(world: &World, template: &Template<'_>, former: &Former, reason: Reason) -> bool {
     match reason {
+        Reason::TemplateDeleted
+            if former.is_own() && world.preserved.contains(&former.template) =>
+        {
+            return true;
+        }
         Reason::TemplateDeleted | Reason::PolicyDeleted | Reason::NotNeeded => {}
         Reason::NotChosen | Reason::Confirmed => return false,
     }
-    let says = |uid: &str| world.policy(uid).is_some_and(|p| p.options.preserve);
+    let says = |uid: &str| {
+        let now = || world.policy(uid).is_some_and(|p| p.options.preserve);
+        world.preserved.contains(uid) || now()
+    };
     let here = |clusters: &BTreeSet<String>| clusters.contains(&former.cluster);
     let deleted = reason != Reason::NotNeeded;
     let of_requirer = |r: &Requirer| {
         let by_policy = || r.policy.as_deref().is_some_and(says);
+        // Of one whose decision went with its namespace only its record is left.
+        let unknown = r.clusters.is_empty() && r.released.is_empty();
         here(&r.released)
-            || (!r.decided && world.preserved.contains(&r.template))
+            || ((unknown || here(&r.clusters)) && world.preserved.contains(&r.template))
             || (deleted && here(&r.clusters) && by_policy())
     };
     former.policies.iter().any(|uid| match uid.as_str() {
         REQUIRED => template.around.requirers.iter().any(of_requirer),
-        uid => world.preserved.contains(uid) || says(uid),
+        uid => says(uid),
     })
 }

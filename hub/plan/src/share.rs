@@ -27,6 +27,9 @@ use crate::world::World;
 
 /// Hexadecimal digits of a basis.
 const BASIS_DIGITS: usize = 16;
+/// Why a cluster has a share of nothing, where it would have one if the replicas were divided now.
+const KEPT: &str = "its share is 0 because what runs elsewhere stays there; `roadstead rebalance` \
+                    divides anew";
 
 /// A cluster with what it may have.
 struct Candidate<'a> {
@@ -98,7 +101,8 @@ fn counted<'a>(
             .iter()
             .any(|c| c.wanted.cluster.uid == cluster.uid)
     };
-    let joined = |cluster: &Cluster| cluster.version.is_some() || cluster.ready.is_some();
+    // Its first words may be of a problem; it joined when it first told what it is.
+    let joined = |cluster: &Cluster| cluster.version.is_some();
     let wanted = intent.wanted.iter().copied();
     let clusters: Vec<&Cluster> = wanted.filter(|c| joined(c) || taken(c)).collect();
     let from = policy.identity.viewpoint();
@@ -114,10 +118,10 @@ fn block(intent: &mut Intent<'_>, cause: Cause) {
     intent.targets.clear();
 }
 
-/// What a cluster had of the template, with its share where it had one.
+/// What a cluster had of the template by a policy of its own, with its share where it had one.
 fn former(template: &Template<'_>, cluster: &Cluster) -> Option<Option<u32>> {
     let mut former = template.former.iter();
-    let former = former.find(|f| f.cluster == cluster.uid)?;
+    let former = former.find(|f| f.cluster == cluster.uid && f.is_own())?;
     Some(former.replicas)
 }
 
@@ -252,6 +256,14 @@ fn divide<'a>(
     };
     let claims: Vec<Claim> = candidates.iter().map(|c| c.claim).collect();
     let division = allot(&ask, &claims);
+    let afresh = (ask.keep && !ask.once).then(|| allot(&Ask { keep: false, ..ask }, &claims));
+    let afresh = afresh.map(|division| division.shares).unwrap_or_default();
+    for ((candidate, share), afresh) in candidates.iter().zip(&division.shares).zip(afresh) {
+        if *share == 0 && afresh > 0 {
+            let uid = candidate.wanted.cluster.uid.clone();
+            intent.figures.insert(uid, KEPT.to_owned());
+        }
+    }
     if division.unplaced > 0 {
         let why = figures(&candidates, intent);
         let replicas = division.unplaced;

@@ -1,7 +1,8 @@
 //! Spreading over groups of clusters: at least so many regions (zones, providers, clusters, values of
 //! a label), at most so many.
 //!
-//! What holds something stays chosen as long as the constraints can be met with it. Groups are taken
+//! What holds something stays chosen: only more groups of those than a constraint allows take anything
+//! from it ([`staying`]), and never that another cluster may get something. Groups are taken
 //! in the order of preference, each only if the other constraints can still be met afterwards; that is
 //! exact for constraints of which the groups of one lie within the groups of the other (clusters within
 //! regions, zones within regions), and never wrong for others, but it may then miss a choice.
@@ -119,6 +120,8 @@ pub(crate) struct Candidate<'a> {
     pub(crate) has: bool,
     /// Whether it may get something.
     pub(crate) open: bool,
+    /// Whether it may, as far as people say.
+    pub(crate) able: bool,
     /// How much it is preferred to others.
     pub(crate) score: u64,
 }
@@ -173,6 +176,66 @@ pub(crate) fn choose(spreads: &[Spread], candidates: &[Candidate<'_>]) -> Result
         }
     }
     Ok(chosen)
+}
+
+/// Like [`choose`], where all that have something are chosen.
+pub(crate) fn choose_with(
+    spreads: &[Spread],
+    candidates: &[Candidate<'_>],
+) -> Result<Vec<bool>, Unmet> {
+    let chosen = choose(spreads, candidates)?;
+    let dropped = |(c, chosen): (&Candidate<'_>, &bool)| c.has && !chosen;
+    if !candidates.iter().zip(&chosen).any(dropped) {
+        return Ok(chosen);
+    }
+    // Not with them: how far it comes when nothing is asked for but that they stay.
+    let most = choose(&at_least_none(spreads), candidates).unwrap_or_default();
+    let counts = |at: &usize| {
+        let counted = candidates.get(*at).is_some_and(|c| c.has || c.open);
+        counted && most.get(*at) == Some(&true)
+    };
+    let left: Vec<usize> = (0..candidates.len()).filter(counts).collect();
+    let mut found = spreads.iter().enumerate().map(|(constraint, spread)| {
+        let found = groups(candidates, &left, constraint).len();
+        (found < spread.min, Unmet { constraint, found })
+    });
+    let first = found.clone().next().map(|(_, unmet)| unmet);
+    let unmet = found.find_map(|(short, unmet)| short.then_some(unmet));
+    Err(unmet.or(first).unwrap_or(Unmet {
+        constraint: 0,
+        found: 0,
+    }))
+}
+
+/// Who of those that have something keeps it: all, but where they are in more groups than is allowed.
+/// Who may get something has no say in it, so that facts take nothing away.
+pub(crate) fn staying(spreads: &[Spread], candidates: &[Candidate<'_>]) -> Vec<bool> {
+    let shut = candidates.iter().cloned();
+    let shut = shut.map(|c| Candidate { open: false, ..c });
+    let kept = |chosen: Vec<bool>| -> Vec<bool> {
+        let each = candidates.iter().zip(chosen);
+        each.map(|(c, chosen)| c.has && chosen).collect()
+    };
+    let all: Vec<bool> = candidates.iter().map(|c| c.has).collect();
+    let alone = choose(&at_least_none(spreads), &shut.collect::<Vec<_>>());
+    let alone = alone.map_or_else(|_| all.clone(), kept);
+    if alone == all {
+        return all;
+    }
+    let could = choose(spreads, &opened(candidates)).map(kept);
+    could.ok().filter(|k| k.contains(&true)).unwrap_or(alone)
+}
+
+/// The candidates if no fact kept anything away from them.
+pub(crate) fn opened<'a>(candidates: &[Candidate<'a>]) -> Vec<Candidate<'a>> {
+    let each = candidates.iter().cloned();
+    let open = each.map(|c| Candidate { open: c.able, ..c });
+    open.collect()
+}
+
+fn at_least_none(spreads: &[Spread]) -> Vec<Spread> {
+    let each = spreads.iter().cloned();
+    each.map(|spread| Spread { min: 0, ..spread }).collect()
 }
 
 /// The groups of one constraint among the candidates at `at`.

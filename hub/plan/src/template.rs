@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use crate::confirmation::Loss;
 use crate::deps::order::Awaited;
-use crate::deps::requirers::{Needs, Requirer};
+use crate::deps::requirers::{Needs, REQUIRED, Requirer};
 use crate::peers::Peers;
 use crate::policy::Identity;
 use crate::resources::Pod;
@@ -110,11 +110,18 @@ pub struct Former {
     pub seen: Option<u32>,
     /// What override policies made of its number of replicas, where they did.
     pub pinned: Option<u32>,
+    /// For how many seconds its taints were tolerated, where these have passed and it is still there.
+    pub expired: Option<u64>,
     /// Whether the template asked that its removal deletes what is inside it.
     pub delete_contents: bool,
 }
 
 impl Former {
+    /// Whether a policy of its own put it there, and not only that something needs it there.
+    pub(crate) fn is_own(&self) -> bool {
+        self.policies.is_empty() || self.policies.iter().any(|uid| uid != REQUIRED)
+    }
+
     /// What the cluster would lose with it.
     pub(crate) fn loss(&self, item: &ItemKey) -> Loss {
         Loss {

@@ -8,6 +8,7 @@ mod dispatch;
 mod division;
 mod hardware;
 mod image;
+mod inherited;
 mod overrides;
 mod peers;
 mod pins;
@@ -183,6 +184,10 @@ impl Case {
             .iter()
             .filter(|f| placement.kept.iter().any(|k| k.cluster == f.cluster))
             .cloned()
+            .map(|f| Former {
+                expired: placement.expired.get(&f.cluster).copied(),
+                ..f
+            })
             .collect();
         let given = placement.targets.iter().map(|t| Former {
             cluster: t.cluster.clone(),
@@ -193,6 +198,7 @@ impl Case {
             replicas: t.replicas,
             seen: t.replicas,
             pinned: t.pinned,
+            expired: None,
             delete_contents: false,
         });
         self.former = given.chain(kept).collect();

@@ -18,7 +18,16 @@ pub(crate) enum Taints<'a> {
     /// Nothing new goes there, because of this one; what is there stays.
     Closed(&'a Taint),
     /// What is there stays for so long, because of this one, and nothing new goes there.
-    Leaving(&'a Taint, Duration),
+    Leaving {
+        /// Which.
+        taint: &'a Taint,
+        /// For how long still.
+        left: Duration,
+        /// For how long in all.
+        tolerated: Duration,
+    },
+    /// What is there leaves, because this one was tolerated for so long, and that has passed.
+    Expired(&'a Taint, Duration),
     /// What is there leaves, because of this one.
     Refused(&'a Taint),
 }
@@ -38,8 +47,12 @@ pub(crate) fn judge<'a>(
             (Effect::NoExecute, None) => Taints::Refused(taint),
             (Effect::NoExecute, Some(Some(until))) => {
                 match taint.since.saturating_add(until).checked_sub(now) {
-                    Some(left) if !left.is_zero() => Taints::Leaving(taint, left),
-                    Some(_) | None => Taints::Refused(taint),
+                    Some(left) if !left.is_zero() => Taints::Leaving {
+                        taint,
+                        left,
+                        tolerated: until,
+                    },
+                    Some(_) | None => Taints::Expired(taint, until),
                 }
             }
         };
@@ -55,8 +68,9 @@ fn rank(verdict: &Taints<'_>) -> (u8, std::cmp::Reverse<Duration>) {
     let (rank, left) = match verdict {
         Taints::None => (0, Duration::ZERO),
         Taints::Closed(_) => (1, Duration::ZERO),
-        Taints::Leaving(_, left) => (2, *left),
-        Taints::Refused(_) => (3, Duration::ZERO),
+        Taints::Leaving { left, .. } => (2, *left),
+        Taints::Expired(..) => (3, Duration::ZERO),
+        Taints::Refused(_) => (4, Duration::ZERO),
     };
     (rank, std::cmp::Reverse(left))
 }

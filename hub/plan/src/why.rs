@@ -103,7 +103,11 @@ fn verdicts(world: &World, template: &Template<'_>, placement: &Placement) -> Ve
                 let why = figure.map_or_else(|| why.text(), String::as_str);
                 format!("; no more goes there: {why}")
             });
-            let words = chosen(t) + &closed.unwrap_or_default();
+            let idle = || {
+                let figure = placement.figures.get(&cluster.uid)?;
+                (t.replicas == Some(0)).then(|| format!("; {figure}"))
+            };
+            let words = chosen(t) + &closed.or_else(idle).unwrap_or_default();
             (true, t.replicas, words)
         } else if let Some(k) = placement.kept.iter().find(|k| k.cluster == cluster.uid) {
             (

@@ -181,6 +181,7 @@ fn former(key: &ItemKey, decisions: &[Value]) -> Vec<Former> {
             replicas: c.replicas,
             seen: seen(c),
             pinned: c.pinned,
+            expired: c.tolerated_seconds,
             delete_contents: spec.template.delete_contents,
         }));
     }

@@ -163,6 +163,10 @@ pub struct Target {
     /// Whether it is kept as it is because its removal (or change) waits; `reason` says for what.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub held: bool,
+    /// For how many seconds its taints were tolerated, where these have passed and its removal waits: a
+    /// hub that starts anew does not count them again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tolerated_seconds: Option<u64>,
 }
 
 /// Something that an object needs beside it.

@@ -14,11 +14,11 @@ fn key(group: &str, kind: &str, name: &str) -> ItemKey {
     }
 }
 
-fn files() -> ItemKey {
+pub(super) fn files() -> ItemKey {
     key("", "ConfigMap", "files")
 }
 
-fn config_map() -> Value {
+pub(super) fn config_map() -> Value {
     json!({
         "apiVersion": "v1", "kind": "ConfigMap",
         "metadata": {"name": "files", "namespace": "default"},
@@ -27,7 +27,7 @@ fn config_map() -> Value {
 }
 
 /// `web` with a volume from the ConfigMap `name`.
-fn with_volume(name: &str) -> Value {
+pub(super) fn with_volume(name: &str) -> Value {
     let mut web = deployment(1, "web:1");
     web["spec"]["template"]["spec"]["volumes"] =
         json!([{"name": "f", "configMap": {"name": name}}]);
@@ -43,7 +43,12 @@ fn job() -> Value {
 }
 
 /// A policy for all objects of a kind on these clusters, with more of its spec.
-fn policy(name: &str, (version, kind): (&str, &str), clusters: &[&str], more: Value) -> Value {
+pub(super) fn policy(
+    name: &str,
+    (version, kind): (&str, &str),
+    clusters: &[&str],
+    more: Value,
+) -> Value {
     let mut spec = json!({
         "resourceSelectors": [{"apiVersion": version, "kind": kind}],
         "placement": {"clusterAffinity": {"clusterNames": clusters}},
@@ -56,9 +61,9 @@ fn policy(name: &str, (version, kind): (&str, &str), clusters: &[&str], more: Va
     })
 }
 
-const WEB: (&str, &str) = ("apps/v1", "Deployment");
+pub(super) const WEB: (&str, &str) = ("apps/v1", "Deployment");
 
-fn record(hub: &Hub, cluster: &str, item: &ItemKey) -> Option<LedgerEntry> {
+pub(super) fn record(hub: &Hub, cluster: &str, item: &ItemKey) -> Option<LedgerEntry> {
     let snapshot = hub.store.snapshot();
     let key = ledger_key(&format!("attachedcluster-{cluster}"), item).unwrap();
     snapshot.get(key.as_str()).map(|e| decode(e).unwrap())
@@ -114,7 +119,7 @@ fn links(hub: &Hub) -> usize {
         .sum()
 }
 
-fn decision(hub: &Hub, name: &str) -> Value {
+pub(super) fn decision(hub: &Hub, name: &str) -> Value {
     let key = format!("/objects/roadstead.dev/decisions/default/{name}");
     hub.get(&key).unwrap_or_default()
 }

@@ -128,6 +128,34 @@ fn what_is_suspended_keeps_what_it_has_and_gets_and_loses_nothing() {
 }
 
 #[test]
+fn a_name_that_suspends_nothing_is_said_and_nothing_is_removed_meanwhile() {
+    let joined = clusters(&["a", "b"]);
+    let on = |clusters: &str, names: &str| {
+        let spec = format!(
+            "{{{SELECT}, suspension: {{dispatchingOnClusters: {{clusterNames: [{names}]}}}}, placement: {{clusterAffinity: {{clusterNames: [{clusters}]}}}}}}"
+        );
+        policy("p", &spec)
+    };
+    let mut case = Case::new(&[&joined, &on("a, b", "")], &deployment(1));
+    let placement = case.place();
+    case.carry_out(&placement);
+    case.world = [joined.clone(), on("a", "bb")].concat();
+    check(
+        &case,
+        "a
+         b kept: UnknownNames
+         refused 1: NotNamed (default/b)
+         ! UnknownClusters
+         ! UnknownNames",
+    );
+    case.world = [joined, on("a", "a")].concat();
+    check(
+        &case,
+        "a\n b removed: NotChosen\n refused 1: NotNamed (default/b)",
+    );
+}
+
+#[test]
 fn what_a_policy_preserves_is_let_go_when_it_or_the_template_is_deleted() {
     let joined = clusters(&["a", "b"]);
     let on = |clusters: &str| {
@@ -194,6 +222,52 @@ fn what_went_along_is_let_go_with_what_it_went_along_with() {
     map.around = needed(&[], &[], &[]).around;
     map.around.requirers[0].released = a;
     check(&map, "a released: NotNeeded\n ! NoPolicy");
+}
+
+#[test]
+fn what_went_along_is_let_go_though_the_policy_or_the_decision_is_gone_already() {
+    let joined = clusters(&["a"]);
+    let mut map = needed(&[&joined, &following("")], &["a"], &["a"]);
+    let placement = map.place();
+    map.carry_out(&placement);
+    // The policy and the map were deleted, and nothing was decided about what needs it.
+    map.world = joined;
+    map.template = None;
+    map.deleted = ["uid-p", "uid-files"].map(str::to_owned).into();
+    map.around = needed(&[], &["a"], &["a"]).around;
+    let shown = |map: &Case| {
+        let world = map.world();
+        let mut template = map.template(&world);
+        template.key = key("ConfigMap", "files");
+        show(&place(&world, &template, None))
+    };
+    assert_eq!(shown(&map), "a removed: TemplateDeleted");
+    map.preserved = BTreeSet::from(["uid-p".to_owned()]);
+    assert_eq!(shown(&map), "a released: TemplateDeleted");
+    // What needed it is deleted too, and its decision is gone with its namespace.
+    map.deleted.insert("uid-web".to_owned());
+    map.preserved = BTreeSet::from(["uid-web".to_owned()]);
+    map.around = needed(&[], &[], &[]).around;
+    assert_eq!(shown(&map), "a released: TemplateDeleted");
+    // It is on another cluster only.
+    map.around = needed(&[], &["b"], &["b"]).around;
+    assert_eq!(shown(&map), "a removed: TemplateDeleted");
+}
+
+#[test]
+fn what_was_to_stay_when_the_template_was_deleted_stays() {
+    let joined = clusters(&["a"]);
+    let mut case = Case::new(
+        &[&joined, &policy("p", &format!("{{{SELECT}}}"))],
+        &deployment(1),
+    );
+    let placement = case.place();
+    case.carry_out(&placement);
+    case.template = None;
+    case.deleted.insert("uid-web".to_owned());
+    check(&case, "a removed: TemplateDeleted");
+    case.preserved.insert("uid-web".to_owned());
+    check(&case, "a released: TemplateDeleted");
 }
 
 #[test]

@@ -15,6 +15,7 @@ fn candidates(drawn: &[Drawn]) -> Vec<Candidate<'static>> {
         groups: vec![NAMES[*region], NAMES[at]],
         has: *has,
         open: *open,
+        able: true,
         score: *score,
     };
     drawn.iter().enumerate().map(candidate).collect()
@@ -226,5 +227,57 @@ fn where_nobody_takes_anything_that_is_what_is_said() {
         "refused 1: Cordoned (default/a)
          refused 1: NotReady (default/b)
          ! NothingOpen",
+    );
+}
+
+#[test]
+fn a_cluster_that_turns_ready_takes_nothing_from_another() {
+    let two = "spreadConstraints: [{spreadByField: region, maxGroups: 1}, {spreadByField: cluster, minGroups: 2}]";
+    let join = |b: &str| {
+        [
+            "a1 topology.kubernetes.io/region=r1".to_owned(),
+            "a2 topology.kubernetes.io/region=r1".to_owned(),
+            format!("b1 topology.kubernetes.io/region=r2 {b}"),
+            format!("b2 topology.kubernetes.io/region=r2 {b}"),
+        ]
+    };
+    let of = |lines: &[String]| {
+        let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+        case(&lines, two)
+    };
+    let mut running = of(&join("!ready"));
+    let placement = running.place();
+    running.carry_out(&placement);
+    // A user detaches a2: one region does not hold two clusters any more.
+    let left = |b: &str| {
+        let mut lines = join(b).to_vec();
+        lines.remove(1);
+        let mut left = of(&lines);
+        left.deleted.insert("uid-default-a2".to_owned());
+        left
+    };
+    let mut alone = left("!ready");
+    alone.former.clone_from(&running.former);
+    let placement = alone.place();
+    assert_eq!(placement.removals, []);
+    alone.carry_out(&placement);
+    let mut turned = left("");
+    turned.former.clone_from(&alone.former);
+    turned.decided.clone_from(&alone.decided);
+    check(
+        &turned,
+        "a1
+         refused 2: SpreadUnmet (default/b1 default/b2)
+         ! SpreadUnmet",
+    );
+    // A user who asks for it gets it.
+    let asked = turned.template.as_mut().unwrap();
+    asked["metadata"]["annotations"] = serde_json::json!({"roadstead.dev/rebalance": "1"});
+    check(
+        &turned,
+        "b1
+         b2
+         a1 removed: NotChosen
+         refused 1: NotInSpread (default/a1)",
     );
 }

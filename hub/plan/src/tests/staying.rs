@@ -173,3 +173,67 @@ proptest! {
         }
     }
 }
+
+/// Facts about a cluster: Ready, and how it is not; places it in a region.
+const READY: [&str; 3] = ["True", "False", "Unknown"];
+
+proptest! {
+    /// A user spreads what runs anew, detaches a cluster or not, and from then on only facts change.
+    #[test]
+    fn a_spread_takes_nothing_when_facts_change(
+        regions in proptest::collection::vec(0..3_usize, 4),
+        before in (1..3_usize, 0..2_usize, 1..4_usize, 0..3_usize),
+        after in (1..3_usize, 0..2_usize, 1..4_usize, 0..3_usize),
+        detached in 0..5_usize,
+        ready in proptest::collection::vec((0..4_usize, 0..3_usize), 0..8),
+        first in proptest::collection::vec((0..4_usize, 0..3_usize), 0..4),
+    ) {
+        let joined: Vec<String> = NAMES.iter().zip(&regions).map(|(name, region)| {
+            format!("{name} version=v1.36.3 topology.kubernetes.io/region=r{region}")
+        }).collect();
+        let joined: Vec<&str> = joined.iter().map(String::as_str).collect();
+        let mut case = Case::new(&[&clusters(&joined)], &deployment(4));
+        spread(&mut case, before);
+        let turn = |case: &mut Case, (who, to): (usize, usize)| {
+            let found = case.world.iter_mut().find(|o| {
+                o["kind"] == "AttachedCluster" && o["metadata"]["name"] == NAMES[who]
+            });
+            if let Some(cluster) = found {
+                cluster["status"]["conditions"][0]["status"] = json!(READY[to]);
+            }
+        };
+        let placement = case.place();
+        case.carry_out(&placement);
+        for fact in first {
+            turn(&mut case, fact);
+        }
+        if let Some(name) = NAMES.get(detached) {
+            case.world.retain(|o| o["kind"] != "AttachedCluster" || o["metadata"]["name"] != *name);
+            case.deleted.insert(format!("uid-default-{name}"));
+        }
+        spread(&mut case, after);
+        let placement = case.place();
+        case.carry_out(&placement);
+        for fact in ready {
+            turn(&mut case, fact);
+            let placement = case.place();
+            prop_assert!(
+                placement.removals.is_empty() && placement.kept.is_empty(),
+                "{}", show(&placement)
+            );
+            case.carry_out(&placement);
+        }
+    }
+}
+
+fn spread(case: &mut Case, (region, more_regions, cluster, more): (usize, usize, usize, usize)) {
+    let spec = format!(
+        "{{resourceSelectors: [{{apiVersion: apps/v1, kind: Deployment, name: web}}], placement: {{\
+         spreadConstraints: [{{spreadByField: region, minGroups: {region}, maxGroups: {}}}, \
+         {{spreadByField: cluster, minGroups: {cluster}, maxGroups: {}}}]}}}}",
+        region + more_regions,
+        cluster + more,
+    );
+    case.world.retain(|o| o["kind"] != "DistributionPolicy");
+    case.world.extend(policy("p", &spec));
+}
