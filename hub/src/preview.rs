@@ -7,6 +7,7 @@
 //! would take it is not known here.
 
 mod apply;
+mod mask;
 #[cfg(test)]
 mod tests;
 
@@ -25,6 +26,7 @@ use serde_json::Value;
 use tokio::sync::Semaphore;
 
 use crate::hooks::HubHooks;
+use mask::Mask;
 
 /// Where it is asked for.
 pub(crate) const PATH: &str = "/roadstead.dev/preview";
@@ -67,7 +69,7 @@ pub(crate) struct Answer {
     pub(crate) looked_at: usize,
     /// Changes on clusters that are not told, because there are too many.
     pub(crate) more: usize,
-    /// What clusters have and would get, by digest.
+    /// What clusters have and would get, by digest; what Secrets hold is masked.
     pub(crate) contents: BTreeMap<String, Value>,
 }
 
@@ -177,6 +179,7 @@ async fn preview(hooks: HubHooks, user: Identity, ask: Ask) -> Result<Answer, St
     let failed = |error| Status::internal(crate::chain(&error));
     let trial = Trial::begin(&parts).map_err(failed)?;
     let store = trial.store().clone();
+    let mask = Mask::new(&hooks.env);
     let copy = HubHooks {
         store: store.clone(),
         volatile: parts.volatile,
@@ -184,10 +187,10 @@ async fn preview(hooks: HubHooks, user: Identity, ask: Ask) -> Result<Answer, St
     };
     let objects = apply::all(copy, &user, ask).await?;
     let preview = trial.settle().await.map_err(failed)?;
-    Ok(answer(objects, preview, &store.snapshot()))
+    Ok(answer(objects, preview, (&store.snapshot(), &mask)))
 }
 
-fn answer(objects: Vec<Written>, preview: Preview, contents: &Snapshot) -> Answer {
+fn answer(objects: Vec<Written>, preview: Preview, (contents, mask): (&Snapshot, &Mask)) -> Answer {
     let mut answer = Answer {
         objects,
         looked_at: preview.looked_at,
@@ -207,13 +210,14 @@ fn answer(objects: Vec<Written>, preview: Preview, contents: &Snapshot) -> Answe
     }
     let mut bytes = 0;
     for digest in named {
-        let Some((size, content)) = content(contents, digest) else {
+        let Some((size, mut content)) = content(contents, digest) else {
             continue;
         };
         bytes += size;
         if bytes > CONTENTS_BYTES_MAX {
             break;
         }
+        mask.hide(&mut content);
         answer.contents.insert(digest.to_string(), content);
     }
     answer

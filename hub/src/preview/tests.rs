@@ -296,3 +296,35 @@ async fn what_would_be_refused_is_refused_by_name() {
     assert!(stage.api.get(&format!("{MAPS}/greeting")).await.is_err());
     stage.hub.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_secret_holds_does_not_leave_the_hub() {
+    let stage = Stage::start(&["a"]).await;
+    let secret = |user: &str, pass: &str| {
+        json!({
+            "apiVersion": "v1", "kind": "Secret", "metadata": {"name": "key"},
+            "data": {"user": user, "pass": pass},
+        })
+    };
+    let secrets = "/api/v1/namespaces/default/secrets";
+    let (before, after) = (secret("dXNlcg==", "b25l"), secret("dXNlcg==", "dHdv"));
+    stage.api.post(secrets, &before).await.unwrap();
+    let mut policy = policy(&["a"]);
+    policy["spec"]["resourceSelectors"] = json!([{"apiVersion": "v1", "kind": "Secret"}]);
+    stage.api.post(POLICIES, &policy).await.unwrap();
+    stage
+        .until("a has it", async || !stage.given("a").await.is_empty())
+        .await;
+    stage.quiet().await;
+    let answer = stage.preview(&[after]).await;
+    let text = serde_json::to_string(&answer).unwrap();
+    for held in ["dXNlcg==", "b25l", "dHdv"] {
+        assert!(!text.contains(held), "{text}");
+    }
+    let cluster = &answer.templates[0].clusters[0];
+    let [had, gets] = [&cluster.before, &cluster.after]
+        .map(|digest| answer.contents[digest.as_ref().unwrap()]["data"].clone());
+    assert_eq!(had["user"], gets["user"]);
+    assert_ne!(had["pass"], gets["pass"], "what changes is told");
+    stage.hub.stop().await;
+}
