@@ -135,6 +135,7 @@ impl Tender {
                 Err(problem) => return Round::Failed(problem),
             },
         };
+        let began = shared.context.volatile.revision();
         let (stop, stopped) = oneshot::channel();
         let mut agent = match self.start(wanted, client.clone(), stopped).await {
             Ok(agent) => agent,
@@ -149,7 +150,7 @@ impl Tender {
                 return self.judge(ended.unwrap_or(Err(AgentError::Ended)));
             }
             problem = watching::watch_over(&shared, wanted, &client) => Round::Failed(problem),
-            problem = watching::turned_away(&shared, &self.uid) => {
+            problem = watching::turned_away(&shared, &self.uid, began) => {
                 self.anew = true;
                 Round::Failed(problem)
             }

@@ -22,8 +22,6 @@ use crate::{Hub, Parts};
 const CLUSTERS: &str = "/apis/cluster.kurator.dev/v1alpha1/namespaces/default/attachedclusters";
 const SECRETS: &str = "/api/v1/namespaces/default/secrets";
 const WITHIN: Duration = Duration::from_secs(30);
-/// How long an agent has to call here.
-const CALLS_WITHIN: Duration = Duration::from_secs(2);
 
 /// Members by the server that a kubeconfig names. A server that is not there never answers.
 #[derive(Default)]
@@ -56,7 +54,11 @@ struct Stage {
     folder: TempDir,
 }
 
-async fn begin(folder: &TempDir, servers: &Arc<Servers>, max: usize) -> (Hub, Api) {
+async fn begin(
+    folder: &TempDir,
+    servers: &Arc<Servers>,
+    (max, calls_within): (usize, Duration),
+) -> (Hub, Api) {
     let env = os::env();
     let mut hub = Hub::start(Parts {
         env: env.clone(),
@@ -73,7 +75,7 @@ async fn begin(folder: &TempDir, servers: &Arc<Servers>, max: usize) -> (Hub, Ap
     hub.host(Hosting {
         members: servers.clone(),
         max,
-        calls_within: CALLS_WITHIN,
+        calls_within,
         ..system::hosting(folder.path())
     });
     let client = kube::Client::new(hub.rest.service(Identity::admin()), "default");
@@ -93,7 +95,7 @@ impl Stage {
             let member = member.await.unwrap();
             servers.0.lock().unwrap().insert(server(name), member);
         }
-        let (hub, api) = begin(&folder, &servers, max).await;
+        let (hub, api) = begin(&folder, &servers, (max, AGENTS_CALL_WITHIN)).await;
         Self {
             hub: Some(hub),
             api,
@@ -322,7 +324,8 @@ async fn a_hub_that_starts_again_goes_on_and_a_detached_cluster_leaves_nothing()
     stage.attach("one", "s").await;
     stage.ready("one").await;
     stage.hub.take().unwrap().stop().await;
-    let (hub, api) = begin(&stage.folder, &stage.servers, HOSTED_MAX).await;
+    let usual = (HOSTED_MAX, AGENTS_CALL_WITHIN);
+    let (hub, api) = begin(&stage.folder, &stage.servers, usual).await;
     let tokens = hub.store.snapshot().range("/tokens/").count();
     stage.api = api;
     // What the former hub found is still said; the next start tells that this one looks, too.

@@ -5,8 +5,8 @@
 
 use std::time::Duration;
 
-use roadstead_store::Snapshot;
 use roadstead_store::records::{self, HostedProblem, Liveness, decode, liveness_key};
+use roadstead_store::{Revision, Snapshot};
 use tokio::time::Instant;
 
 use super::follow::Wanted;
@@ -63,10 +63,11 @@ pub(super) async fn watch_over(
 }
 
 /// Returns once the hub's agent has been turned away for so long, with nobody else connected, that
-/// nobody looks after the cluster: it was joined anew, and whoever did that has gone.
-pub(super) async fn turned_away(shared: &Shared, uid: &str) -> HostedProblem {
+/// nobody looks after the cluster: it was joined anew, and whoever did that has gone. Only what was noted
+/// after `began`, a revision of the volatile store from before the agent's start, is about that agent.
+pub(super) async fn turned_away(shared: &Shared, uid: &str, began: Revision) -> HostedProblem {
     let within = shared.context.hosting.calls_within;
-    let mut alone = Alone::default();
+    let mut alone = Alone::since(began);
     loop {
         tokio::time::sleep(within / LOOKS).await;
         if alone.for_long(&shared.context.volatile.snapshot(), uid, within) {
@@ -81,30 +82,38 @@ pub(super) async fn turned_away(shared: &Shared, uid: &str) -> HostedProblem {
 }
 
 /// For how long an agent was turned away and nobody else was there.
-#[derive(Default)]
-struct Alone(Option<Instant>);
+struct Alone {
+    began: Revision,
+    since: Option<Instant>,
+}
 
 impl Alone {
+    /// Of an agent that started after `began`.
+    fn since(began: Revision) -> Self {
+        Self { began, since: None }
+    }
+
     fn for_long(&mut self, volatile: &Snapshot, uid: &str, within: Duration) -> bool {
-        if !is_alone(volatile, uid) {
-            self.0 = None;
+        if !is_alone(volatile, uid, self.began) {
+            self.since = None;
             return false;
         }
-        let since = self.0.get_or_insert_with(Instant::now);
+        let since = self.since.get_or_insert_with(Instant::now);
         since.elapsed() >= within
     }
 }
 
-/// Whether an agent was turned away, none was let in since, and none is here.
-fn is_alone(volatile: &Snapshot, uid: &str) -> bool {
-    let is_there = |key: Result<roadstead_store::Key, _>| {
-        key.is_ok_and(|key| volatile.get(key.as_str()).is_some())
-    };
+/// Whether an agent was turned away after `began`, none was let in since, and none is here.
+fn is_alone(volatile: &Snapshot, uid: &str, began: Revision) -> bool {
+    let turned = records::turned_away_key(uid).is_ok_and(|key| {
+        let noted = volatile.get(key.as_str());
+        noted.is_some_and(|noted| noted.revision > began)
+    });
     let connected = liveness_key(uid).ok().and_then(|key| {
         let liveness: Liveness = decode(volatile.get(key.as_str())?).ok()?;
         Some(liveness.connected)
     });
-    is_there(records::turned_away_key(uid)) && connected != Some(true)
+    turned && connected != Some(true)
 }
 
 #[cfg(test)]
@@ -145,7 +154,7 @@ mod tests {
     async fn who_is_turned_away_is_alone_until_somebody_is_there() {
         let store = Store::open(system::env(), Backend::Memory, Options::default());
         let store = store.await.unwrap();
-        let mut alone = Alone::default();
+        let mut alone = Alone::since(store.revision());
         let mut look = || alone.for_long(&store.snapshot(), UID, WITHIN);
         assert!(!look());
         tokio::time::sleep(WITHIN).await;
@@ -157,6 +166,16 @@ mod tests {
         assert!(!look());
         says(&store, false).await;
         assert!(!look(), "somebody was there meanwhile");
+        tokio::time::sleep(WITHIN).await;
+        assert!(look());
+        // The agent that starts then joins, and has as long: what was noted is about the one before.
+        let mut next = Alone::since(store.revision());
+        let mut look = || next.for_long(&store.snapshot(), UID, WITHIN);
+        assert!(!look());
+        tokio::time::sleep(WITHIN).await;
+        assert!(!look());
+        says(&store, false).await;
+        assert!(!look(), "only now");
         tokio::time::sleep(WITHIN).await;
         assert!(look());
     }
