@@ -137,7 +137,15 @@ async fn a_hub_put_back_to_before_the_join_ends_no_detachment_with_the_same_join
     std::fs::copy(&copy, stage.hub_file()).unwrap();
     stage.open(&[HUB]).await;
     cluster.start(&stage, Some(token));
-    tokio::time::sleep(std::time::Duration::from_secs(2)).await;
+    // The hub lets it in, and the agent, which knows better, leaves.
+    stage
+        .until("it came and went", |s| {
+            s.liveness(&cluster.uid).is_some_and(|l| !l.connected)
+        })
+        .await;
+    stage
+        .never("it joined again", |s| s.is_connected(&cluster.uid))
+        .await;
     cluster.stop().await;
     let after = cluster.disk().await;
     assert_eq!(after.identity, before.identity);
