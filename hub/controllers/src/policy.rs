@@ -219,6 +219,12 @@ impl Looked<'_> {
                 findings.push(Finding::AmbiguousCluster { name, clusters });
             }
         }
+        let suspended = &policy.options.suspended;
+        let (unknown, _) = suspended.unclear(self.world, policy.identity.viewpoint());
+        if !unknown.is_empty() {
+            let names = unknown.into_iter().take(SAMPLES_MAX).collect();
+            findings.push(Finding::UnknownClusters(names));
+        }
         findings.truncate(SAMPLES_MAX);
         if none {
             findings.push(Finding::NoCluster);

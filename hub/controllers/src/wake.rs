@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use roadstead_machinery::resource::Registry;
+use roadstead_plan::affinity::Refused;
 use roadstead_protocol::api::decision::Decision;
 use roadstead_protocol::api::names::{DECISIONS, OWN_GROUP};
 use roadstead_protocol::wire::ItemKey;
@@ -52,7 +53,10 @@ pub(crate) struct Wake {
     names: BTreeMap<String, Name>,
     /// Templates with replicas for which there was no place.
     unplaced: BTreeSet<ItemKey>,
-    /// Is told whether there are any.
+    /// Templates that clusters without the hardware do not get: what is merely free there may be
+    /// written late.
+    lacking: BTreeSet<ItemKey>,
+    /// Is told whether there are any replicas without a place.
     pub(crate) room: Arc<Room>,
     /// Templates that some cluster does not get for now: what clusters report may let it.
     waiting: BTreeSet<ItemKey>,
@@ -73,6 +77,7 @@ impl Wake {
             all: parts.options.everything,
             names: BTreeMap::new(),
             unplaced: BTreeSet::new(),
+            lacking: BTreeSet::new(),
             room: Arc::default(),
             waiting: BTreeSet::new(),
         }
@@ -110,6 +115,9 @@ impl Wake {
             {
                 if decision.spec.unplaced.is_some() {
                     self.unplaced.insert(item(&decision));
+                }
+                if lacks(&decision) {
+                    self.lacking.insert(item(&decision));
                 }
                 self.note(&decision);
                 work.insert(Work::Placement(item(&decision)));
@@ -197,4 +205,18 @@ fn burst(
         }
     }
     (events, None)
+}
+
+/// Whether a decision may be another one once clusters report something new.
+fn waits(decision: &Decision) -> bool {
+    let refused = decision.spec.refused.iter();
+    refused
+        .map(|refusal| refusal.reason.as_str())
+        .any(|reason| Refused::GATES.iter().any(|gate| gate.reason() == reason))
+}
+
+/// Whether a cluster without the hardware is left out of a decision.
+fn lacks(decision: &Decision) -> bool {
+    let mut refused = decision.spec.refused.iter();
+    refused.any(|r| r.reason == Refused::Hardware.reason())
 }

@@ -199,3 +199,25 @@ async fn who_waits_for_room_learns_of_it_at_once() {
     hub.settle().await;
     assert_eq!(free(&hub, "b"), "1", "nobody waits any more");
 }
+
+#[tokio::test(start_paused = true)]
+async fn hardware_that_appears_is_given_what_waits_for_it() {
+    let hub = Hub::new(&["a"]).await;
+    hub.facts("a", &room(0, 0)).await;
+    hub.settle().await;
+    hub.apply(asking(1)).await;
+    let mut policy = aggregated("web");
+    policy["spec"]["placement"] = json!({
+        "resourceConstraints": [{"name": "nvidia.com/gpu", "minQuantity": "1"}],
+    });
+    hub.apply(policy).await;
+    hub.settle().await;
+    let decision = hub.decision().unwrap();
+    assert_eq!(
+        decision["spec"]["refused"][0]["reason"], "HardwareMissing",
+        "{decision}"
+    );
+    hub.facts("a", &room(8, 8)).await;
+    hub.settle().await;
+    assert_eq!(shares(&hub), "a null left null");
+}

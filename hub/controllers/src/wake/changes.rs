@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use roadstead_plan::affinity::Refused;
 use roadstead_protocol::api::cluster::AttachedCluster;
 use roadstead_protocol::api::decision::Decision;
 use roadstead_protocol::api::fleet::Fleet;
@@ -20,7 +19,7 @@ use roadstead_store::records::{
 use roadstead_store::{Event, Snapshot};
 use serde_json::Value;
 
-use super::{GATHER, Wake};
+use super::{GATHER, Wake, lacks, waits};
 use crate::driver::Woken;
 use crate::objects;
 use crate::reconciler::item;
@@ -109,9 +108,14 @@ impl Wake {
         }
     }
 
-    /// Whether the template of a decision has replicas for which there is no place.
+    /// Whether the template of a decision waits for room, or for hardware.
     fn unplaced(&mut self, event: &Event, decision: &Decision, out: &mut Vec<Woken<Work>>) {
         let item = item(decision);
+        if event.new.is_some() && lacks(decision) {
+            self.lacking.insert(item.clone());
+        } else {
+            self.lacking.remove(&item);
+        }
         if event.new.is_some() && decision.spec.unplaced.is_some() {
             self.unplaced.insert(item);
         } else {
@@ -191,7 +195,8 @@ impl Wake {
             shapes.unwrap_or_default()
         };
         if shapes(&new) != shapes(&old) {
-            let work = self.unplaced.iter().cloned().map(Work::Placement);
+            let work = self.unplaced.union(&self.lacking).cloned();
+            let work = work.map(Work::Placement);
             out.extend(woken(work, self.settle, "room"));
         }
         if reported(&new) != reported(&old) {
@@ -358,14 +363,6 @@ fn meaning(entry: &Option<roadstead_store::Entry>) -> Option<(Value, Value, Valu
         part("/metadata/labels"),
         part("/metadata/annotations"),
     ))
-}
-
-/// Whether a decision may be another one once clusters report something new.
-fn waits(decision: &Decision) -> bool {
-    let refused = decision.spec.refused.iter();
-    refused
-        .map(|refusal| refusal.reason.as_str())
-        .any(|reason| Refused::GATES.iter().any(|gate| gate.reason() == reason))
 }
 
 /// What of a cluster's report decides about what is not there yet.
