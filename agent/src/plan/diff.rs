@@ -169,7 +169,9 @@ fn keep(input: &Input<'_>, item: &Item) -> Action {
     if let Some(hold) = backwards(input, live, item) {
         return Action::Hold(hold);
     }
-    if live.owned && recorded.is_some_and(|i| Some(i.digest) == digest) {
+    // That our label was taken off is a change like any other, where changes are only reported.
+    let compared = live.owned || leave::reports_only(&item.meta);
+    if compared && recorded.is_some_and(|i| Some(i.digest) == digest) {
         Action::Verify
     } else {
         Action::Apply

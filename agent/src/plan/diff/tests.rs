@@ -181,6 +181,8 @@ fn a_put() {
 #[test]
 fn what_went_from_where_it_is_left_as_it_is_stays_gone_until_something_new_is_given() {
     check("put 1/5 a +left; absent", "Create");
+    check("put 1/5 a +left; inv u 1/5 a m1; live u 1/5 m2", "Verify");
+    check("put 1/5 a; inv u 1/5 a m1; live u 1/5 m2", "Apply");
     check("put 1/5 a +left; inv u 1/5 a m1; unseen", "Read");
     check("put 1/6 a +left; inv u 1/5 a m1; absent", "Leave");
     check("put 1/6 b +left; inv u 1/5 a m1; absent", "Create");

@@ -105,3 +105,20 @@ async fn what_is_only_reported_stays_as_it_was_changed_until_something_new_is_gi
     world.settle().await;
     assert_eq!(world.fake.get(PATH), None);
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_lost_our_label_is_neither_gone_nor_put_right_where_changes_are_only_reported() {
+    let world = World::new().await;
+    world.give(&key(), 5, Some(content(3)), left(&[""])).await;
+    world.settle().await;
+    let mut live = world.fake.get(PATH).unwrap();
+    live["spec"]["replicas"] = 7.into();
+    live["metadata"]["labels"] = json!({});
+    world.fake.put(PATH, live);
+    world.settle().await;
+    tokio::time::sleep(Duration::from_secs(700)).await;
+    assert_eq!(world.replicas(), Some(json!(7)));
+    let (state, words) = world.heard();
+    assert_eq!(state, ItemState::Conflict);
+    assert!(words.contains("was changed on the member"), "{words}");
+}
