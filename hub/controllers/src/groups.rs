@@ -66,6 +66,21 @@ impl Groups {
     }
 }
 
+/// What is written whenever something about the groups of a decision changes, with its revisions.
+pub(crate) fn revisions(
+    snapshot: &Snapshot,
+    item: &ItemKey,
+    spec: &Spec,
+) -> Result<Vec<(Key, Option<Revision>)>, Error> {
+    let groups = spec.groups.iter();
+    let read = groups.map(|(label, value)| {
+        let key = group_key(&item.namespace, label, value)?;
+        let revision = snapshot.get(key.as_str()).map(|entry| entry.revision);
+        Ok((key, revision))
+    });
+    read.collect()
+}
+
 /// Adds to `txn` what tells the other members of a template's groups that it came, went or moved, and
 /// asserts that nobody else did meanwhile.
 pub(crate) fn tell(

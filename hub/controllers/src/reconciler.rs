@@ -22,7 +22,9 @@ use crate::room::Room;
 use crate::tainted::Tainted;
 use crate::work::Work;
 use crate::world::{Fingerprint, fingerprint};
-use crate::{Parts, approvals, cluster, fleet, gc, objects, placement, policy, status, world};
+use crate::{
+    Parts, approvals, cluster, fleet, gc, groups, objects, placement, policy, status, world,
+};
 
 /// How often something is tried anew at once after another write got in between.
 const ATTEMPTS_MAX: u32 = 8;
@@ -48,12 +50,13 @@ struct Cache {
     parts: Option<(Fingerprint, BTreeMap<Key, Added>)>,
 }
 
-/// What one template adds to a review, and the revisions of its decision and of itself from which
-/// that was read.
+/// What one template adds to a review, and the revisions of its decision, of itself and of the groups
+/// that it belongs to, from which that was read.
 #[derive(Clone)]
 struct Added {
     read: (Revision, Option<Revision>),
     template: Option<Key>,
+    groups: Vec<(Key, Option<Revision>)>,
     part: Part,
 }
 
@@ -116,7 +119,14 @@ impl Reconciler {
         for entry in snapshot.range(&objects_prefix(OWN_GROUP, DECISIONS)) {
             let at = |key: &Option<Key>| snapshot.get(key.as_ref()?.as_str()).map(|e| e.revision);
             let added = known.get(&entry.key);
-            let added = match added.filter(|a| a.read == (entry.revision, at(&a.template))) {
+            let stands = |(key, read): &(Key, Option<Revision>)| {
+                snapshot.get(key.as_str()).map(|e| e.revision) == *read
+            };
+            let same = |added: &&Added| {
+                let read = (entry.revision, at(&added.template));
+                added.read == read && added.groups.iter().all(stands)
+            };
+            let added = match added.filter(same) {
                 Some(added) => added.clone(),
                 None => self.part(snapshot, world, entry)?,
             };
@@ -137,8 +147,14 @@ impl Reconciler {
             .as_ref()
             .and_then(|key| snapshot.get(key.as_str()))
             .map(|entry| entry.revision);
-        let part = world::template(snapshot, registry, world, &item, |t| Part::of(world, t))?;
+        let groups = groups::revisions(snapshot, &item, &decision.spec)?;
+        let part = world::template(snapshot, registry, world, &item, |t| {
+            let mut t = t.clone();
+            t.around.peers = self.groups.of(snapshot, world, &item, t.object)?;
+            Ok::<_, Error>(Part::of(world, &t))
+        })??;
         Ok(Added {
+            groups,
             read: (entry.revision, revision),
             template,
             part,

@@ -1,7 +1,7 @@
 //! Taints and tolerations, as Kubernetes has them for nodes.
 //!
 //! Seconds count from when this hub saw the taint: a restart begins anew, and a clock that jumps says
-//! nothing.
+//! nothing. Where they have passed and the removal waits, that is remembered, and begins no more anew.
 
 use std::time::Duration;
 

@@ -293,6 +293,52 @@ async fn workloads_that_are_to_be_together_follow_the_first() {
     );
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_removal_because_of_a_peer_is_counted_among_the_others() {
+    let mut hub = Hub::new(&["a", "b"]).await;
+    hub.handle.take().unwrap().stop().await;
+    hub.options.limits = roadstead_plan::Limits {
+        removal_percent: 0,
+        removal_min: 0,
+    };
+    hub.start();
+    let of = |name: &str, object: &str, placement: Value| {
+        let mut policy = placing(placement);
+        policy["metadata"]["name"] = name.into();
+        policy["spec"]["resourceSelectors"] =
+            json!([{"apiVersion": "apps/v1", "kind": "Deployment", "name": object}]);
+        policy
+    };
+    let apart = json!({
+        "workloadAffinity": {"antiAffinity": {"groupByLabelKey": "team"}},
+        "clusterAffinities": [
+            {"affinityName": "one", "clusterNames": ["a"]},
+            {"affinityName": "two", "clusterNames": ["b"]},
+        ],
+    });
+    hub.apply(of("p", "web", apart)).await;
+    hub.apply(of_team("web")).await;
+    hub.settle().await;
+    let beside = json!({"workloadAffinity": {"affinity": {"groupByLabelKey": "team"}}});
+    hub.apply(of("q", "db", beside)).await;
+    hub.apply(of_team("db")).await;
+    hub.settle().await;
+    assert_eq!(
+        (where_is(&hub, "web"), where_is(&hub, "db")),
+        (vec!["a".to_owned()], vec!["a".to_owned()])
+    );
+    let mut again = of_team("web");
+    again["metadata"]["annotations"] = json!({"roadstead.dev/rebalance": "1"});
+    hub.apply(again).await;
+    hub.settle().await;
+    assert_eq!(on(&hub, &["a", "b"]), ["1 web:1", "1 web:1"]);
+    assert!(
+        placed(&hub).contains("LargeRemovalNeedsConfirmation"),
+        "{}",
+        placed(&hub)
+    );
+}
+
 #[test]
 fn the_usual_group_is_the_one_that_kubectl_finds_first() {
     let registry = Registry::hub(CRDS).unwrap();
