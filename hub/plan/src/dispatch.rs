@@ -2,9 +2,10 @@
 //! or something that the object waits for is not there yet.
 //!
 //! Who has the object keeps what it has. What is the same as before is not held back: there is nothing
-//! to give.
+//! to give. Replicas that are to go from one cluster to another stay where they are until they can
+//! come up there.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use roadstead_protocol::api::decision::SAMPLES_MAX;
 
@@ -92,6 +93,67 @@ pub(crate) fn hold_back<'a>(
         }
     }
     intent.findings.extend(said.into_iter().map(finding));
+}
+
+/// How many replicas each cluster is to get, by UID, where they are divided.
+pub(crate) fn asked(intent: &Intent<'_>) -> BTreeMap<String, u32> {
+    let shares = intent.targets.iter();
+    shares
+        .filter_map(|t| Some((t.cluster.uid.clone(), t.replicas?)))
+        .collect()
+}
+
+/// The shares that stay as they are, by UID: those that would come down, while what is to come up for
+/// them elsewhere is not given yet. None where nothing is held back, or nothing comes down.
+pub(crate) fn stay(
+    template: &Template<'_>,
+    asked: &BTreeMap<String, u32>,
+    rendered: &Rendered,
+) -> BTreeMap<String, u32> {
+    let had: BTreeMap<&str, Option<u32>> = template
+        .former
+        .iter()
+        .map(|f| (f.cluster.as_str(), f.replicas))
+        .collect();
+    let given: BTreeSet<&str> = rendered
+        .targets
+        .iter()
+        .map(|t| t.cluster.as_str())
+        .collect();
+    let more = |(uid, share): (&String, &u32)| {
+        let had = had.get(uid.as_str());
+        !given.contains(uid.as_str())
+            && had.is_none_or(|had| had.is_some_and(|n| n < *share))
+            && *share > 0
+    };
+    let mut stay = BTreeMap::new();
+    if !asked.iter().any(more) {
+        return stay;
+    }
+    let mut less = false;
+    for target in &rendered.targets {
+        let had = had.get(target.cluster.as_str()).copied().flatten();
+        if let (Some(had), Some(share)) = (had, target.replicas) {
+            less |= share < had;
+            // Where it goes by room, what comes up now may not be what comes up next.
+            if share < had || target.weight.is_none() {
+                stay.insert(target.cluster.clone(), had);
+            }
+        }
+    }
+    if !less {
+        stay.clear();
+    }
+    stay
+}
+
+/// Leaves shares as they are.
+pub(crate) fn leave(stay: &BTreeMap<String, u32>, intent: &mut Intent<'_>) {
+    for wanted in &mut intent.targets {
+        if let Some(had) = stay.get(&wanted.cluster.uid) {
+            wanted.replicas = Some(*had);
+        }
+    }
 }
 
 fn reason(

@@ -10,13 +10,13 @@ use roadstead_protocol::wire::{Digest, ItemKey};
 use crate::affinity::{Chosen, Refused};
 use crate::cluster::Cluster;
 use crate::deps::requirers::{Needs, needed_by, requires};
-use crate::dispatch::{hold_back, holds};
+use crate::dispatch::{self, asked, hold_back, holds, leave};
 use crate::finding::{Cause, Finding};
 use crate::intent::{Intent, intend};
 use crate::peers;
 use crate::removal::{self, Fate, Judge, Manner, Reason};
 use crate::render::Content;
-use crate::rendering::{Back, render_all};
+use crate::rendering::{Back, Rendered, render_all};
 use crate::review::Review;
 use crate::template::{Former, Template};
 use crate::world::World;
@@ -132,9 +132,7 @@ pub struct Removal {
 /// Decides about one template. Without a `review`, a placement that [needs one]
 /// (`Placement::needs_review`) says so.
 pub fn place(world: &World, template: &Template<'_>, review: Option<&Review>) -> Placement {
-    let mut intent = intend(world, template, template.now);
-    let mut rendered = render_all(world, template, &mut intent);
-    hold_back(world, template, &mut intent, &mut rendered);
+    let (mut intent, rendered, moves) = render(world, template);
     let mut placement = Placement {
         policy: intent.winner.map(|p| p.identity.reference()),
         contenders: intent
@@ -144,10 +142,11 @@ pub fn place(world: &World, template: &Template<'_>, review: Option<&Review>) ->
             .collect(),
         overrides: rendered.overrides,
         targets: rendered.targets,
-        basis: intent
-            .basis
-            .take()
-            .or_else(|| kept_basis(template, &intent)),
+        basis: match moves {
+            Moves::Done => intent.basis.take(),
+            Moves::Waiting => template.basis.clone(),
+        }
+        .or_else(|| kept_basis(template, &intent)),
         unplaced: intent.unplaced.take(),
         figures: std::mem::take(&mut intent.figures),
         affinity: used(template, &intent),
@@ -155,7 +154,10 @@ pub fn place(world: &World, template: &Template<'_>, review: Option<&Review>) ->
             .winner
             .map(|policy| peers::groups(policy, &template.metadata().labels))
             .unwrap_or_default(),
-        rebalance: rebalanced(template, &intent),
+        rebalance: match moves {
+            Moves::Done => rebalanced(template, &intent),
+            Moves::Waiting => template.decided.rebalance.clone(),
+        },
         again: intent.again,
         expired: crate::candidates::expired(template, &intent),
         ..Placement::default()
@@ -164,7 +166,7 @@ pub fn place(world: &World, template: &Template<'_>, review: Option<&Review>) ->
         world,
         template,
         &intent,
-        &rendered.back,
+        (&rendered.back, moves),
         review,
         &mut placement,
     );
@@ -176,6 +178,38 @@ pub fn place(world: &World, template: &Template<'_>, review: Option<&Review>) ->
         .extend(std::mem::take(&mut intent.findings));
     placement.findings.extend(held(&placement.kept, &confirm));
     placement
+}
+
+/// Whether the replicas that a decision moves from cluster to cluster are all given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Moves {
+    Done,
+    /// Some are not given where they are to come up: none come down, and it is decided as before until
+    /// they are.
+    Waiting,
+}
+
+/// What is wanted, rendered, without what is not given yet.
+fn render<'a>(world: &'a World, template: &'a Template<'_>) -> (Intent<'a>, Rendered, Moves) {
+    let mut stay = BTreeMap::new();
+    loop {
+        let moves = if stay.is_empty() {
+            Moves::Done
+        } else {
+            Moves::Waiting
+        };
+        let mut intent = intend(world, template, template.now);
+        let asked = asked(&intent);
+        leave(&stay, &mut intent);
+        let mut rendered = render_all(world, template, &mut intent);
+        hold_back(world, template, &mut intent, &mut rendered);
+        if moves == Moves::Done {
+            stay = dispatch::stay(template, &asked, &rendered);
+        }
+        if moves == Moves::Waiting || stay.is_empty() {
+            return (intent, rendered, moves);
+        }
+    }
 }
 
 /// What the division went by goes on to count while nothing can be decided: what is readable again
@@ -212,7 +246,7 @@ fn settle_former(
     world: &World,
     template: &Template<'_>,
     intent: &Intent<'_>,
-    back: &BTreeMap<String, Back>,
+    (back, moves): (&BTreeMap<String, Back>, Moves),
     review: Option<&Review>,
     placement: &mut Placement,
 ) -> Vec<String> {
@@ -252,9 +286,10 @@ fn settle_former(
             Fate::Keep(cause) => placement.kept.push(Kept {
                 cluster,
                 path,
-                // What was decided counts also where it is not given yet.
+                // What was decided counts also where it is not given yet, unless all of it waits.
                 replicas: back
                     .get(&former.cluster)
+                    .filter(|_| moves == Moves::Done)
                     .map_or(former.replicas, |back| back.replicas),
                 pinned: former.pinned,
                 digest: former.digest,

@@ -9,6 +9,7 @@ mod division;
 mod hardware;
 mod image;
 mod inherited;
+mod moving;
 mod overrides;
 mod peers;
 mod pins;

@@ -1,0 +1,62 @@
+//! Replicas that a decision moves from cluster to cluster.
+
+use super::deps::SELECT;
+use super::*;
+
+#[test]
+fn replicas_stay_where_they_are_until_they_can_come_up_elsewhere() {
+    let joined = clusters(&["a", "b", "c"]);
+    let on = |weights: [u32; 3], suspended: &str| {
+        let [a, b, c] = weights;
+        let spec = format!(
+            "{{{SELECT}, suspension: {{dispatchingOnClusters: {{clusterNames: [{suspended}]}}}}, placement: {{replicaScheduling: {{replicaSchedulingType: Divided, weightPreference: {{staticWeightList: [\
+             {{targetCluster: {{clusterNames: [a]}}, weight: {a}}}, {{targetCluster: {{clusterNames: [b]}}, weight: {b}}}, {{targetCluster: {{clusterNames: [c]}}, weight: {c}}}]}}}}}}}}"
+        );
+        policy("p", &spec)
+    };
+    let mut case = Case::new(&[&joined, &on([1, 1, 0], "")], &deployment(20));
+    let placement = case.place();
+    case.carry_out(&placement);
+    case.world = [joined.clone(), on([1, 3, 0], "b")].concat();
+    for _ in 0..2 {
+        let placement = case.place();
+        check(
+            &case,
+            "a 10
+             b kept: Suspended
+             refused 1: ZeroWeight (default/c)
+             ! Suspended",
+        );
+        assert_eq!(placement.kept[0].replicas, Some(10));
+        assert_eq!(placement.basis, case.basis);
+        case.carry_out(&placement);
+    }
+    // One that has none yet, by a rebalancing.
+    let mut newcomer = case.clone();
+    newcomer.world = [joined.clone(), on([1, 1, 2], "c")].concat();
+    newcomer.template.as_mut().unwrap()["metadata"]["annotations"] =
+        serde_json::json!({"roadstead.dev/rebalance": "1"});
+    let placement = newcomer.place();
+    assert_eq!(placement.rebalance, "");
+    check(
+        &newcomer,
+        "a 10
+         b 10
+         refused 1: Suspended (default/c)
+         ! Suspended",
+    );
+    newcomer.world = [joined.clone(), on([1, 1, 2], "")].concat();
+    check(&newcomer, "a 5\n b 5\n c 10");
+    // A user who scales down waits for nobody.
+    let mut down = case.clone();
+    down.template = yaml(&deployment(10)).pop();
+    check(
+        &down,
+        "a 2
+         b kept: Suspended
+         refused 1: ZeroWeight (default/c)
+         ! Suspended",
+    );
+    case.world = [joined, on([1, 3, 0], "")].concat();
+    check(&case, "a 5\n b 15\n refused 1: ZeroWeight (default/c)");
+}
