@@ -81,14 +81,7 @@ fn attempt(
         .ready()
         .map_or((ready, again), |ready| (ready, None));
     let hosted = hosting.condition(&mut status.conditions);
-    if let Some(facts) = &facts {
-        describe(&mut status, facts);
-    }
-    if let Some(liveness) = &liveness {
-        status.agent_release.clone_from(&liveness.release);
-        let heard = (!liveness.connected).then(|| meta::timestamp(liveness.last_heard));
-        status.last_heard_time = heard;
-    }
+    describe(&mut status, facts.as_ref(), liveness.as_ref());
     let lineage = context.parts.store.lineage();
     let seen = Seen::read(
         (snapshot, &volatile),
@@ -254,10 +247,16 @@ fn unknown(reason: &str, message: impl Into<String>) -> Condition {
     Condition::new("Ready", ConditionStatus::Unknown, reason, message)
 }
 
-fn describe(status: &mut Status, facts: &Facts) {
-    if facts.version.is_empty() {
-        return;
+/// Writes down what is known of a cluster and of its agent.
+fn describe(status: &mut Status, facts: Option<&Facts>, liveness: Option<&Liveness>) {
+    if let Some(liveness) = liveness {
+        status.agent_release.clone_from(&liveness.release);
+        let heard = (!liveness.connected).then(|| meta::timestamp(liveness.last_heard));
+        status.last_heard_time = heard;
     }
+    let Some(facts) = facts.filter(|facts| !facts.version.is_empty()) else {
+        return;
+    };
     status.version.clone_from(&facts.version);
     status.nodes = Some(facts.nodes);
     status.ready_nodes = Some(facts.ready_nodes);
