@@ -2,6 +2,7 @@
 //! everything is woken from time to time.
 
 mod changes;
+mod facts;
 mod links;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -305,6 +305,12 @@ impl<'a> Reading<'a> {
         fields::unmet(fields, cluster)
     }
 
+    /// What a cluster has not reported yet and decides whether it is chosen.
+    pub fn unknown(&self, cluster: &Cluster) -> Option<&'static str> {
+        let fields = self.affinity.field_selector.as_ref()?;
+        fields::unknown(fields, cluster).filter(|_| self.wanted(cluster).is_ok())
+    }
+
     /// Whether a cluster is chosen by what people say, and why (not).
     ///
     /// # Errors

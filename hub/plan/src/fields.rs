@@ -90,6 +90,26 @@ pub(crate) fn unmet(selector: &FieldSelector, cluster: &Cluster) -> Option<Strin
     })
 }
 
+/// What the selector asks of a cluster's reports that is not known yet, where all that is known meets it.
+pub(crate) fn unknown(selector: &FieldSelector, cluster: &Cluster) -> Option<&'static str> {
+    let expressions = selector.match_expressions.iter();
+    let missing = |r: &FieldRequirement| match (r.key, r.operator) {
+        (_, FieldOperator::Exists | FieldOperator::DoesNotExist) => None,
+        (Field::Version, _) => cluster.version.is_none().then_some("Kubernetes version"),
+        (Field::ApiGroup, _) => cluster.api_groups.is_empty().then_some("API groups"),
+        (Field::Provider | Field::Region | Field::Zone, _) => None,
+    };
+    let mut unknown = None;
+    for requirement in expressions {
+        match missing(requirement) {
+            Some(what) => unknown = unknown.or(Some(what)),
+            None if holds(requirement, cluster) => {}
+            None => return None,
+        }
+    }
+    unknown
+}
+
 fn holds(requirement: &FieldRequirement, cluster: &Cluster) -> bool {
     let text = match requirement.key {
         Field::Provider => cluster.provider.as_deref(),

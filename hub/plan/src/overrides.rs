@@ -47,6 +47,9 @@ pub enum Reason {
     /// It names something of the cluster that is not there.
     #[error(transparent)]
     Variable(#[from] variables::Error),
+    /// What the cluster reports is not known yet, and decides whether the rule is for it.
+    #[error("whether it is for this cluster is not known before its {0}")]
+    Unknown(&'static str),
 }
 
 /// The override policies of one template, with their clusters' names understood.
@@ -69,10 +72,13 @@ impl<'a> Overriding<'a> {
         }
     }
 
-    /// Whether any change is for `cluster`.
+    /// Whether any change is for `cluster`, or may be.
     pub fn concern(&self, cluster: &Cluster) -> bool {
         let mut rules = self.policies.iter().flat_map(|(_, rules)| rules);
-        rules.any(|(target, rule)| !rule.changes.is_empty() && target.judge(cluster).is_ok())
+        rules.any(|(target, rule)| {
+            let chosen = || target.judge(cluster).is_ok() || target.unknown(cluster).is_some();
+            !rule.changes.is_empty() && chosen()
+        })
     }
 
     /// Changes `object` to what `cluster` is to have, and says which policies had a part in it.
@@ -86,6 +92,18 @@ impl<'a> Overriding<'a> {
     ) -> Result<Vec<&'a Overrides>, Box<Error>> {
         let mut applied = Vec::new();
         for (policy, rules) in &self.policies {
+            let error = |change: &Change, why: Reason| Error {
+                policy: policy.identity.to_string(),
+                uid: policy.identity.uid.clone(),
+                said: change.said.clone(),
+                why,
+            };
+            for (target, rule) in rules {
+                if let (Some(change), Some(what)) = (rule.changes.first(), target.unknown(cluster))
+                {
+                    return Err(Box::new(error(change, Reason::Unknown(what))));
+                }
+            }
             let rules = rules
                 .iter()
                 .filter(|(target, _)| target.judge(cluster).is_ok());
@@ -94,12 +112,7 @@ impl<'a> Overriding<'a> {
                 applied.push(*policy);
             }
             for change in changes {
-                make(change, cluster, object).map_err(|why| Error {
-                    policy: policy.identity.to_string(),
-                    uid: policy.identity.uid.clone(),
-                    said: change.said.clone(),
-                    why,
-                })?;
+                make(change, cluster, object).map_err(|why| error(change, why))?;
             }
         }
         Ok(applied)

@@ -350,3 +350,38 @@ fn the_usual_group_is_the_one_that_kubectl_finds_first() {
     let place = |group: &str| groups.iter().position(|g| *g == group).unwrap();
     assert!(place("policy.kurator.dev") < place("apps.kurator.dev"));
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_override_follows_what_clusters_report() {
+    let hub = Hub::new(&["a"]).await;
+    hub.apply(json!({
+        "apiVersion": "policy.kurator.dev/v1alpha1",
+        "kind": "OverridePolicy",
+        "metadata": {"name": "o", "namespace": "default"},
+        "spec": {
+            "resourceSelectors": [{"apiVersion": "apps/v1", "kind": "Deployment"}],
+            "overrideRules": [{
+                "targetClusters": {"fieldSelector": {"matchExpressions": [
+                    {"key": "version", "operator": "In", "values": ["1.31"]},
+                ]}},
+                "overriders": {"imageOverrider": [
+                    {"component": "Tag", "operator": "replace", "value": "2"},
+                ]},
+            }],
+        },
+    }))
+    .await;
+    hub.apply(deployment(2, "web:1")).await;
+    hub.apply(placing(json!({}))).await;
+    hub.settle().await;
+    assert_eq!(on(&hub, &["a"]), ["2 web:1"]);
+    for (version, image) in [("v1.31.9", "2 web:2"), ("v1.32.0", "2 web:1")] {
+        let facts = Facts {
+            version: version.to_owned(),
+            ..Facts::default()
+        };
+        hub.facts("a", &facts).await;
+        hub.settle().await;
+        assert_eq!(on(&hub, &["a"]), [image]);
+    }
+}

@@ -202,6 +202,10 @@ impl Wake {
         if reported(&new) != reported(&old) {
             self.waiting(out);
         }
+        let facts = |c| reported(c).map(|(_, version, groups)| (version, groups));
+        if facts(&new) != facts(&old) {
+            self.overridden(out);
+        }
         if ready(&new) == ready(&old) {
             return;
         }
@@ -227,7 +231,7 @@ impl Wake {
     }
 
     /// All templates of a namespace, or of all with `Some("")`, and what is left of former ones.
-    fn templates(&self, namespace: Option<&str>, out: &mut Vec<Woken<Work>>) {
+    pub(super) fn templates(&self, namespace: Option<&str>, out: &mut Vec<Woken<Work>>) {
         let snapshot = self.store.snapshot();
         let within = |ns: &str| namespace.is_none_or(|n| n.is_empty() || n == ns);
         let mut work = BTreeSet::new();

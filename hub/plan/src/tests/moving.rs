@@ -1,4 +1,4 @@
-//! Replicas that a decision moves from cluster to cluster.
+//! What waits: replicas that move from cluster to cluster, changes that go by reports.
 
 use super::deps::SELECT;
 use super::*;
@@ -59,4 +59,38 @@ fn replicas_stay_where_they_are_until_they_can_come_up_elsewhere() {
     );
     case.world = [joined, on([1, 3, 0], "")].concat();
     check(&case, "a 5\n b 15\n refused 1: ZeroWeight (default/c)");
+}
+
+#[test]
+fn what_goes_by_reports_that_are_not_there_yet_is_not_given() {
+    let rule = "{targetClusters: {fieldSelector: {matchExpressions: [{key: region, operator: In, values: [eu]}, {key: version, operator: In, values: ['1.31']}]}}, overriders: {imageOverrider: [{component: Tag, operator: replace, value: '2'}]}}";
+    let mut case = Case::new(
+        &[
+            &clusters(&[
+                "a topology.kubernetes.io/region=eu version=v1.31.2",
+                "b topology.kubernetes.io/region=eu",
+                "c topology.kubernetes.io/region=us",
+                "d topology.kubernetes.io/region=eu version=v1.30.2",
+            ]),
+            &overrides::everywhere(),
+            &overrides::over("o", rule),
+        ],
+        &deployment(1),
+    );
+    check(
+        &case,
+        "a
+         c
+         d
+         refused 1: OverrideFailed (default/b)
+         ! OverrideFailed",
+    );
+    // What runs there stays.
+    case.world.retain(|o| o["kind"] != "OverridePolicy");
+    let placement = case.place();
+    case.carry_out(&placement);
+    case.world.extend(overrides::over("o", rule));
+    let placement = case.place();
+    assert_eq!(placement.kept[0].cause.reason(), "OverrideFailed");
+    assert_eq!(placement.removals, []);
 }
