@@ -21,8 +21,9 @@ use super::table::Table;
 
 /// IPv4 and UDP headers of a datagram, in bytes.
 const HEADERS: u64 = 28;
-/// How long nothing happens before bytes are counted.
-const SETTLE: Duration = Duration::from_secs(20);
+/// How long nothing happens before bytes are counted: an agent looks at its cluster's pods within the
+/// first minute, and tells once what is free.
+const SETTLE: Duration = Duration::from_secs(90);
 /// How long idle bytes are counted: ten keep-alives, so that it matters little when it begins.
 const IDLE: Duration = Duration::from_secs(220);
 /// The goals, in bytes.
