@@ -29,6 +29,14 @@ fn looks_again_soon_after_a_failure_and_then_more_rarely() {
     assert_eq!(pause(1, Duration::from_secs(1)), Duration::from_secs(1));
 }
 
+/// Looks at the member of `fake` until it is aborted.
+fn looking(fake: &Fake, desk: &Arc<Desk>, every: Duration) -> tokio::task::JoinHandle<()> {
+    let (member, desk) = (Member::new(fake.client()), Arc::clone(desk));
+    tokio::spawn(async move {
+        run(member, desk, every, Vec::new()).await;
+    })
+}
+
 #[tokio::test(start_paused = true)]
 async fn one_answer_that_never_came_is_made_good_within_seconds() {
     let fake = Fake::new();
@@ -37,13 +45,7 @@ async fn one_answer_that_never_came_is_made_good_within_seconds() {
     }));
     let desk = Arc::new(Desk::new(&Loaded::default()));
     let every = Duration::from_secs(60);
-    let looking = run(
-        Member::new(fake.client()),
-        Arc::clone(&desk),
-        every,
-        Vec::new(),
-    );
-    let looking = tokio::spawn(looking);
+    let looking = looking(&fake, &desk, every);
     let problem = || {
         let said = desk.take_facts()?;
         Some(serde_json::from_slice::<Facts>(&said).unwrap().problem)
@@ -69,13 +71,7 @@ async fn nodes_and_what_pods_ask_of_them_are_told_and_again_only_when_they_chang
     fake.put("/api/v1/nodes/n", node);
     let desk = Arc::new(Desk::new(&Loaded::default()));
     let every = Duration::from_secs(60);
-    let looking = run(
-        Member::new(fake.client()),
-        Arc::clone(&desk),
-        every,
-        Vec::new(),
-    );
-    let looking = tokio::spawn(looking);
+    let looking = looking(&fake, &desk, every);
     let free = || {
         let said = serde_json::from_slice::<Facts>(&desk.take_facts()?).unwrap();
         let shape = said.shapes.into_iter().next()?;

@@ -124,6 +124,16 @@ pub(super) fn decision(hub: &Hub, name: &str) -> Value {
     hub.get(&key).unwrap_or_default()
 }
 
+/// A hub with one cluster, to which a policy with `more` sends an app that needs a ConfigMap.
+pub(super) async fn accompanied(more: Value) -> Hub {
+    let hub = Hub::new(&["a"]).await;
+    hub.apply(policy("p", WEB, &["a"], more)).await;
+    hub.apply(config_map()).await;
+    hub.apply(with_volume("files")).await;
+    hub.settle().await;
+    hub
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_config_map_goes_along_moves_and_leaves_with_the_last_that_needs_it() {
     let hub = Hub::new(&["a", "b", "c"]).await;
@@ -205,12 +215,7 @@ async fn nothing_of_another_namespace_and_nothing_unasked_goes_along() {
 
 #[tokio::test(start_paused = true)]
 async fn switching_it_off_asks_before_it_takes_away() {
-    let hub = Hub::new(&["a"]).await;
-    hub.apply(policy("p", WEB, &["a"], json!({"propagateDeps": true})))
-        .await;
-    hub.apply(config_map()).await;
-    hub.apply(with_volume("files")).await;
-    hub.settle().await;
+    let hub = accompanied(json!({"propagateDeps": true})).await;
     assert_eq!(on(&hub, &files(), &["a"]), "put");
     hub.apply(policy("p", WEB, &["a"], json!({"propagateDeps": false})))
         .await;
@@ -319,12 +324,8 @@ async fn what_is_suspended_waits_and_goes_on_when_it_is_lifted() {
 
 #[tokio::test(start_paused = true)]
 async fn what_a_policy_preserves_is_let_go_with_all_that_went_along() {
-    let hub = Hub::new(&["a"]).await;
     let more = json!({"propagateDeps": true, "preserveResourcesOnDeletion": true});
-    hub.apply(policy("p", WEB, &["a"], more)).await;
-    hub.apply(config_map()).await;
-    hub.apply(with_volume("files")).await;
-    hub.settle().await;
+    let hub = accompanied(more).await;
     hub.delete(&with_volume("files")).await;
     hub.settle().await;
     for item in [web(), files()] {
@@ -379,12 +380,7 @@ async fn deleting_the_policy_takes_along_what_went_along() {
 
 #[tokio::test(start_paused = true)]
 async fn what_lost_its_decision_takes_nothing_along() {
-    let hub = Hub::new(&["a"]).await;
-    hub.apply(policy("p", WEB, &["a"], json!({"propagateDeps": true})))
-        .await;
-    hub.apply(config_map()).await;
-    hub.apply(with_volume("files")).await;
-    hub.settle().await;
+    let hub = accompanied(json!({"propagateDeps": true})).await;
     // The template and its decision are lost, and nobody deleted it.
     let object = Hub::key(&with_volume("files"));
     let stands =

@@ -1,5 +1,6 @@
 //! A pinned number of replicas, from the decision to the status that people see.
 
+use super::placing::one_on_dr;
 use super::*;
 
 #[tokio::test(start_paused = true)]
@@ -7,19 +8,7 @@ async fn it_is_judged_by_what_is_pinned() {
     let hub = Hub::new(&["prod", "dr"]).await;
     hub.apply(deployment(20, "web:1")).await;
     hub.apply(weighted("p", &[("prod", 90), ("dr", 10)])).await;
-    hub.apply(json!({
-        "apiVersion": "policy.kurator.dev/v1alpha1",
-        "kind": "OverridePolicy",
-        "metadata": {"name": "o", "namespace": "default"},
-        "spec": {
-            "resourceSelectors": [{"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"}],
-            "overrideRules": [{
-                "targetClusters": {"clusterNames": ["dr"]},
-                "overrides": [{"path": "/spec/replicas", "value": 1}],
-            }],
-        },
-    }))
-    .await;
+    hub.apply(one_on_dr()).await;
     hub.settle().await;
     assert_eq!(
         (hub.ledger("prod"), hub.ledger("dr")),

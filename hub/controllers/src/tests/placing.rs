@@ -14,6 +14,22 @@ fn on(hub: &Hub, clusters: &[&str]) -> Vec<String> {
     clusters.iter().map(|c| hub.ledger(c)).collect()
 }
 
+/// An override that pins the replicas on dr to one.
+pub(super) fn one_on_dr() -> Value {
+    json!({
+        "apiVersion": "policy.kurator.dev/v1alpha1",
+        "kind": "OverridePolicy",
+        "metadata": {"name": "o", "namespace": "default"},
+        "spec": {
+            "resourceSelectors": [{"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"}],
+            "overrideRules": [{
+                "targetClusters": {"clusterNames": ["dr"]},
+                "overrides": [{"path": "/spec/replicas", "value": 1}],
+            }],
+        },
+    })
+}
+
 #[tokio::test(start_paused = true)]
 async fn the_seed_is_divided_and_changes_move_only_what_must() {
     let hub = seed().await;
@@ -49,19 +65,7 @@ async fn nothing_to_change_writes_nothing() {
 async fn an_override_changes_one_cluster() {
     let hub = seed().await;
     let before = hub.entry("prod").unwrap().0;
-    hub.apply(json!({
-        "apiVersion": "policy.kurator.dev/v1alpha1",
-        "kind": "OverridePolicy",
-        "metadata": {"name": "o", "namespace": "default"},
-        "spec": {
-            "resourceSelectors": [{"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"}],
-            "overrideRules": [{
-                "targetClusters": {"clusterNames": ["dr"]},
-                "overrides": [{"path": "/spec/replicas", "value": 1}],
-            }],
-        },
-    }))
-    .await;
+    hub.apply(one_on_dr()).await;
     hub.settle().await;
     assert_eq!(on(&hub, &["prod", "dr"]), ["18 web:1", "1 web:1"]);
     assert_eq!(hub.entry("prod").unwrap().0, before);

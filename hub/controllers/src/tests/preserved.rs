@@ -2,7 +2,7 @@
 
 use roadstead_protocol::wire::Meta;
 
-use super::around::{WEB, config_map, decision, files, policy, record, with_volume};
+use super::around::{WEB, accompanied, config_map, decision, files, policy, record, with_volume};
 use super::*;
 
 /// Says in the record of a deletion that what was deleted stays on the members.
@@ -20,12 +20,8 @@ async fn preserve(hub: &Hub, uid: &str) {
 
 #[tokio::test(start_paused = true)]
 async fn what_is_preserved_stays_also_where_its_namespace_goes() {
-    let hub = Hub::new(&["a"]).await;
     let more = json!({"propagateDeps": true, "preserveResourcesOnDeletion": true});
-    hub.apply(policy("p", WEB, &["a"], more)).await;
-    hub.apply(config_map()).await;
-    hub.apply(with_volume("files")).await;
-    hub.settle().await;
+    let hub = accompanied(more).await;
     let uid = hub.get(Hub::key(&with_volume("files")).as_str()).unwrap()["metadata"]["uid"].clone();
     let uid = uid.as_str().unwrap().to_owned();
     hub.apply(json!({
