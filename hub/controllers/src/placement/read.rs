@@ -1,0 +1,149 @@
+//! What a template's decision is made from: reading it, and asserting that it is still so.
+
+use roadstead_plan::{Around, Decided, Placement, Template, World};
+use roadstead_protocol::api::decision::{Decision, PolicyRef};
+use roadstead_protocol::wire::ItemKey;
+use roadstead_store::records::{deletion_key, object_key, world_key};
+use roadstead_store::{Check, Entry, Key, Snapshot, Txn};
+use serde_json::Value;
+
+use crate::error::Error;
+use crate::ledger::{self, Answers, Ledger};
+use crate::reconciler::Reconciler;
+use crate::{around, decision, objects, world};
+
+/// What a template's decision was made from.
+pub(super) struct Read {
+    pub(super) item: ItemKey,
+    /// Where the template is, or would be; `None` for a kind that is not known.
+    pub(super) key: Option<Key>,
+    pub(super) object: Option<Value>,
+    pub(super) replicas_path: Option<String>,
+    pub(super) decision_entry: Option<Entry>,
+    pub(super) decision: Decision,
+    pub(super) ledger: Ledger,
+    pub(super) answers: Answers,
+    pub(super) around: Around,
+}
+
+impl Read {
+    /// The template as the plan sees it.
+    pub(super) fn template(
+        &self,
+        context: &Reconciler,
+        snapshot: &Snapshot,
+        world: &World,
+    ) -> Result<Template<'_>, Error> {
+        let registry = &context.parts.registry;
+        Ok(Template {
+            key: self.item.clone(),
+            object: self.object.as_ref(),
+            replicas_path: self.replicas_path.as_deref(),
+            former: ledger::former(&self.ledger, &self.decision),
+            basis: self.decision.spec.basis.clone(),
+            pledges: (context.pledges).of(snapshot, registry, world, &self.item)?,
+            around: self.around.clone(),
+            decided: Decided::read(&self.decision.spec),
+            now: context.uptime(),
+        })
+    }
+}
+
+pub(super) fn read(
+    context: &Reconciler,
+    snapshot: &Snapshot,
+    world: &World,
+    item: &ItemKey,
+) -> Result<Read, Error> {
+    let located = world::locate(&context.parts.registry, item)?;
+    let template = located
+        .as_ref()
+        .and_then(|(key, _)| snapshot.get(key.as_str()))
+        .cloned();
+    let object = template.as_ref().map(objects::object).transpose()?;
+    let decision_entry = snapshot
+        .get(decision::decision_key(item)?.as_str())
+        .cloned();
+    let decision: Decision = decision_entry
+        .as_ref()
+        .map(objects::typed)
+        .transpose()?
+        .unwrap_or_default();
+    let ledger = ledger::read(snapshot, item, world::clusters(world, &decision))?;
+    let answers = ledger::answers(snapshot, item, world::clusters(world, &decision))?;
+    let registry = &context.parts.registry;
+    let mut around = around::read(
+        snapshot,
+        registry,
+        world,
+        item,
+        (object.as_ref(), &decision),
+    )?;
+    around.peers = (context.groups).of(snapshot, world, item, object.as_ref())?;
+    Ok(Read {
+        around,
+        item: item.clone(),
+        key: located.as_ref().map(|(key, _)| key.clone()),
+        object,
+        replicas_path: located.and_then(|(_, path)| path),
+        decision_entry,
+        decision,
+        ledger,
+        answers,
+    })
+}
+
+/// Asserts that what it was decided from is as it was read: the template (or that it is not there),
+/// everything that people write about policies, clusters and namespaces, and the deletion records
+/// that justify removals.
+pub(super) fn assert_read(
+    snapshot: &Snapshot,
+    world: &World,
+    read: &Read,
+    placement: &Placement,
+    txn: &mut Txn,
+) -> Result<(), Error> {
+    let as_read = |key: Key| match snapshot.get(key.as_str()) {
+        Some(entry) => Check::At(key, entry.revision),
+        None => Check::Absent(key),
+    };
+    txn.checks.extend(read.key.clone().map(as_read));
+    txn.checks.push(as_read(world_key()?));
+    for policy in placement.policy.iter().chain(&placement.overrides) {
+        if let Some(entry) = policy_entry(snapshot, policy)? {
+            txn.checks
+                .push(Check::At(entry.key.clone(), entry.revision));
+        }
+    }
+    if !placement.removals.is_empty() {
+        around::assert(snapshot, &read.item, txn)?;
+    }
+    for removal in &placement.removals {
+        let Some(held) = read.ledger.get(&removal.cluster) else {
+            continue;
+        };
+        let record = &held.record;
+        for uid in record.policies.iter().chain([&record.template_uid]) {
+            if world.deleted.contains(uid) {
+                let check = Check::Exists(deletion_key(uid)?);
+                if !txn.checks.contains(&check) {
+                    txn.checks.push(check);
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+fn policy_entry<'s>(
+    snapshot: &'s Snapshot,
+    policy: &PolicyRef,
+) -> Result<Option<&'s Entry>, Error> {
+    let mut kinds = world::POLICIES.iter();
+    let at = (policy.group(), policy.kind.as_str());
+    let Some((group, _, plural)) = kinds.find(|(group, kind, _)| (*group, *kind) == at) else {
+        return Ok(None);
+    };
+    let key = object_key(group, plural, &policy.namespace, &policy.name)?;
+    Ok(snapshot.get(key.as_str()))
+}
