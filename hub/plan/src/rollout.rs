@@ -1,0 +1,30 @@
+//! Changes that reach clusters in waves.
+//!
+//! What a policy's templates hold, with what goes along and what overrides it, is a [release]. While
+//! a policy has a rollout, a cluster is given what a release says, and never what merely stands on the
+//! hub: the release that it was let to, or the one that is good. So nothing has to be stopped when
+//! somebody edits a template: it reaches nobody before a [`turn`](turn::turn) has made a run of it, and
+//! [`advance`](advance::advance) has let a cluster to it.
+//!
+//! - [`spec`]: what a policy says of it. [`stages`]: which cluster belongs to which stage.
+//! - [`state`]: what is written down. [`turn`]: when a run begins and ends. [`advance`]: one step of it.
+//! - [`gates`]: whether all is well on a cluster. [`waves`]: what placement is told.
+//!
+//! Numbers of replicas belong to no release: they are the live template's, at once. Deliberately absent:
+//! who runs what, which is as without a rollout.
+//!
+//! [release]: release::Release
+
+pub mod advance;
+pub(crate) mod bases;
+pub mod gates;
+pub mod release;
+pub mod spec;
+pub mod stages;
+pub mod state;
+pub mod turn;
+pub mod waves;
+
+pub use spec::Rollout;
+pub use state::{Run, State};
+pub use waves::{Given, Rolling, Waves};

@@ -1,0 +1,330 @@
+//! One step of a run: who is let to the release now, and what is waited for.
+//!
+//! A stage begins when all is well on every cluster that was let to the release before, and was so for
+//! as long as the stage before wants it. A cluster of which there is no news is not let to anything and
+//! waited for only where that is asked; it gets what is good when it is back, or its turn. But at least
+//! somewhere the release has to have been seen well before a stage counts as over.
+//!
+//! Times are of this hub's start: a start begins a soak, and a deadline, anew.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use roadstead_protocol::api::decision::SAMPLES_MAX;
+use roadstead_protocol::api::rollout::{Phase, StageStatus};
+
+use crate::rollout::spec::{Rollout, Stage, Takes};
+use crate::rollout::state::Run;
+
+/// What is known of a cluster that is to get the release.
+#[derive(Clone, Debug)]
+pub struct Member {
+    /// UID of the cluster.
+    pub cluster: String,
+    /// The cluster, as `namespace/name`.
+    pub path: String,
+    /// The index of its stage.
+    pub stage: usize,
+    /// Whether it was let to the release.
+    pub admitted: bool,
+    /// Whether it runs something of the policy.
+    pub runs: bool,
+    /// Whether there is no news of it.
+    pub away: bool,
+    /// Whether all is well with what it was given; what is not, for people.
+    pub well: Result<(), String>,
+}
+
+/// What the time runs from.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Clock {
+    /// Since when all has been well in the present stage.
+    well: Option<Duration>,
+    /// The furthest that the run got, and when.
+    moved: Option<(Mark, Duration)>,
+}
+
+/// How far a run is: stages behind it, clusters let to the release, clusters where all is well.
+type Mark = (usize, usize, usize);
+
+/// What people said about a run.
+#[derive(Clone, Debug, Default)]
+pub struct Said<'a> {
+    /// The stages that were approved of.
+    pub approved: BTreeSet<&'a str>,
+    /// Whether nothing goes on.
+    pub paused: bool,
+}
+
+/// One step.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Step {
+    /// UIDs of the clusters that are let to the release now.
+    pub admit: Vec<String>,
+    /// How many stages are behind it.
+    pub stage: usize,
+    /// How far it is as a whole; Succeeded when everyone has it.
+    pub phase: Phase,
+    /// What is waited for, for people.
+    pub message: String,
+    /// The stages.
+    pub stages: Vec<StageStatus>,
+    /// Why it failed, if it did.
+    pub failed: Option<String>,
+    /// After which time there is another step without anything else happening.
+    pub again: Option<Duration>,
+}
+
+/// Makes a step.
+pub fn advance(
+    rollout: &Rollout,
+    run: &Run,
+    said: &Said<'_>,
+    members: &[Member],
+    clock: &mut Clock,
+    now: Duration,
+) -> Step {
+    let mut members: Vec<&Member> = members.iter().collect();
+    members.sort_by(|a, b| (&a.path, &a.cluster).cmp(&(&b.path, &b.cluster)));
+    let mut walk = Walk {
+        rollout,
+        said,
+        members,
+        now,
+        step: Step {
+            stage: run.stage.min(rollout.stages.len()),
+            ..Step::default()
+        },
+    };
+    let state = walk.go(run, clock);
+    walk.step.stages = walk.stages(state);
+    walk.step
+}
+
+struct Walk<'a> {
+    rollout: &'a Rollout,
+    said: &'a Said<'a>,
+    members: Vec<&'a Member>,
+    now: Duration,
+    step: Step,
+}
+
+/// What the present stage does, as its status says it.
+const WAITING: &str = "Waiting";
+const PROGRESSING: &str = "Progressing";
+const SOAKING: &str = "Soaking";
+const APPROVAL: &str = "WaitingForApproval";
+const PASSED: &str = "Passed";
+
+impl<'a> Walk<'a> {
+    fn wait(&mut self, phase: Phase, message: String) {
+        self.step.phase = phase;
+        self.step.message = message;
+    }
+
+    /// Goes as far as it can, and says what the stage does at which it stops.
+    fn go(&mut self, run: &Run, clock: &mut Clock) -> &'static str {
+        if self.said.paused {
+            *clock = Clock::default();
+            match &run.halted {
+                Some(why) => self.wait(Phase::Halted, why.clone()),
+                None => self.wait(Phase::Paused, "it is paused".to_owned()),
+            }
+            return WAITING;
+        }
+        if self.members.is_empty() {
+            let why = "there is no cluster for it yet";
+            self.wait(Phase::Progressing, why.to_owned());
+            return WAITING;
+        }
+        let rollout = self.rollout;
+        while let Some(stage) = rollout.stages.get(self.step.stage) {
+            if let Some(stopped) = self.pass(stage, clock) {
+                return stopped;
+            }
+            clock.well = None;
+            self.step.stage += 1;
+        }
+        self.wait(Phase::Succeeded, "all clusters have it".to_owned());
+        PASSED
+    }
+
+    /// Whether a member is waited for.
+    fn counts(&self, member: &Member) -> bool {
+        self.rollout.wait_for_away || !member.away
+    }
+
+    /// The members that are to have the release by the end of the present stage and are waited for.
+    fn due(&self) -> impl Iterator<Item = &'a Member> {
+        let (stage, wait) = (self.step.stage, self.rollout.wait_for_away);
+        let members: Vec<&'a Member> = self.members.clone();
+        let due = move |m: &&Member| m.stage <= stage && (wait || !m.away);
+        members.into_iter().filter(due)
+    }
+
+    /// What the present stage does; `None` when it is over.
+    fn pass(&mut self, stage: &Stage, clock: &mut Clock) -> Option<&'static str> {
+        let here = self.members.iter().filter(|m| m.stage == self.step.stage);
+        let here = here.count();
+        let todo: Vec<&Member> = self.due().filter(|m| !m.admitted).collect();
+        let unwell: Vec<&Member> = self
+            .due()
+            .filter(|m| m.admitted && m.well.is_err())
+            .collect();
+        if here == 0 && todo.is_empty() && unwell.is_empty() {
+            return self.empty(stage);
+        }
+        if stage.approval && !self.said.approved.contains(stage.name.as_str()) {
+            *clock = Clock::default();
+            let why = format!("stage {} has to be approved of", stage.name);
+            self.wait(Phase::WaitingForApproval, why);
+            return Some(APPROVAL);
+        }
+        if !todo.is_empty() || !unwell.is_empty() {
+            clock.well = None;
+            self.admit(stage, (&todo, &unwell), here);
+            self.watch(&unwell, clock);
+            return Some(PROGRESSING);
+        }
+        let seen = |m: &&Member| m.admitted && m.well.is_ok() && self.counts(m);
+        if !self.members.iter().copied().any(|m| seen(&m)) {
+            let why = format!(
+                "there is no news of any cluster of stage {}: it is not known whether all is well",
+                stage.name
+            );
+            self.wait(Phase::Progressing, why);
+            return Some(WAITING);
+        }
+        clock.moved = None;
+        let since = *clock.well.get_or_insert(self.now);
+        let left = stage.soak.saturating_sub(self.now.saturating_sub(since));
+        if left.is_zero() {
+            return None;
+        }
+        let why = format!(
+            "all is well in stage {}, and has to be so for {} s",
+            stage.name,
+            stage.soak.as_secs()
+        );
+        self.wait(Phase::Soaking, why);
+        self.step.again = Some(left);
+        Some(SOAKING)
+    }
+
+    /// A stage without clusters: a selector that selects none may be a slip, and would let the change
+    /// through to everyone.
+    fn empty(&mut self, stage: &Stage) -> Option<&'static str> {
+        match stage.takes {
+            Takes::Share(_) | Takes::Rest => None,
+            Takes::Affinity(_) => {
+                let why = format!(
+                    "stage {} takes no cluster: give one its labels, or take the stage out of the policy",
+                    stage.name
+                );
+                self.wait(Phase::Progressing, why);
+                Some(WAITING)
+            }
+        }
+    }
+
+    /// Lets clusters to the release, as many as may change now.
+    fn admit(&mut self, stage: &Stage, (todo, unwell): (&[&Member], &[&Member]), here: usize) {
+        let at_once = stage
+            .max_concurrent
+            .map_or(usize::MAX, |most| most.at_least(here.max(todo.len())));
+        let mut slots = at_once.saturating_sub(unwell.len());
+        let running = self.members.iter().filter(|m| m.runs).count();
+        let down = self.members.iter().filter(|m| m.runs && m.well.is_err());
+        let down = down.filter(|m| self.counts(m)).count();
+        let most = self.rollout.max_unavailable;
+        let mut room = most.map_or(usize::MAX, |most| {
+            most.at_most(running).saturating_sub(down)
+        });
+        let mut short = false;
+        for member in todo {
+            let costs = member.runs && member.well.is_ok();
+            if slots == 0 || (costs && room == 0) {
+                short |= slots > 0;
+                continue;
+            }
+            slots -= 1;
+            room -= usize::from(costs);
+            self.step.admit.push(member.cluster.clone());
+        }
+        let why = match unwell.first() {
+            _ if short && self.step.admit.is_empty() && unwell.is_empty() => format!(
+                "it is not well on {down} of the clusters that run it, as many as maxUnavailable allows"
+            ),
+            Some(first) => format!("stage {}: {}", stage.name, said(first)),
+            None => format!("stage {} is given the change", stage.name),
+        };
+        self.wait(Phase::Progressing, why);
+    }
+
+    /// Whether what is under way has been so for too long.
+    fn watch(&mut self, unwell: &[&Member], clock: &mut Clock) {
+        if unwell.is_empty() && self.step.admit.is_empty() {
+            clock.moved = None;
+            return;
+        }
+        let admitted = self.members.iter().filter(|m| m.admitted).count();
+        let well = |m: &&&Member| m.admitted && m.well.is_ok();
+        let well = self.members.iter().filter(well).count();
+        let mark = (self.step.stage, admitted + self.step.admit.len(), well);
+        let moved = clock.moved.filter(|(best, _)| mark <= *best);
+        let (_, since) = *clock.moved.insert(moved.unwrap_or((mark, self.now)));
+        let passed = self.now.saturating_sub(since);
+        if let Some(first) = unwell.first()
+            && passed >= self.rollout.deadline
+        {
+            let why = format!(
+                "nothing moved on for {} s: {}",
+                self.rollout.deadline.as_secs(),
+                said(first)
+            );
+            self.step.admit.clear();
+            self.step.failed = Some(why);
+        } else {
+            self.step.again = Some(self.rollout.deadline.saturating_sub(passed));
+        }
+    }
+
+    fn stages(&self, state: &str) -> Vec<StageStatus> {
+        let stages = self.rollout.stages.iter().enumerate();
+        let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+        stages
+            .map(|(index, stage)| {
+                let all = self.members.iter().filter(|m| m.stage == index);
+                let all: Vec<&&Member> = all.collect();
+                let updated = all
+                    .iter()
+                    .filter(|m| m.admitted || self.step.admit.iter().any(|uid| *uid == m.cluster));
+                let ready = all.iter().filter(|m| m.admitted && m.well.is_ok());
+                let waiting = all
+                    .iter()
+                    .filter(|m| m.admitted && m.well.is_err() && self.counts(m));
+                StageStatus {
+                    name: stage.name.clone(),
+                    state: match index.cmp(&self.step.stage) {
+                        std::cmp::Ordering::Less => PASSED,
+                        std::cmp::Ordering::Equal => state,
+                        std::cmp::Ordering::Greater => WAITING,
+                    }
+                    .to_owned(),
+                    clusters: count(all.len()),
+                    updated: count(updated.count()),
+                    ready: count(ready.count()),
+                    away: count(all.iter().filter(|m| m.away).count()),
+                    waiting: waiting.take(SAMPLES_MAX).map(|m| said(m)).collect(),
+                }
+            })
+            .collect()
+    }
+}
+
+fn said(member: &Member) -> String {
+    match &member.well {
+        Ok(()) => format!("all is well on {}", member.path),
+        Err(why) => format!("{}: {why}", member.path),
+    }
+}

@@ -1,0 +1,408 @@
+//! Steps of a run, against a slow model of what may happen.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use proptest::prelude::*;
+use roadstead_protocol::api::rollout::Phase;
+
+use super::rollout;
+use crate::rollout::Rollout;
+use crate::rollout::advance::{Clock, Member, Said, Step, advance};
+use crate::rollout::stages::{Candidate, assign};
+use crate::rollout::state::Run;
+use crate::tests::clusters;
+use crate::{Limits, World};
+
+/// A cluster of the model.
+#[derive(Clone, Debug)]
+struct One {
+    labelled: bool,
+    admitted: bool,
+    runs: bool,
+    away: bool,
+    /// Whether all is well with what it has.
+    well: bool,
+}
+
+/// A fleet with a run.
+struct Fleet {
+    rollout: Rollout,
+    world: World,
+    all: Vec<One>,
+    run: Run,
+    approved: BTreeSet<String>,
+    paused: bool,
+    clock: Clock,
+    now: Duration,
+    /// Since when, by the model, nothing was amiss with what was let to it.
+    calm: Duration,
+}
+
+impl Fleet {
+    fn new(rollout: Rollout, all: Vec<One>) -> Self {
+        let names = all.iter().enumerate();
+        let names: Vec<String> = names
+            .map(|(i, one)| format!("c{i:02}{}", if one.labelled { " tier=canary" } else { "" }))
+            .collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        Self {
+            rollout,
+            world: World::read(clusters(&names), BTreeSet::new(), Limits::default()),
+            all,
+            run: Run {
+                target: "new".to_owned(),
+                ..Run::default()
+            },
+            approved: BTreeSet::new(),
+            paused: false,
+            clock: Clock::default(),
+            now: Duration::from_secs(1),
+            calm: Duration::ZERO,
+        }
+    }
+
+    fn members(&self) -> Vec<Member> {
+        let candidates: Vec<Candidate<'_>> = self
+            .world
+            .clusters
+            .iter()
+            .zip(&self.all)
+            .map(|(cluster, one)| Candidate {
+                cluster,
+                admitted: one.admitted,
+            })
+            .collect();
+        let from = crate::cluster::Viewpoint(Some("default"));
+        let stages = assign(&self.world, from, &self.rollout, &candidates);
+        assert_eq!(stages.len(), self.all.len(), "each is in one stage");
+        let each = self.world.clusters.iter().zip(&self.all);
+        each.map(|(cluster, one)| Member {
+            cluster: cluster.uid.clone(),
+            path: cluster.path(),
+            stage: stages[cluster.uid.as_str()],
+            admitted: one.admitted,
+            runs: one.runs,
+            away: one.away,
+            well: one.well.then_some(()).ok_or_else(|| "it is ill".to_owned()),
+        })
+        .collect()
+    }
+
+    fn step(&mut self) -> Step {
+        let members = self.members();
+        let said = Said {
+            approved: self.approved.iter().map(String::as_str).collect(),
+            paused: self.paused,
+        };
+        let step = advance(
+            &self.rollout,
+            &self.run,
+            &said,
+            &members,
+            &mut self.clock,
+            self.now,
+        );
+        self.check(&members, &step);
+        for (member, one) in members.iter().zip(&mut self.all) {
+            if step.admit.contains(&member.cluster) {
+                // It is changed, and nobody has said yet how that went.
+                (one.admitted, one.runs, one.well) = (true, true, false);
+            }
+        }
+        self.run.stage = step.stage;
+        if step.phase == Phase::Succeeded {
+            // What is good is this now, also for those that were away.
+            self.all.iter_mut().for_each(|one| one.admitted = true);
+        }
+        step
+    }
+
+    /// What must never happen, counted the slow way.
+    fn check(&mut self, members: &[Member], step: &Step) {
+        let rollout = &self.rollout;
+        let counts = |m: &&Member| rollout.wait_for_away || !m.away;
+        assert!(step.stage >= self.run.stage, "it goes forth only");
+        if step.phase == Phase::Succeeded {
+            let all = members.iter().filter(counts);
+            let mut missing = all.filter(|m| !m.admitted || m.well.is_err());
+            assert!(self.run.stage == step.stage || missing.next().is_none());
+        }
+        if self.paused {
+            assert!(step.admit.is_empty() && step.stage == self.run.stage);
+        }
+        let behind = |stage: usize| {
+            let due = members.iter().filter(move |m| m.stage <= stage);
+            due.filter(counts)
+        };
+        let amiss = |stage: usize| behind(stage).any(|m| !m.admitted || m.well.is_err());
+        for stage in self.run.stage..step.stage {
+            assert!(!amiss(stage), "past a stage that is not well");
+            let passed = &rollout.stages[stage];
+            let empty = !members.iter().any(|m| m.stage == stage);
+            assert!(empty || !passed.approval || self.approved.contains(&passed.name));
+            assert!(
+                members
+                    .iter()
+                    .filter(counts)
+                    .any(|m| m.admitted && m.well.is_ok()),
+                "nobody was seen to be well"
+            );
+            if stage == self.run.stage && !empty {
+                assert!(self.now - self.calm >= passed.soak, "it has not soaked");
+            }
+        }
+        let present = step.stage.min(rollout.stages.len() - 1);
+        if amiss(present) || self.paused || step.stage != self.run.stage {
+            self.calm = self.now;
+        }
+        let admitted: Vec<&Member> = members
+            .iter()
+            .filter(|m| step.admit.contains(&m.cluster))
+            .collect();
+        assert_eq!(admitted.len(), step.admit.len());
+        let stage = &rollout.stages[present];
+        assert!(
+            admitted
+                .iter()
+                .all(|m| m.stage <= step.stage && !m.admitted)
+        );
+        assert!(admitted.iter().all(|m| counts(m)));
+        if !admitted.is_empty() {
+            assert!(!stage.approval || self.approved.contains(&stage.name));
+        }
+        if let Some(most) = stage.max_concurrent.filter(|_| !admitted.is_empty()) {
+            let ill = behind(present)
+                .filter(|m| m.admitted && m.well.is_err())
+                .count();
+            let here = members.iter().filter(|m| m.stage == present).count();
+            let todo = behind(present).filter(|m| !m.admitted).count();
+            assert!(ill + admitted.len() <= most.at_least(here.max(todo)));
+        }
+        if let Some(most) = rollout.max_unavailable {
+            let down = members.iter().filter(|m| m.runs && m.well.is_err());
+            let down = down.filter(counts).count();
+            let taken = admitted.iter().filter(|m| m.runs && m.well.is_ok()).count();
+            let running = members.iter().filter(|m| m.runs).count();
+            assert!(taken == 0 || down + taken <= most.at_most(running));
+        }
+    }
+}
+
+const ROLLOUTS: [&str; 6] = [
+    "{}",
+    "{stages: [{name: canary, share: 1, soakSeconds: 20}, {name: half, share: 50%, maxConcurrent: 2}]}",
+    "{maxUnavailable: 1, stages: [{name: canary, share: 10%}, {name: rest, maxConcurrent: 1}]}",
+    "{maxUnavailable: 30%, waitForAway: true, stages: [{name: half, share: 50%, approval: Required}]}",
+    "{stages: [{name: canary, clusterAffinity: {labelSelector: {matchLabels: {tier: canary}}}, \
+     soakSeconds: 5}, {name: rest, approval: Required, soakSeconds: 10, maxConcurrent: 50%}]}",
+    "{waitForAway: true, progressDeadlineSeconds: 2592000, stages: [{name: a, share: 2, \
+     maxConcurrent: 1}, {name: b, share: 3, soakSeconds: 30}]}",
+];
+
+fn one() -> impl Strategy<Value = One> {
+    (any::<bool>(), any::<bool>(), prop::bool::weighted(0.2)).prop_map(|(labelled, runs, away)| {
+        One {
+            labelled,
+            admitted: false,
+            runs,
+            away,
+            well: runs,
+        }
+    })
+}
+
+/// Something that happens: which cluster, and what.
+fn acts() -> impl Strategy<Value = Vec<(usize, u8)>> {
+    prop::collection::vec((0..12_usize, 0..12_u8), 0..60)
+}
+
+fn happen(fleet: &mut Fleet, (which, what): (usize, u8)) {
+    let count = fleet.all.len();
+    let stages = fleet.rollout.stages.clone();
+    let one = &mut fleet.all[which % count];
+    match what {
+        0..=3 => one.well = one.runs,
+        4 => one.well = false,
+        5 => one.away = !one.away,
+        6 => fleet.paused = !fleet.paused,
+        7 => {
+            let stage = &stages[which % stages.len()];
+            fleet.approved.insert(stage.name.clone());
+        }
+        // The hub starts anew: what the time ran from is gone.
+        8 => {
+            fleet.clock = Clock::default();
+            fleet.calm = fleet.now;
+        }
+        9 => fleet.now += Duration::from_secs(60),
+        _ => fleet.now += Duration::from_secs(3),
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    /// Whatever happens, no step does what it must not; and once all is well, it comes to its end.
+    #[test]
+    fn no_step_goes_too_far_and_all_come_to_the_end(
+        said in 0..ROLLOUTS.len(),
+        mut all in prop::collection::vec(one(), 1..12),
+        acts in acts(),
+    ) {
+        // A stage of its own that takes nobody waits for somebody to look at it.
+        all[0].labelled = true;
+        let mut fleet = Fleet::new(rollout(ROLLOUTS[said]).unwrap(), all);
+        for act in acts {
+            happen(&mut fleet, act);
+            fleet.step();
+        }
+        fleet.paused = false;
+        for one in &mut fleet.all {
+            one.away = false;
+        }
+        fleet.approved = fleet.rollout.stages.iter().map(|s| s.name.clone()).collect();
+        let mut phase = Phase::Progressing;
+        for _ in 0..100 {
+            for one in fleet.all.iter_mut() {
+                one.well = one.runs;
+            }
+            fleet.now += Duration::from_secs(11);
+            phase = fleet.step().phase;
+            if phase == Phase::Succeeded {
+                break;
+            }
+        }
+        prop_assert_eq!(phase, Phase::Succeeded);
+        prop_assert!(fleet.all.iter().all(|one| one.admitted));
+    }
+
+    /// The same fleet in another order makes the same step.
+    #[test]
+    fn the_order_of_clusters_does_not_matter(
+        said in 0..ROLLOUTS.len(),
+        all in prop::collection::vec(one(), 1..12),
+    ) {
+        let fleet = Fleet::new(rollout(ROLLOUTS[said]).unwrap(), all);
+        let step = |members: &[Member]| {
+            let mut clock = Clock::default();
+            advance(&fleet.rollout, &fleet.run, &Said::default(), members, &mut clock, fleet.now)
+        };
+        let mut members = fleet.members();
+        let one = step(&members);
+        members.reverse();
+        prop_assert_eq!(one, step(&members));
+    }
+}
+
+fn plain(count: usize) -> Vec<One> {
+    let one = One {
+        labelled: false,
+        admitted: false,
+        runs: true,
+        away: false,
+        well: true,
+    };
+    vec![one; count]
+}
+
+#[test]
+fn what_does_not_move_on_has_failed_and_what_does_has_not() {
+    let said = "{progressDeadlineSeconds: 100, stages: [{name: rest, maxConcurrent: 1}]}";
+    let mut fleet = Fleet::new(rollout(said).unwrap(), plain(3));
+    assert_eq!(fleet.step().admit.len(), 1);
+    for seconds in [0, 60, 39] {
+        fleet.now += Duration::from_secs(seconds);
+        let step = fleet.step();
+        assert_eq!((step.failed, step.admit.len()), (None, 0));
+    }
+    fleet.all[0].well = true;
+    assert_eq!(fleet.step().admit.len(), 1, "the next one");
+    fleet.now += Duration::from_secs(99);
+    assert_eq!(fleet.step().again, Some(Duration::from_secs(1)));
+    fleet.now += Duration::from_secs(1);
+    let step = fleet.step();
+    let why = "nothing moved on for 100 s: default/c01: it is ill";
+    assert_eq!(step.failed.as_deref(), Some(why));
+}
+
+#[test]
+fn a_hub_that_hears_of_nobody_lets_nobody_go_further() {
+    let said = "{stages: [{name: canary, share: 1}]}";
+    let mut fleet = Fleet::new(rollout(said).unwrap(), plain(4));
+    fleet.all.iter_mut().for_each(|one| one.away = true);
+    for _ in 0..5 {
+        fleet.now += Duration::from_secs(10_000);
+        let step = fleet.step();
+        assert_eq!((step.admit.len(), step.stage), (0, 0));
+        assert!(step.message.contains("no news"), "{}", step.message);
+    }
+    // One that is away holds up nobody, and does not let anybody through either.
+    fleet.all[1].away = false;
+    fleet.step();
+    assert_eq!(fleet.run.stage, 0);
+}
+
+#[test]
+fn a_selector_that_takes_nobody_lets_nobody_through() {
+    let mut fleet = Fleet::new(rollout(ROLLOUTS[4]).unwrap(), plain(3));
+    let step = fleet.step();
+    assert_eq!((step.admit.len(), step.stage), (0, 0));
+    assert!(
+        step.message.contains("takes no cluster"),
+        "{}",
+        step.message
+    );
+}
+
+#[test]
+fn stages_say_how_far_they_are() {
+    let mut fleet = Fleet::new(rollout(ROLLOUTS[1]).unwrap(), plain(4));
+    let shown = |step: &Step| {
+        let stages: Vec<String> = step
+            .stages
+            .iter()
+            .map(|s| {
+                format!(
+                    "{} {} {}/{}/{}",
+                    s.name, s.state, s.ready, s.updated, s.clusters
+                )
+            })
+            .collect();
+        format!("{}: {}", step.phase.name(), stages.join(", "))
+    };
+    assert_eq!(
+        shown(&fleet.step()),
+        "Progressing: canary Progressing 0/1/1, half Waiting 0/0/1, rest Waiting 0/0/2"
+    );
+    fleet.all[0].well = true;
+    let step = fleet.step();
+    assert_eq!(step.again, Some(Duration::from_secs(20)));
+    assert_eq!(
+        shown(&step),
+        "Soaking: canary Soaking 1/1/1, half Waiting 0/0/1, rest Waiting 0/0/2"
+    );
+    fleet.now += Duration::from_secs(20);
+    assert_eq!(
+        shown(&fleet.step()),
+        "Progressing: canary Passed 1/1/1, half Progressing 0/1/1, rest Waiting 0/0/2"
+    );
+}
+
+#[test]
+fn shares_add_up_over_stages_and_come_first_to_who_has_the_change() {
+    let said = "{stages: [{name: a, share: 25%}, {name: b, share: 50%}]}";
+    let mut fleet = Fleet::new(rollout(said).unwrap(), plain(8));
+    let counts = |fleet: &Fleet| {
+        let mut counts: BTreeMap<usize, Vec<String>> = BTreeMap::new();
+        for member in fleet.members() {
+            counts.entry(member.stage).or_default().push(member.path);
+        }
+        counts.into_values().map(|v| v.len()).collect::<Vec<_>>()
+    };
+    assert_eq!(counts(&fleet), [2, 2, 4]);
+    fleet.all[7].admitted = true;
+    assert_eq!(counts(&fleet), [2, 2, 4]);
+    assert_eq!(fleet.members()[7].stage, 0);
+    assert_eq!(fleet.members()[1].stage, 1);
+}
