@@ -26,6 +26,7 @@ mod holds;
 mod hosting;
 mod ledger;
 mod objects;
+mod observed;
 mod placement;
 mod pledges;
 mod policy;

@@ -3,6 +3,7 @@
 
 mod changes;
 mod facts;
+mod kinds;
 mod links;
 
 use std::collections::{BTreeMap, BTreeSet};

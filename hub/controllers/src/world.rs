@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use roadstead_machinery::resource::{Registry, Resource};
 use roadstead_plan::{Decided, Limits, Template, World};
+use roadstead_protocol::api::interpreter::RESOURCE_INTERPRETER;
 use roadstead_protocol::api::names::{
     APPS_GROUP, ATTACHED_CLUSTERS, CLUSTER_GROUP, DECISIONS, FLEET_GROUP, FLEETS, OWN_GROUP,
     POLICY_GROUP,
@@ -45,6 +46,7 @@ pub(crate) fn prefixes() -> Vec<String> {
         objects_prefix(CLUSTER_GROUP, ATTACHED_CLUSTERS),
         objects_prefix(FLEET_GROUP, FLEETS),
         definitions_prefix(),
+        objects_prefix(OWN_GROUP, RESOURCE_INTERPRETER.1),
         objects_prefix("", "namespaces"),
     ];
     policies.chain(others).collect()
@@ -139,6 +141,18 @@ pub(crate) fn locate(
     )))
 }
 
+/// Where the replicas of `item` stand: where people tell it of its kind, else where the kind's scale
+/// subresource says.
+pub(crate) fn replicas_path(
+    world: &World,
+    item: &ItemKey,
+    scale: Option<String>,
+) -> Option<String> {
+    let told = world.interpreter(item);
+    let told = told.and_then(|told| told.replicas_path.clone());
+    told.or(scale)
+}
+
 /// A template as a snapshot shows it, for whoever explains a decision: hands the plan's view of it
 /// to `then`.
 ///
@@ -171,11 +185,12 @@ pub fn template<T>(
         item,
         (object.as_ref(), &decision),
     )?;
-    let replicas_path = located.as_ref().and_then(|(_, path)| path.as_deref());
+    let replicas_path = located.and_then(|(_, path)| path);
+    let replicas_path = self::replicas_path(world, item, replicas_path);
     Ok(then(&Template {
         key: item.clone(),
         object: object.as_ref(),
-        replicas_path,
+        replicas_path: replicas_path.as_deref(),
         former: ledger::former(&ledger, &decision),
         basis: decision.spec.basis.clone(),
         pledges: Vec::new(),

@@ -3,21 +3,14 @@
 //!
 //! Numbers are sums of what was reported lately; a condition holds when it holds everywhere; a
 //! generation is observed when every cluster has what was decided and its controllers have seen it.
-//! Kinds that are not listed here get no status on the hub.
+//! A kind that is not listed here is as its interpreter says; without one, the status of the one cluster
+//! that has it is mirrored, and of several nothing is said: they are never summed up by guess.
 
 use roadstead_protocol::wire::ItemKey;
 use serde_json::{Map, Value};
 
-/// One cluster that is to have the workload.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Member {
-    /// The workload's `.status` there; `Null` where there is no recent news of it.
-    pub status: Value,
-    /// The workload's `metadata.generation` there; 0 where it is not known.
-    pub generation: i64,
-    /// Whether what is there is what was decided last.
-    pub current: bool,
-}
+use crate::interpreter::Interpreter;
+use crate::observed::Observed;
 
 /// What is summed up and what is judged of a kind's status.
 struct Shape {
@@ -98,16 +91,49 @@ const ALWAYS: &[&str] = &[
     "numberReady",
 ];
 
-/// The status over all `members` of a workload whose template is at `generation` and had the status
-/// `former`. `None` for a kind that gets none. `now` is RFC 3339.
-pub fn aggregate(
-    key: &ItemKey,
-    generation: i64,
-    former: &Value,
-    members: &[Member],
-    now: &str,
-) -> Option<Value> {
-    let shape = shape(key)?;
+/// Kinds whose status the hub itself writes: `group/kind`.
+const OWN: &[&str] = &[
+    "/Namespace",
+    "/Node",
+    "/ResourceQuota",
+    "apiextensions.k8s.io/CustomResourceDefinition",
+];
+
+/// What is there of a template, to fold statuses into.
+#[derive(Clone, Copy, Debug)]
+pub struct Subject<'a> {
+    /// What names it.
+    pub key: &'a ItemKey,
+    /// The object on the hub.
+    pub object: &'a Value,
+    /// What people tell of its kind.
+    pub interpreter: Option<&'a Interpreter>,
+}
+
+impl Subject<'_> {
+    fn generation(&self) -> i64 {
+        let generation = self.object.pointer("/metadata/generation");
+        generation.and_then(Value::as_i64).unwrap_or(0)
+    }
+
+    /// The generation that all `members` have reported, or the one that they had before.
+    fn observed(&self, members: &[Observed]) -> i64 {
+        let generation = self.generation();
+        if members.iter().all(settled) {
+            return generation;
+        }
+        let former = self.object.pointer("/status/observedGeneration");
+        former.and_then(Value::as_i64).unwrap_or(0).min(generation)
+    }
+}
+
+/// The status over all `members` of a template. `None` where nothing is to be said of it. `now` is RFC
+/// 3339.
+pub fn aggregate(subject: Subject<'_>, members: &[Observed], now: &str) -> Option<Value> {
+    let Some(shape) = shape(subject.key) else {
+        return reflected(subject, members);
+    };
+    let former = subject.object.get("status").unwrap_or(&Value::Null);
     let mut status = Map::new();
     for name in shape.sums {
         let numbers = members.iter().filter_map(|m| m.status.get(*name)?.as_u64());
@@ -116,16 +142,8 @@ pub fn aggregate(
             status.insert((*name).to_owned(), sum.into());
         }
     }
-    if key.kind != "Job" {
-        let observed = if members.iter().all(settled) {
-            generation
-        } else {
-            former
-                .get("observedGeneration")
-                .and_then(Value::as_i64)
-                .unwrap_or(0)
-                .min(generation)
-        };
+    if subject.key.kind != "Job" {
+        let observed = subject.observed(members);
         status.insert("observedGeneration".to_owned(), observed.into());
     }
     let conditions: Vec<Value> = shape
@@ -139,21 +157,71 @@ pub fn aggregate(
     Some(Value::Object(status))
 }
 
+/// The status of an object of a kind that is not summed up by the table.
+fn reflected(subject: Subject<'_>, members: &[Observed]) -> Option<Value> {
+    let key = subject.key;
+    if OWN.contains(&format!("{}/{}", key.group, key.kind).as_str()) {
+        return None;
+    }
+    let told = subject.interpreter.filter(|told| told.aggregates());
+    let said: Vec<&Value> = members.iter().map(|m| &m.status).collect();
+    let said: Vec<&Value> = said.into_iter().filter(|s| s.is_object()).collect();
+    let status = match (told, members) {
+        // What fails on what is there now leaves what was said before.
+        (Some(told), _) => told.status(subject.object, &said)?,
+        (None, [one]) if one.status.is_object() => one.status.clone(),
+        (None, [one]) if one.away => return None,
+        (None, _) => return emptied(subject.object),
+    };
+    Some(dated(subject, status, members))
+}
+
+/// Nothing, where a status of one cluster alone would be left from before.
+fn emptied(object: &Value) -> Option<Value> {
+    let status = object.get("status")?.as_object()?;
+    let means = |value: &Value| match value {
+        Value::Null => false,
+        Value::Object(map) => !map.is_empty(),
+        Value::Array(list) => !list.is_empty(),
+        Value::Bool(_) | Value::Number(_) | Value::String(_) => true,
+    };
+    let left = status.values().any(means);
+    left.then(|| Value::Object(Map::new()))
+}
+
+/// A status with the generations of the object on the hub in it, in place of those of the clusters.
+fn dated(subject: Subject<'_>, mut status: Value, members: &[Observed]) -> Value {
+    const OBSERVED: &str = "observedGeneration";
+    let counts = |status: &Value| status.get(OBSERVED).is_some_and(Value::is_i64);
+    let counted = counts(&status) || members.iter().any(|m| counts(&m.status));
+    let observed = Value::from(subject.observed(members));
+    let conditions = status.get_mut("conditions").and_then(Value::as_array_mut);
+    for condition in conditions.into_iter().flatten() {
+        if let Some(at) = condition.get_mut(OBSERVED) {
+            *at = observed.clone();
+        }
+    }
+    if let Some(map) = status.as_object_mut().filter(|_| counted) {
+        map.insert(OBSERVED.to_owned(), observed);
+    }
+    status
+}
+
 /// Whether a member has what was decided, and its controllers have seen that.
-fn settled(member: &Member) -> bool {
+fn settled(member: &Observed) -> bool {
     let seen = member
         .status
         .get("observedGeneration")
         .and_then(Value::as_i64)
         .unwrap_or(0);
-    member.current && seen >= member.generation
+    member.applied && seen >= member.generation
 }
 
 fn condition(
     shape: &Shape,
     kind: &str,
     former: &Value,
-    members: &[Member],
+    members: &[Observed],
     now: &str,
 ) -> Option<Value> {
     let of = |status: &Value| -> Option<Value> {

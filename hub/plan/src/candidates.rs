@@ -169,7 +169,7 @@ impl<'a, 't> Chooser<'a, 't> {
     fn new(world: &'a World, policy: &'a Policy, template: &'t Template<'t>, fresh: bool) -> Self {
         let former = template.former.iter().filter(|f| f.is_own());
         let former = former.map(|f| (f.cluster.as_str(), f.expired));
-        let divided = is_divided(template, &policy.scheduling.replicas);
+        let divided = is_divided(world, template, &policy.scheduling.replicas);
         let selecting = &policy.selecting;
         let choice = divided || !selecting.spread.is_empty() || selecting.groups.len() > 1;
         Self {

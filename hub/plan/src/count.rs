@@ -9,6 +9,7 @@ use serde_json::Value;
 use crate::pointer::Pointer;
 use crate::scheduling::Replicas;
 use crate::template::Template;
+use crate::world::World;
 
 /// Where a Job says how many pods are to complete, and how many run at once.
 const COMPLETIONS: &str = ".spec.completions";
@@ -28,6 +29,7 @@ pub(crate) struct Count {
 /// # Errors
 /// The path where something stands that is not a number of replicas.
 pub(crate) fn count(
+    world: &World,
     template: &Template<'_>,
     object: &Value,
     named: bool,
@@ -53,15 +55,21 @@ pub(crate) fn count(
     else {
         return Ok(None);
     };
-    let total = number(path)?.unwrap_or(1);
+    let told = world.told(&template.key);
+    let wrong = |why: String| format!("what its ResourceInterpreter says ({why})");
+    let told = told.map_err(|why| wrong(why.to_string()))?;
+    let total = match told.and_then(|told| told.replicas(object)) {
+        Some(told) => told.map_err(wrong)?,
+        None => number(path)?.unwrap_or(1),
+    };
     Ok(Some(Count { total, once: false }))
 }
 
 /// Whether there is something to divide of a template, and it is to be divided.
-pub(crate) fn is_divided(template: &Template<'_>, replicas: &Replicas) -> bool {
+pub(crate) fn is_divided(world: &World, template: &Template<'_>, replicas: &Replicas) -> bool {
     let count = |named| {
         let object = template.object.unwrap_or(&Value::Null);
-        count(template, object, named)
+        count(world, template, object, named)
     };
     match replicas {
         Replicas::Duplicated => false,

@@ -53,7 +53,7 @@ pub(crate) fn share<'a>(
     let Replicas::Divided { by, named } = &policy.scheduling.replicas else {
         return;
     };
-    let asked = match count(template, object, *named) {
+    let asked = match count(world, template, object, *named) {
         Ok(Some(count)) => count,
         Ok(None) => return,
         Err(path) => {

@@ -3,12 +3,14 @@
 use std::borrow::Borrow;
 use std::collections::{BTreeMap, BTreeSet};
 
+use roadstead_protocol::api::interpreter::RESOURCE_INTERPRETER;
 use roadstead_protocol::api::{ObjectMeta, cluster, decision, fleet, policy as api};
 use roadstead_protocol::wire::ItemKey;
 use serde::Deserialize;
 use serde_json::Value;
 
 use crate::cluster::Cluster;
+use crate::interpreter::{self, Interpreter};
 use crate::policy::{Overrides, Policy, Unreadable};
 
 /// Everything that a decision depends on beside its template.
@@ -32,6 +34,8 @@ pub struct World {
     pub deleted: BTreeSet<String>,
     /// Of these, those of which the record says that what they put on clusters stays there.
     pub preserved: BTreeSet<String>,
+    /// What people tell of kinds, by group and kind; what is not understood is an error.
+    pub interpreters: BTreeMap<(String, String), Result<Interpreter, interpreter::Error>>,
     /// How much a single edit may remove without being confirmed.
     pub limits: Limits,
     /// Policies by the group and kind of what they select.
@@ -132,6 +136,9 @@ impl World {
             self.definition(object);
         } else if kind == cluster::KIND {
             self.clusters.push(Cluster::read(object));
+        } else if kind == RESOURCE_INTERPRETER.0 {
+            let told = Interpreter::read(object);
+            self.interpreters.insert(interpreter::target(object), told);
         } else if kind == "Namespace" {
             let metadata = object.get("metadata").unwrap_or(&Value::Null);
             let metadata = ObjectMeta::deserialize(metadata).unwrap_or_default();
@@ -187,6 +194,23 @@ impl World {
             .map(Vec::as_slice)
             .unwrap_or_default();
         places.iter().filter_map(|index| self.clusters.get(*index))
+    }
+
+    /// What people tell of the kind of `key`, where they do and it is understood.
+    pub fn interpreter(&self, key: &ItemKey) -> Option<&Interpreter> {
+        self.told(key).ok().flatten()
+    }
+
+    /// As [`interpreter`](Self::interpreter).
+    ///
+    /// # Errors
+    /// Why it is not understood.
+    pub(crate) fn told(&self, key: &ItemKey) -> Result<Option<&Interpreter>, &interpreter::Error> {
+        if self.interpreters.is_empty() {
+            return Ok(None);
+        }
+        let kind = (key.group.clone(), key.kind.clone());
+        self.interpreters.get(&kind).map(Result::as_ref).transpose()
     }
 
     /// The readable distribution policies that select objects of the kind of `key`.

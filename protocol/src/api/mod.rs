@@ -13,6 +13,7 @@ pub mod dispatch;
 pub mod facts;
 pub mod fleet;
 pub mod hardware;
+pub mod interpreter;
 pub mod meta;
 pub mod names;
 pub mod overriding;
@@ -44,4 +45,5 @@ pub const CRDS: &[&str] = &[
     include_str!("crds/overridepolicies.policy.kurator.dev.yaml"),
     include_str!("crds/clusteroverridepolicies.policy.kurator.dev.yaml"),
     include_str!("crds/decisions.roadstead.dev.yaml"),
+    include_str!("crds/resourceinterpreters.roadstead.dev.yaml"),
 ];

@@ -85,7 +85,7 @@ pub(super) fn read(
         item: item.clone(),
         key: located.as_ref().map(|(key, _)| key.clone()),
         object,
-        replicas_path: located.and_then(|(_, path)| path),
+        replicas_path: world::replicas_path(world, item, located.and_then(|(_, path)| path)),
         decision_entry,
         decision,
         ledger,

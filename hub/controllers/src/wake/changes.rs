@@ -6,6 +6,7 @@ use std::time::Duration;
 use roadstead_protocol::api::cluster::AttachedCluster;
 use roadstead_protocol::api::decision::Decision;
 use roadstead_protocol::api::fleet::Fleet;
+use roadstead_protocol::api::interpreter::RESOURCE_INTERPRETER;
 use roadstead_protocol::api::names::{
     APPS_GROUP, ATTACHED_CLUSTERS, CLUSTER_GROUP, DECISIONS, FLEET_GROUP, FLEETS, OWN_GROUP,
     POLICY_GROUP,
@@ -86,6 +87,8 @@ impl Wake {
                 self.templates(Some(""), out);
                 self.policies("a fleet changed", out);
             }
+        } else if at == (OWN_GROUP, RESOURCE_INTERPRETER.1) {
+            self.explained(event, out);
         } else if at == ("", "namespaces") {
             if meaning(&event.new) != meaning(&event.previous) {
                 self.templates(Some(""), out);

@@ -1,5 +1,5 @@
 //! What all decisions depend on: `/world` is written in the transaction of every write by which
-//! people change a policy, a cluster, a fleet or a namespace. A decision that asserts its revision was made
+//! people change a policy, a cluster, a fleet, a namespace or an interpreter. A decision that asserts its revision was made
 //! from nothing older.
 //!
 //! Its value means nothing. Statuses do not count: nothing is decided from them.
@@ -31,6 +31,7 @@ pub fn in_world(group: &str, plural: &str) -> bool {
         ("policy.kurator.dev" | "apps.kurator.dev", _)
             | ("cluster.kurator.dev", "attachedclusters")
             | ("fleet.kurator.dev", "fleets")
+            | ("roadstead.dev", "resourceinterpreters")
             | ("", "namespaces")
     )
 }
