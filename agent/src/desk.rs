@@ -126,10 +126,7 @@ impl Desk {
             contents: std::mem::take(&mut loaded.contents),
             position: loaded.position.clone(),
             lineage: Arc::new(loaded.position.lineage.clone()),
-            owner: loaded
-                .identity
-                .as_ref()
-                .map(|i| Owner::new(&i.hub, &i.cluster)),
+            owner: loaded.identity.as_ref().map(|i| loaded.past.owner(i)),
             uncertain,
             freeze: loaded.freeze.clone(),
             freeze_written: true,

@@ -3,7 +3,8 @@
 //! An agent in a pod has a volume that ends with the pod. The Secret holds who it is, so that the pod
 //! that follows is the same cluster, and, while it joins, the key that it joins with, so that a join
 //! string is not lost to a pod that is rescheduled in the middle; and whether its hub detached it, with
-//! the join strings that it has joined with, which are no way back. Everything else (items, inventory,
+//! the join strings that it has joined with, which are no way back, and the clusters that it was before,
+//! whose objects may still be there. Everything else (items, inventory,
 //! position) is not kept here: the member's position object says that the disk is behind, and the hub
 //! is compared with before anything is applied. Deliberately absent: deciding when to join or renew.
 
@@ -85,9 +86,11 @@ impl Keeper {
             writes.push(Write::Identity(identity.clone()));
             writes.push(Write::Former(kept.former.clone()));
             writes.push(Write::Spent(kept.spent.clone()));
+            writes.push(Write::Past(kept.past.clone()));
             loaded.identity = Some(identity);
             loaded.former = kept.former;
             loaded.spent = kept.spent;
+            loaded.past = kept.past;
             loaded.boot.member_uid = kept.member_uid;
             if kept.detached {
                 let position = Position {
@@ -204,11 +207,18 @@ fn merged(there: &Kept, who: Who) -> Kept {
         };
     }
     let same = there.identity == who.identity;
+    // A disk that was put back knows of fewer; another hub has nothing to do with them.
+    let one_hub = both.is_some_and(|(there, disk)| there.hub == disk.hub);
+    let past = match one_hub {
+        true => who.past.and(&there.past.clusters),
+        false => who.past,
+    };
     Kept {
         identity: who.identity,
         former: who.former,
         joining: there.joining.clone(),
         spent,
+        past,
         detached: who.detached || (same && there.detached),
         member_uid: there.member_uid.clone(),
     }

@@ -88,6 +88,9 @@ pub struct Options {
     /// The Secret on the member that keeps the identity too, for agents whose disk may be gone at
     /// any start; `None` where the disk is enough.
     pub identity_secret: Option<String>,
+    /// UIDs of clusters of the same hub that this member was before, where whoever starts the agent knows
+    /// of any that its disk may not.
+    pub past: Vec<String>,
     /// What the disk is sealed with; nothing is where there is no key.
     pub keyring: Keyring,
     /// Whom to tell how far the agent is.
@@ -106,6 +109,7 @@ impl Default for Options {
             release: env!("CARGO_PKG_VERSION").to_owned(),
             features: roadstead_protocol::wire::frame::features::ALL,
             identity_secret: None,
+            past: Vec::new(),
             keyring: Keyring::default(),
             vitals: None,
         }
@@ -207,6 +211,7 @@ async fn live(parts: Parts, mut shutdown: Pin<&mut impl Future<Output = ()>>) ->
         () = shutdown.as_mut() => return Ok(()),
         identified = identified(&parts, keeper.as_ref(), &disk, &mut loaded) => identified?,
     }
+    loaded.past = std::mem::take(&mut loaded.past).and(&options.past);
     let Counted { boot, written } = anchor::count(&env, &disk, &loaded.boot).await?;
     tracing::info!(
         boot = boot.counter,
@@ -241,6 +246,7 @@ async fn live(parts: Parts, mut shutdown: Pin<&mut impl Future<Output = ()>>) ->
         join: parts.join,
         joining: loaded.joining,
         spent: loaded.spent,
+        past: loaded.past,
         identity: loaded.identity,
         former: loaded.former,
         start: started,

@@ -15,6 +15,10 @@ pub enum Act {
     PutPolicy(Kind, u64, Policy),
     /// Deletes a policy.
     DeletePolicy(Kind, u64),
+    /// Applies the override of a group's objects, with a value for one cluster.
+    PutOverride(u64, u64),
+    /// Deletes it.
+    DeleteOverride(u64),
     /// Freezes a cluster, or lifts that.
     Freeze(String, bool),
     /// Says how a cluster stands.
@@ -39,6 +43,8 @@ impl Act {
                 drop(model.policies.insert((*kind, *group), policy.clone()));
             }
             Self::DeletePolicy(kind, group) => drop(model.policies.remove(&(*kind, *group))),
+            Self::PutOverride(group, value) => drop(model.overrides.insert(*group, *value)),
+            Self::DeleteOverride(group) => drop(model.overrides.remove(group)),
             Self::Freeze(cluster, true) => drop(model.frozen.insert(cluster.clone())),
             Self::Freeze(cluster, false) => drop(model.frozen.remove(cluster)),
             Self::Stand(cluster, standing) => {

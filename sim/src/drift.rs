@@ -92,7 +92,7 @@ async fn meddle(member: &Member, how: u64) {
         return;
     }
     let patch = match kind {
-        Kind::ConfigMap | Kind::Shop => json!({"data": {"version": "meddled"}}),
+        Kind::ConfigMap | Kind::Shop | Kind::Part => json!({"data": {"version": "meddled"}}),
         Kind::Deployment => json!({"spec": {"replicas": 77}}),
     };
     let merge = "application/merge-patch+json";

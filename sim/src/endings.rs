@@ -167,6 +167,8 @@ impl Run<'_> {
             self.crash_host(&host, &on);
             self.start(&host);
         }
+        // What they take away meanwhile stays where nobody can be told.
+        self.at_work()?;
         self.for_a_while(WATCHED / 2)?;
         self.crash_hub();
         self.start(HUB);

@@ -13,7 +13,7 @@ use roadstead_store::Backend;
 use crate::gate::Gate;
 use crate::net::Handle;
 use crate::world::{HUB, World, lock};
-use crate::{drift, tls, trace, work};
+use crate::{drift, hosted, tls, trace, work};
 
 /// The port at which the hub listens to agents.
 const HUB_PORT: u16 = 7443;
@@ -32,8 +32,9 @@ pub async fn hub(world: Arc<World>) -> turmoil::Result {
             ..roadstead_agents::Options::default()
         };
         match Hub::start_with(parts(&world), options).await {
-            Ok(hub) => {
+            Ok(mut hub) => {
                 open(&world, &hub);
+                hub.host(hosted::hosting(&world));
                 let asked = tokio::select! {
                     biased;
                     asked = restart.changed() => asked.is_ok(),

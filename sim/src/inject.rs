@@ -265,6 +265,9 @@ impl Run<'_> {
         lock(&self.world.checks.acks).hang_up();
         self.world.hub.net.power_cut();
         self.world.hub.disk.power_cut(Tear::draw(&mut self.rng));
+        for site in self.world.sites.iter().filter(|site| site.host == HUB) {
+            site.disk.power_cut(Tear::draw(&mut self.rng));
+        }
         self.sim.crash(HUB);
     }
 
@@ -275,6 +278,9 @@ impl Run<'_> {
         }
         self.world.hub.net.power_cut();
         self.world.hub.disk.power_cut(Tear::KeepAll);
+        for site in self.world.sites.iter().filter(|site| site.host == HUB) {
+            site.disk.power_cut(Tear::KeepAll);
+        }
         self.sim.crash(HUB);
         self.start(HUB);
     }
@@ -300,6 +306,11 @@ impl Run<'_> {
                 continue;
             };
             let host = site.host.clone();
+            if host == HUB {
+                // One of the hub's own agents.
+                self.crash_hub();
+                continue;
+            }
             let on = self.sites_on(&host);
             self.crash_host(&host, &on);
         }

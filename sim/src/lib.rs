@@ -6,6 +6,7 @@
 //! arguments as in a real process. One seed gives one run, byte for byte.
 
 pub mod act;
+pub mod acts;
 pub mod check;
 pub mod clock;
 pub mod command;
@@ -15,6 +16,7 @@ pub mod endings;
 pub mod env;
 pub mod fault;
 pub mod gate;
+pub mod hosted;
 pub mod hosts;
 pub mod http;
 pub mod inject;
@@ -27,6 +29,7 @@ pub mod planted;
 pub mod reconcile;
 pub mod rng;
 pub mod run;
+pub mod shape;
 pub mod shown;
 pub mod shrink;
 pub mod swarm;

@@ -18,10 +18,12 @@ pub enum Kind {
     Deployment,
     /// A ConfigMap in a namespace of its own, which members get only because of it.
     Shop,
+    /// A Secret that no policy selects: a Deployment names it, and takes it along.
+    Part,
 }
 
 /// All of them.
-pub const KINDS: [Kind; 3] = [Kind::ConfigMap, Kind::Deployment, Kind::Shop];
+pub const KINDS: [Kind; 4] = [Kind::ConfigMap, Kind::Deployment, Kind::Shop, Kind::Part];
 
 impl Kind {
     /// The kind's name.
@@ -29,13 +31,14 @@ impl Kind {
         match self {
             Self::ConfigMap | Self::Shop => "ConfigMap",
             Self::Deployment => "Deployment",
+            Self::Part => "Secret",
         }
     }
 
     /// The version that it is served in.
     pub fn version(self) -> &'static str {
         match self {
-            Self::ConfigMap | Self::Shop => "v1",
+            Self::ConfigMap | Self::Shop | Self::Part => "v1",
             Self::Deployment => "apps/v1",
         }
     }
@@ -46,6 +49,7 @@ impl Kind {
             Self::ConfigMap => ("", "configmaps", "default"),
             Self::Deployment => ("apps", "deployments", "default"),
             Self::Shop => ("", "configmaps", "shop"),
+            Self::Part => ("", "secrets", "default"),
         }
     }
 
@@ -55,6 +59,7 @@ impl Kind {
             Self::ConfigMap => "/api/v1/namespaces/default/configmaps",
             Self::Deployment => "/apis/apps/v1/namespaces/default/deployments",
             Self::Shop => "/api/v1/namespaces/shop/configmaps",
+            Self::Part => "/api/v1/namespaces/default/secrets",
         }
     }
 }
@@ -77,6 +82,14 @@ pub struct Policy {
     pub clusters: BTreeMap<String, u64>,
     /// Where it does not name the clusters: only those of them that are in this pool.
     pub pool: Option<u64>,
+    /// Whether taints are no obstacle.
+    pub tolerates: bool,
+    /// At most so many clusters.
+    pub spread: Option<u64>,
+    /// Whether clusters have the weight of the room that they have.
+    pub dynamic: bool,
+    /// Whether what its objects name goes along.
+    pub deps: bool,
 }
 
 /// How a cluster stands, as users said it.
@@ -117,6 +130,9 @@ impl Standing {
     }
 }
 
+/// The cluster that overrides have a value of its own for.
+pub const SPECIAL: &str = "cluster-1";
+
 /// Everything that users have written.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Model {
@@ -124,6 +140,8 @@ pub struct Model {
     pub objects: BTreeMap<Name, Object>,
     /// Policies by group and kind.
     pub policies: BTreeMap<(Kind, u64), Policy>,
+    /// Overrides of ConfigMaps by group: each says on every cluster which one it is, and on one a value.
+    pub overrides: BTreeMap<u64, u64>,
     /// Clusters that are to be frozen.
     pub frozen: BTreeSet<String>,
     /// How clusters stand, where anything was said.
@@ -131,8 +149,38 @@ pub struct Model {
 }
 
 impl Model {
-    /// The clusters that are to have an object.
+    /// The Deployment that takes this along, and its policy, where that says so.
+    pub fn requirer(&self, part: &Name) -> Option<(Name, &Policy)> {
+        let number = part
+            .1
+            .strip_prefix("part-")
+            .filter(|_| part.0 == Kind::Part)?;
+        let name = (Kind::Deployment, format!("app-{number}"));
+        let policy = (self.policies).get(&(name.0, self.objects.get(&name)?.group))?;
+        policy.deps.then_some((name, policy))
+    }
+
+    /// What an object has on a cluster beside what its user wrote: the cluster's name, and the value for
+    /// this one.
+    pub fn overridden(&self, cluster: &str, name: &Name) -> (Option<String>, Option<String>) {
+        let group = self.objects.get(name).map(|object| object.group);
+        let value = group.and_then(|group| self.overrides.get(&group));
+        let Some(value) = value.filter(|_| name.0 == Kind::ConfigMap) else {
+            return (None, None);
+        };
+        let here = (cluster == SPECIAL).then(|| value.to_string());
+        (Some(cluster.to_owned()), here)
+    }
+
+    /// The clusters that are to have an object: at most these, where it is spread or goes along.
     pub fn clusters(&self, name: &Name) -> BTreeSet<&str> {
+        if name.0 == Kind::Part {
+            let there = self.objects.contains_key(name);
+            let requirer = self.requirer(name).filter(|_| there);
+            return requirer
+                .map(|(_, policy)| self.chosen(policy).into_keys().collect())
+                .unwrap_or_default();
+        }
         let Some(object) = self.objects.get(name) else {
             return BTreeSet::new();
         };
@@ -147,7 +195,7 @@ impl Model {
         let takes = |cluster: &str| {
             let standing = stands(cluster);
             let meant = policy.pool.is_none_or(|pool| pool == standing.pool);
-            meant && standing.taint != Some(Effect::NoExecute)
+            meant && (policy.tolerates || standing.taint != Some(Effect::NoExecute))
         };
         let all = policy.clusters.iter().map(|(c, w)| (c.as_str(), *w));
         all.filter(|(cluster, _)| takes(cluster)).collect()
@@ -158,6 +206,33 @@ impl Model {
         let each = self.objects.keys().map(|n| (n, self.clusters(n)));
         each.flat_map(|(n, cs)| cs.into_iter().map(|c| (c.to_owned(), n.clone())))
             .collect()
+    }
+
+    /// Whether taints are no obstacle for an object.
+    pub fn tolerates(&self, name: &Name) -> bool {
+        let requirer = self.requirer(name);
+        let name = requirer.as_ref().map_or(name, |(requirer, _)| requirer);
+        let group = self.objects.get(name).map(|object| object.group);
+        let policy = group.and_then(|group| self.policies.get(&(name.0, group)));
+        policy.is_some_and(|policy| policy.tolerates)
+    }
+
+    /// Whether an object is to be on at most so many of the clusters that its policy chooses.
+    pub fn is_spread(&self, name: &Name) -> bool {
+        let group = self.objects.get(name).map(|object| object.group);
+        let policy = group.and_then(|group| self.policies.get(&(name.0, group)));
+        policy.is_some_and(|policy| policy.spread.is_some())
+    }
+
+    /// Says what is wrong with how many clusters have an object that is to be on at most so many.
+    pub fn spread_fault(&self, name: &Name, found: usize) -> Option<String> {
+        let policy = self
+            .policies
+            .get(&(name.0, self.objects.get(name)?.group))?;
+        let most = usize::try_from(policy.spread?).unwrap_or(usize::MAX);
+        let most = most.min(self.chosen(policy).len());
+        (found > most || (found == 0 && most > 0))
+            .then(|| format!("{} is on {found} clusters, and not on 1 to {most}", name.1))
     }
 
     /// Says what is wrong with the number of replicas that clusters have of a Deployment in all.
@@ -172,6 +247,9 @@ impl Model {
     pub fn shares_fault(&self, name: &Name, found: &BTreeMap<&str, i64>) -> Option<String> {
         let object = self.objects.get(name)?;
         let policy = self.policies.get(&(name.0, object.group))?;
+        if policy.dynamic {
+            return None;
+        }
         let chosen = self.chosen(policy);
         let shares: Vec<(&str, i64, i64)> = chosen
             .into_iter()
@@ -202,7 +280,11 @@ mod tests {
     use super::*;
 
     fn policy(clusters: BTreeMap<String, u64>, pool: Option<u64>) -> Policy {
-        Policy { clusters, pool }
+        Policy {
+            clusters,
+            pool,
+            ..Policy::default()
+        }
     }
 
     #[test]

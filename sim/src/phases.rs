@@ -59,7 +59,11 @@ impl Run<'_> {
             self.crash_host(&host, &on);
             self.start(&host);
         }
-        for site in 0..self.world.sites.len() {
+        for (site, place) in self.world.sites.iter().enumerate() {
+            if place.hosted.is_some() {
+                // Its agent is away together with the hub.
+                continue;
+            }
             for how in [0, 2, 8, 10] {
                 let what = What::Drift;
                 lock(&self.world.checks.drifts).push(Meddling { site, what, how });

@@ -65,6 +65,8 @@ pub const BUGS: &[Bug] = &[
     bug("other-divisors", "agreement"),
     // Whoever labels or taints a cluster has to wait until something else happens.
     bug("cluster-wakes-nothing", "agreement"),
+    // An agent forgets which cluster it was before it was joined again.
+    bug("past-forgotten", "agreement"),
     // A certificate is renewed neither in time nor after its end.
     bug("never-renewed", "agreement"),
 ];

@@ -14,6 +14,8 @@ use crate::world::{Site, World, lock};
 use crate::written::{object_path, written_object};
 
 const JSON: &str = "application/json";
+/// What is said of an object from an attachment before.
+const FROM_BEFORE: &str = "before this cluster was detached";
 /// How often a user adopts what may be adopted.
 const ADOPTS: [bool; 3] = [true, false, false];
 
@@ -38,6 +40,11 @@ async fn one(world: &World, rest: &Rest, site: &Site) -> bool {
             continue;
         };
         waits = true;
+        if entry.message.contains(FROM_BEFORE) {
+            trace::count(
+                "sometimes: what a detached cluster kept was shown once it was joined again",
+            );
+        }
         let kind = KINDS.into_iter().find(|kind: &Kind| {
             (kind.name(), kind.place().2) == (&*entry.item.kind, &*entry.item.namespace)
         });
@@ -85,6 +92,10 @@ async fn adopt(world: &World, rest: &Rest, path: &str, item: &Item) {
     let Some((name, object)) = written_object(&template) else {
         return;
     };
+    if let Some(data) = template.get_mut("data").and_then(Value::as_object_mut) {
+        // What an override put there is no part of it.
+        data.retain(|field, _| field == "version");
+    }
     // To leave a policy for none would be held, which is right, but not what is modelled here.
     let group = (name.0, object.group);
     if !lock(&world.user).model.policies.contains_key(&group) {

@@ -37,8 +37,14 @@ pub fn answers(world: &World, user: &mut User, act: &Act) {
             let answers = match act {
                 Act::Put(about, _) | Act::Scale(about, _) | Act::Delete(about) => *about == name,
                 // Of any that may have sent it there.
-                Act::PutPolicy(kind, ..) | Act::DeletePolicy(kind, _) => *kind == name.0,
-                Act::Freeze(..) | Act::Stand(..) | Act::Rebalance(..) => false,
+                Act::PutPolicy(kind, ..) | Act::DeletePolicy(kind, _) => {
+                    *kind == name.0 || (name.0 == Kind::Part && *kind == Kind::Deployment)
+                }
+                Act::PutOverride(..)
+                | Act::DeleteOverride(_)
+                | Act::Freeze(..)
+                | Act::Stand(..)
+                | Act::Rebalance(..) => false,
             };
             if answers {
                 user.acts.answered.insert((site.name.clone(), name));

@@ -55,8 +55,16 @@ pub const SOMETIMES: &[&str] = &[
     "sometimes: a user cordoned a cluster",
     "sometimes: a user tainted a cluster",
     "sometimes: a user scaled a Deployment",
+    "sometimes: a user overrode something",
+    "sometimes: a user wrote what goes along",
+    "sometimes: a policy took along what is named",
+    "sometimes: a policy tolerated taints",
+    "sometimes: a policy spread",
+    "sometimes: a policy went by room",
     "sometimes: a user adopted what was on a member",
     "sometimes: a detached cluster was joined again",
+    "sometimes: a hub looked after a cluster by its kubeconfig",
+    "sometimes: what a detached cluster kept was shown once it was joined again",
     "sometimes: a decision was said to be applied everywhere",
 ];
 

@@ -55,15 +55,23 @@ impl User {
                 let (kind, group) = rng.pick(&CHOOSING).copied()?;
                 let pool = Some(rng.within(1, POOLS));
                 let clusters = self.weigh(rng, self.clusters.iter());
-                Some(Act::PutPolicy(kind, group, Policy { clusters, pool }))
+                let policy = Policy {
+                    clusters,
+                    pool,
+                    ..Policy::default()
+                };
+                Some(Act::PutPolicy(kind, group, policy))
             }
             3 => {
                 let all = self.model.policies.iter();
                 let all: Vec<_> = all.filter(|((k, _), _)| *k == Kind::Deployment).collect();
                 let ((kind, group), policy) = rng.pick(&all)?;
                 let clusters = self.weigh(rng, policy.clusters.keys());
-                let pool = policy.pool;
-                Some(Act::PutPolicy(*kind, *group, Policy { clusters, pool }))
+                let policy = Policy {
+                    clusters,
+                    ..(*policy).clone()
+                };
+                Some(Act::PutPolicy(*kind, *group, policy))
             }
             _ => {
                 let all = self.model.objects.keys();

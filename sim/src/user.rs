@@ -1,65 +1,25 @@
 //! The user of the hub, as state: what was answered, what is under way, and what comes next.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bytes::Bytes;
-use roadstead_protocol::wire::{Lineage, Stamp};
 use roadstead_store::Key;
 
 use crate::act::Act;
+pub use crate::acts::Acts;
 use crate::disk::Tear;
-use crate::model::{Kind, Model, Name, Object, Policy, Standing};
+use crate::model::{Kind, Model, Name, Object, Policy};
 use crate::rng::Rng;
 
 /// The group whose policy sends everything to every cluster, and which is never taken back.
-const PRECIOUS: u64 = 0;
+pub(crate) const PRECIOUS: u64 = 0;
 /// How often another act is drawn in the place of one that would leave a policy without a cluster.
 const DRAWS_MAX: usize = 8;
 /// Of a user who tends to clusters, one act in so many is about them.
 const TENDS_ONE_IN: u64 = 3;
-
-/// What the users of one hub have done, answered or not.
-#[derive(Clone, Debug, Default)]
-pub struct Acts {
-    /// Everything that any act ever wanted somewhere.
-    pub ever: BTreeSet<(String, Name)>,
-    /// Everything that any act took away again, and how many deletions of it may still come. Begins
-    /// anew once all members agree with what was answered.
-    pub taken: BTreeMap<(String, Name), u64>,
-    /// Every version of an object that was ever sent.
-    pub written: BTreeSet<(Name, u64)>,
-    /// What each cluster that takes nothing new may have had when that was answered.
-    pub had: BTreeMap<String, BTreeSet<Name>>,
-    /// What users answered about after it was shown to be held: the hub may act over it.
-    pub answered: BTreeSet<(String, Name)>,
-    /// The hub's history, as it was when it started last.
-    pub lineage: Lineage,
-}
-
-impl Acts {
-    /// Whether a cluster may be given this, as far as it takes what is new.
-    pub fn allows(&self, at: &(String, Name)) -> bool {
-        let had = self.had.get(&at.0);
-        had.is_none_or(|had| had.contains(&at.1))
-    }
-
-    /// Notes how a cluster stands from now on.
-    fn stands(&mut self, cluster: &str, standing: Standing) {
-        if !standing.closed() {
-            self.had.remove(cluster);
-        } else if !self.had.contains_key(cluster) {
-            let there = self.ever.iter().filter(|(at, _)| at == cluster);
-            let there = there.map(|(_, name)| name.clone()).collect();
-            self.had.insert(cluster.to_owned(), there);
-        }
-    }
-
-    /// Whether the hub knows what carries this stamp.
-    pub fn knows(&self, stamp: Stamp) -> bool {
-        self.lineage.contains(stamp)
-    }
-}
+/// Of a user who shapes policies, one act in so many is about that.
+const SHAPES_ONE_IN: u64 = 4;
 
 /// What the user knows.
 #[derive(Clone, Debug)]
@@ -84,6 +44,8 @@ pub struct User {
     freezes: bool,
     /// What a user who tends to clusters draws from.
     pub(crate) tending: Option<Rng>,
+    /// What a user who shapes policies draws from.
+    pub(crate) shaping: Option<Rng>,
     /// The cluster that is to be detached.
     pub detach: Option<String>,
     /// Whether the user is to end all holds.
@@ -111,6 +73,7 @@ impl User {
             vanished: None,
             freezes: rng.fork("freezes").one_in(2),
             tending: Some(rng.fork("tends")).filter(|rng| rng.clone().one_in(2)),
+            shaping: Some(rng.fork("shapes")).filter(|rng| rng.clone().one_in(2)),
             detach: None,
             reconciles: false,
             rebalances: false,
@@ -148,7 +111,12 @@ impl User {
     pub fn draw(&mut self) -> Act {
         // No policy is left without a cluster: that would be held, which is right, but not modelled.
         for _ in 0..DRAWS_MAX {
-            let act = self.draw_any();
+            let mut act = self.draw_any();
+            if let Act::PutPolicy(kind, group, policy) = &mut act {
+                // Whether what went along stays once that is switched off is not modelled.
+                let before = self.model.policies.get(&(*kind, *group));
+                policy.deps |= before.is_some_and(|before| before.deps);
+            }
             let mut after = self.model.clone();
             act.carry_out(&mut after);
             let mut policies = after.policies.values();
@@ -168,13 +136,19 @@ impl User {
         {
             let policy = Policy {
                 clusters: all,
-                pool: None,
+                ..Policy::default()
             };
             return Act::PutPolicy(Kind::ConfigMap, PRECIOUS, policy);
         }
         let tends = |rng: &mut Rng| rng.one_in(TENDS_ONE_IN);
         if self.tending.as_mut().is_some_and(tends)
             && let Some(act) = self.tend()
+        {
+            return act;
+        }
+        let shapes = |rng: &mut Rng| rng.one_in(SHAPES_ONE_IN);
+        if self.shaping.as_mut().is_some_and(shapes)
+            && let Some(act) = self.shape()
         {
             return act;
         }
@@ -298,28 +272,18 @@ impl User {
         if clusters.is_empty() {
             clusters.extend(self.rng.pick(&self.clusters).map(|c| (c.clone(), 1)));
         }
-        let pool = None;
-        Act::PutPolicy(kind, group, Policy { clusters, pool })
+        let policy = Policy {
+            clusters,
+            ..Policy::default()
+        };
+        Act::PutPolicy(kind, group, policy)
     }
 
     /// Notes what an act may bring about, before it is sent.
     pub fn sending(&mut self, act: &Act) {
-        let before = self.model.everything();
         let mut next = self.model.clone();
         act.carry_out(&mut next);
-        let after = next.everything();
-        for gone in before.difference(&after) {
-            *self.acts.taken.entry(gone.clone()).or_default() += 1;
-        }
-        self.acts.ever.extend(after);
-        if let Act::Put(name, object) = act {
-            self.acts.written.insert((name.clone(), object.version));
-        }
-        if let Act::Stand(cluster, standing) = act
-            && !standing.closed()
-        {
-            self.acts.stands(cluster, *standing);
-        }
+        self.acts.sending(act, (&self.model, &next));
         self.pending = Some(act.clone());
     }
 
@@ -338,7 +302,7 @@ impl User {
         {
             act.carry_out(&mut self.model);
             if let Act::Stand(cluster, standing) = act {
-                self.acts.stands(&cluster, standing);
+                self.acts.stands(&cluster, standing, true);
             }
         }
     }

@@ -80,7 +80,7 @@ fn keys(model: &Model) -> Vec<Key> {
     let policies = model.policies.keys().map(|(kind, group)| {
         let name = policy_name(*kind, *group);
         match kind {
-            Kind::ConfigMap | Kind::Deployment => {
+            Kind::ConfigMap | Kind::Deployment | Kind::Part => {
                 object_key(POLICY_GROUP, "distributionpolicies", "default", &name).ok()
             }
             Kind::Shop => object_key(POLICY_GROUP, "clusterdistributionpolicies", "", &name).ok(),

@@ -11,12 +11,15 @@ use roadstead_store::Store;
 use serde_json::{Value, json};
 
 use crate::act::Act;
+use crate::hosted;
 use crate::http::call;
+use crate::model::Kind;
 use crate::trace;
 use crate::vanish;
 use crate::world::{World, lock};
 use crate::written::{
-    object_json, object_path, policy_json, policy_path, same_object, same_standing, standing_json,
+    object_json, object_path, override_json, override_path, policy_json, policy_path, same_object,
+    same_override, same_standing, standing_json,
 };
 use crate::{reconcile, shown};
 
@@ -24,6 +27,8 @@ use crate::{reconcile, shown};
 pub const CLUSTERS: &str = "/apis/cluster.kurator.dev/v1alpha1/namespaces/default/attachedclusters";
 /// Where namespaces live.
 const NAMESPACES: &str = "/api/v1/namespaces";
+/// Where kubeconfigs live.
+const SECRETS: &str = "/api/v1/namespaces/default/secrets";
 /// How long a write waits that the hub could not take.
 const AGAIN: Duration = Duration::from_millis(200);
 
@@ -70,6 +75,9 @@ async fn carry_out(world: &World, rest: &Rest, act: &Act) {
     }
     tracing::debug!(?act, "the user acts");
     let done = perform(rest, act).await;
+    if let (true, Some(shape)) = (done, shape(act)) {
+        trace::count(shape);
+    }
     trace::count(match (done, act) {
         (false, _) => "sometimes: a user's write was refused for good",
         (true, Act::Stand(_, standing)) if standing.cordoned => {
@@ -85,6 +93,21 @@ async fn carry_out(world: &World, rest: &Rest, act: &Act) {
     let mut user = lock(&world.user);
     shown::answers(world, &mut user, act);
     user.settled(done);
+}
+
+/// What an act about how things are distributed is counted as.
+fn shape(act: &Act) -> Option<&'static str> {
+    Some(match act {
+        Act::PutOverride(..) => "sometimes: a user overrode something",
+        Act::Put((Kind::Part, _), _) => "sometimes: a user wrote what goes along",
+        Act::PutPolicy(_, _, policy) if policy.deps => {
+            "sometimes: a policy took along what is named"
+        }
+        Act::PutPolicy(_, _, policy) if policy.tolerates => "sometimes: a policy tolerated taints",
+        Act::PutPolicy(_, _, policy) if policy.spread.is_some() => "sometimes: a policy spread",
+        Act::PutPolicy(_, _, policy) if policy.dynamic => "sometimes: a policy went by room",
+        _ => return None,
+    })
 }
 
 /// What a user does before ending: lifts freezes, opens clusters, has replicas shared out afresh, and
@@ -137,11 +160,20 @@ async fn landed(rest: &Rest, act: &Act) -> bool {
             let found = read(rest, &policy_path(*kind, *group)).await;
             let wanted = policy_json(*kind, *group, policy);
             // What nobody wrote has its defaults.
-            let parts = ["/spec/placement", "/spec/resourceSelectors"];
+            let parts = [
+                "/spec/placement",
+                "/spec/resourceSelectors",
+                "/spec/propagateDeps",
+            ];
             let same = |f: &Value| parts.iter().all(|p| f.pointer(p) == wanted.pointer(p));
             found.as_ref().is_some_and(same)
         }
         Act::DeletePolicy(kind, group) => read(rest, &policy_path(*kind, *group)).await.is_none(),
+        Act::PutOverride(group, value) => {
+            let found = read(rest, &override_path(*group)).await;
+            found.is_some_and(|f| same_override(&f, *value))
+        }
+        Act::DeleteOverride(group) => read(rest, &override_path(*group)).await.is_none(),
         Act::Scale(name, replicas) => {
             let found = read(rest, &object_path(name)).await;
             let found = found.as_ref().and_then(|f| f.pointer("/spec/replicas"));
@@ -184,6 +216,11 @@ async fn attach(world: &World, rest: &Rest) {
         object["apiVersion"] = "cluster.kurator.dev/v1alpha1".into();
         object["kind"] = "AttachedCluster".into();
         object["metadata"]["name"] = site.name.as_str().into();
+        if site.hosted.is_some() {
+            let secret = hosted::secret(site);
+            call(rest, "POST", SECRETS, "application/json", &secret).await;
+            object["spec"]["kubeconfig"] = json!({"name": hosted::secret_name(site)});
+        }
         call(rest, "POST", CLUSTERS, "application/json", &object).await;
         let found = read(rest, &format!("{CLUSTERS}/{}", site.name)).await;
         let uid = found.as_ref().and_then(|o| o.pointer("/metadata/uid"));
@@ -199,6 +236,11 @@ async fn attach(world: &World, rest: &Rest) {
 async fn rejoin(world: &World, rest: &Rest) {
     for site in &world.sites {
         if !site.rejoin.load(Ordering::Relaxed) {
+            continue;
+        }
+        if site.hosted.is_some() {
+            *lock(&site.token) = Some(hosted::BY_KUBECONFIG.to_owned());
+            site.rejoin.store(false, Ordering::Relaxed);
             continue;
         }
         let path = format!("{CLUSTERS}/{}/token", site.name);
@@ -257,6 +299,13 @@ async fn send(rest: &Rest, act: &Act) -> (u16, Value) {
         Act::DeletePolicy(kind, group) => {
             let path = policy_path(*kind, *group);
             call(rest, "DELETE", &path, JSON, &Value::Null).await
+        }
+        Act::PutOverride(group, value) => {
+            let path = apply(override_path(*group));
+            call(rest, "PATCH", &path, APPLY, &override_json(*group, *value)).await
+        }
+        Act::DeleteOverride(group) => {
+            call(rest, "DELETE", &override_path(*group), JSON, &Value::Null).await
         }
         Act::Scale(name, replicas) => {
             let path = format!("{}/scale", object_path(name));

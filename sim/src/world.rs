@@ -12,6 +12,7 @@ use roadstead_store::Store;
 use crate::check::Checks;
 use crate::clock::Clock;
 use crate::disk::Disk;
+use crate::hosted::Slot;
 use crate::late::Late;
 use crate::mood::Moods;
 use crate::net::SimNetwork;
@@ -21,6 +22,8 @@ use tokio::sync::watch;
 
 /// The hub's host.
 pub const HUB: &str = "hub";
+/// One run in so many has a cluster that its hub looks after by kubeconfig.
+const HOSTED_ONE_IN: u64 = 3;
 /// The host of all members.
 pub const MEMBERS: &str = "members";
 
@@ -74,6 +77,8 @@ pub struct Site {
     pub name: String,
     /// The turmoil host that its agent is on.
     pub host: String,
+    /// Where its agent is the hub's own, by kubeconfig: the hub's place for it.
+    pub hosted: Option<Slot>,
     /// The agent's disk.
     pub disk: Disk,
     /// The agent's network.
@@ -113,10 +118,15 @@ impl World {
     /// The world of a seed: `clusters` of them, on `hosts` hosts.
     pub fn new(rng: Rng, clusters: usize, hosts: usize) -> Arc<Self> {
         let clock = Clock::default();
+        let by_kubeconfig = rng.fork("hosted").one_in(HOSTED_ONE_IN);
         let sites: Vec<Site> = (0..clusters)
             .map(|i| {
                 let name = format!("cluster-{i}");
-                let host = format!("agents-{}", i % hosts.max(1));
+                let hosted = (by_kubeconfig && i + 1 == clusters).then(Slot::default);
+                let host = match &hosted {
+                    Some(_) => HUB.to_owned(),
+                    None => format!("agents-{}", i % hosts.max(1)),
+                };
                 Site {
                     disk: Disk::new(&rng, &name),
                     net: SimNetwork::new(&rng, &host, &name),
@@ -128,6 +138,7 @@ impl World {
                     compacted: AtomicU64::new(0),
                     name,
                     host,
+                    hosted,
                     member: Mutex::default(),
                     uid: Mutex::default(),
                     token: Mutex::default(),
@@ -166,10 +177,10 @@ impl World {
         crate::env::env(&self.rng, clock, &format!("{label}/{life}"))
     }
 
-    /// The hosts that carry agents.
+    /// The hosts that carry agents; the hub's carries its own, and is none of them.
     pub fn hosts(&self) -> Vec<String> {
         let all: BTreeSet<String> = self.sites.iter().map(|s| s.host.clone()).collect();
-        all.into_iter().collect()
+        all.into_iter().filter(|host| host != HUB).collect()
     }
 
     /// The site of the cluster with this UID.

@@ -1,14 +1,19 @@
 //! What users write: the objects and policies of the model as Kubernetes' JSON, and their paths.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use crate::check::safety::version;
-use crate::model::{Effect, KINDS, Kind, Name, Object, Policy, Standing};
+use crate::model::{Effect, KINDS, Kind, Name, Object, Policy, SPECIAL, Standing};
 
 /// Where policies live.
 const POLICIES: &str = "/apis/policy.kurator.dev/v1alpha1/namespaces/default/distributionpolicies";
 /// Where those for every namespace live.
 const CLUSTER_POLICIES: &str = "/apis/policy.kurator.dev/v1alpha1/clusterdistributionpolicies";
+
+/// Where overrides live.
+const OVERRIDES: &str = "/apis/policy.kurator.dev/v1alpha1/namespaces/default/overridepolicies";
 
 /// The path of an object.
 pub fn object_path(name: &Name) -> String {
@@ -18,7 +23,7 @@ pub fn object_path(name: &Name) -> String {
 /// The path of a policy.
 pub fn policy_path(kind: Kind, group: u64) -> String {
     let all = match kind {
-        Kind::ConfigMap | Kind::Deployment => POLICIES,
+        Kind::ConfigMap | Kind::Deployment | Kind::Part => POLICIES,
         Kind::Shop => CLUSTER_POLICIES,
     };
     format!("{all}/{}", policy_name(kind, group))
@@ -27,6 +32,39 @@ pub fn policy_path(kind: Kind, group: u64) -> String {
 /// The name of a policy.
 pub fn policy_name(kind: Kind, group: u64) -> String {
     format!("{}-{group}", kind.name().to_lowercase())
+}
+
+/// The path of the override of a group's objects.
+pub fn override_path(group: u64) -> String {
+    format!("{OVERRIDES}/g{group}")
+}
+
+/// The override of a group's objects as it is sent.
+pub(crate) fn override_json(group: u64, value: u64) -> Value {
+    let everywhere = json!({"overrides": [{"path": "/data/site", "value": "${cluster.name}"}]});
+    let on_one = json!({
+        "targetClusters": {"clusterNames": [SPECIAL]},
+        "overrides": [{"path": "/data/extra", "value": value.to_string()}],
+    });
+    json!({
+        "apiVersion": "policy.kurator.dev/v1alpha1",
+        "kind": "OverridePolicy",
+        "metadata": {"name": format!("g{group}")},
+        "spec": {
+            "resourceSelectors": [{
+                "apiVersion": "v1",
+                "kind": "ConfigMap",
+                "labelSelector": {"matchLabels": {"group": format!("g{group}")}},
+            }],
+            "overrideRules": [everywhere, on_one],
+        },
+    })
+}
+
+/// Whether `found` is the override as it was sent.
+pub(crate) fn same_override(found: &Value, value: u64) -> bool {
+    let at = "/spec/overrideRules/1/overrides/0/value";
+    found.pointer(at).and_then(Value::as_str) == Some(value.to_string().as_str())
 }
 
 /// Whether `found` is what the user wrote.
@@ -46,7 +84,14 @@ pub fn same_object(found: &Value, name: &Name, object: &Object) -> bool {
 /// An object as it is sent.
 pub(crate) fn object_json(name: &Name, object: &Object) -> Value {
     let metadata = json!({"name": name.1, "labels": {"group": format!("g{}", object.group)}});
+    let part = format!("part-{}", name.1.strip_prefix("app-").unwrap_or_default());
     match name.0 {
+        Kind::Part => json!({
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": metadata,
+            "data": {"version": STANDARD.encode(object.version.to_string())},
+        }),
         Kind::ConfigMap | Kind::Shop => json!({
             "apiVersion": "v1",
             "kind": "ConfigMap",
@@ -62,7 +107,11 @@ pub(crate) fn object_json(name: &Name, object: &Object) -> Value {
                 "selector": {"matchLabels": {"app": name.1}},
                 "template": {
                     "metadata": {"labels": {"app": name.1}},
-                    "spec": {"containers": [{"name": "c", "image": format!("image:{}", object.version)}]},
+                    "spec": {"containers": [{
+                        "name": "c",
+                        "image": format!("image:{}", object.version),
+                        "envFrom": [{"secretRef": {"name": part, "optional": true}}],
+                    }]},
                 },
             },
         }),
@@ -82,7 +131,7 @@ pub(crate) fn written_object(found: &Value) -> Option<(Name, Object)> {
         version: version(kind, found)?,
         replicas: match kind {
             Kind::Deployment => found.pointer("/spec/replicas")?.as_i64()?,
-            Kind::ConfigMap | Kind::Shop => 1,
+            Kind::ConfigMap | Kind::Shop | Kind::Part => 1,
         },
     };
     Some(((kind, text("/metadata/name")?.to_owned()), object))
@@ -148,10 +197,20 @@ pub(crate) fn policy_json(kind: Kind, group: u64, policy: &Policy) -> Value {
             .iter()
             .map(|(c, w)| json!({"targetCluster": {"clusterNames": [c]}, "weight": w}))
             .collect();
+        let weights = match policy.dynamic {
+            true => json!({"dynamicWeight": "AvailableReplicas"}),
+            false => json!({"staticWeightList": weights}),
+        };
         placement["replicaScheduling"] = json!({
             "replicaDivisionPreference": "Weighted",
-            "weightPreference": {"staticWeightList": weights},
+            "weightPreference": weights,
         });
+    }
+    if policy.tolerates {
+        placement["clusterTolerations"] = json!([{"key": TAINT, "operator": "Exists"}]);
+    }
+    if let Some(most) = policy.spread {
+        placement["spreadConstraints"] = json!([{"spreadByField": "cluster", "maxGroups": most}]);
     }
     let mut selector = json!({
         "apiVersion": kind.version(),
@@ -162,14 +221,18 @@ pub(crate) fn policy_json(kind: Kind, group: u64, policy: &Policy) -> Value {
         selector["namespace"] = kind.place().2.into();
     }
     let of = match kind {
-        Kind::ConfigMap | Kind::Deployment => "DistributionPolicy",
+        Kind::ConfigMap | Kind::Deployment | Kind::Part => "DistributionPolicy",
         Kind::Shop => "ClusterDistributionPolicy",
     };
+    let mut spec = json!({"resourceSelectors": [selector], "placement": placement});
+    if policy.deps {
+        spec["propagateDeps"] = true.into();
+    }
     json!({
         "apiVersion": "policy.kurator.dev/v1alpha1",
         "kind": of,
         "metadata": {"name": policy_name(kind, group)},
-        "spec": {"resourceSelectors": [selector], "placement": placement},
+        "spec": spec,
     })
 }
 

@@ -83,7 +83,7 @@ impl Desk {
         if known.asked.remove(key) == Some(true) {
             return;
         }
-        match live.filter(|l| l.owned) {
+        match live.filter(|l| l.is_ours()) {
             Some(live) => {
                 let key = known.key(key);
                 known.live.insert(key, live.clone())

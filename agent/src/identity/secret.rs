@@ -12,7 +12,7 @@ use super::Keeper;
 use crate::Error;
 use crate::member::Resource;
 use crate::member::own::{Failed, NAMESPACE, core};
-use crate::store::record::{Former, Identity, Joining, Spent, decode, encode};
+use crate::store::record::{Former, Identity, Joining, Past, Spent, decode, encode};
 
 /// The Secret's type: nobody else's.
 const TYPE: &str = "roadstead.dev/agent-identity";
@@ -30,6 +30,8 @@ pub struct Kept {
     pub joining: Option<Joining>,
     /// The join strings that it has joined with.
     pub spent: Spent,
+    /// The clusters that it was before.
+    pub past: Past,
     /// Whether its hub said that the cluster was detached, when the agent was this identity: the next pod
     /// is to know it too.
     pub detached: bool,
@@ -99,13 +101,14 @@ const IDENTITY: &str = "identity";
 const FORMER: &str = "former";
 const JOINING: &str = "joining";
 const SPENT: &str = "spent";
+const PAST: &str = "past";
 const DETACHED: &str = "detached";
 const MEMBER_UID: &str = "memberUid";
 const HUB: &str = "hub";
 const CLUSTER: &str = "cluster";
 /// All that we write; the last two are for people.
-const FIELDS: [&str; 8] = [
-    IDENTITY, FORMER, JOINING, SPENT, DETACHED, MEMBER_UID, HUB, CLUSTER,
+const FIELDS: [&str; 9] = [
+    IDENTITY, FORMER, JOINING, SPENT, PAST, DETACHED, MEMBER_UID, HUB, CLUSTER,
 ];
 
 /// The records are those of the disk, so that every release that reads a disk reads a Secret.
@@ -126,6 +129,9 @@ fn data(kept: &Kept) -> BTreeMap<&'static str, Value> {
     }
     if !kept.spent.tokens.is_empty() {
         put(SPENT, &encode(&kept.spent));
+    }
+    if !kept.past.clusters.is_empty() {
+        put(PAST, &encode(&kept.past));
     }
     if let Some(identity) = kept.identity.as_ref().filter(|_| kept.detached) {
         put(DETACHED, detachment(identity).as_bytes());
@@ -162,6 +168,9 @@ fn parse(object: &Value) -> Result<Kept, String> {
     let joining = field(JOINING).transpose()?.map(|bytes| {
         decode(&bytes).map_err(|error| format!("a joining key that cannot be read ({error})"))
     });
+    let past = field(PAST).transpose()?.map(|bytes| {
+        decode(&bytes).map_err(|error| format!("former clusters that cannot be read ({error})"))
+    });
     let spent = field(SPENT).transpose()?.map(|bytes| {
         decode(&bytes).map_err(|error| format!("spent join tokens that cannot be read ({error})"))
     });
@@ -174,6 +183,7 @@ fn parse(object: &Value) -> Result<Kept, String> {
         former: former.transpose()?.unwrap_or_default(),
         joining: joining.transpose()?,
         spent: spent.transpose()?.unwrap_or_default(),
+        past: past.transpose()?.unwrap_or_default(),
         detached,
         member_uid: String::from_utf8(member_uid).map_err(|_| "a memberUid that is no text")?,
     })

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::member::fake::{Fake, Fault};
-use crate::store::record::{Former, FormerIdentity, Spent};
+use crate::store::record::{Former, FormerIdentity, Past, Spent};
 use crate::store::tests::MemoryDisk;
 
 const PATH: &str = "/api/v1/namespaces/roadstead-system/secrets/me";
@@ -315,6 +315,29 @@ async fn what_the_disk_learns_of_a_detachment_is_what_is_kept() {
     }
 }
 
+#[tokio::test]
+async fn which_clusters_it_was_is_kept_too() {
+    let fake = fake();
+    let past = |clusters: &[&str]| Past {
+        clusters: clusters.iter().map(|c| (*c).to_owned()).collect(),
+    };
+    let with = |past: Past| Who {
+        past,
+        ..who(identity("cluster", None))
+    };
+    let keeper = keeper(&fake);
+    assert!(keeper.keep(with(past(&["b", "a"]))).await.is_ok());
+    assert_eq!(kept(&fake).await.past, past(&["b", "a"]));
+    // A disk that was put back knows of fewer.
+    assert!(keeper.keep(with(past(&["a"]))).await.is_ok());
+    assert_eq!(
+        kept(&fake).await.past,
+        past(&["a", "b"]),
+        "none is forgotten"
+    );
+    assert_eq!(start(&fake, None).await.unwrap().past, past(&["a", "b"]));
+}
+
 /// The Secret as it was released.
 fn golden() -> Value {
     let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("golden/secret.v1.json");
@@ -347,6 +370,7 @@ async fn the_secret_is_written_and_read_as_it_was_released() {
         spent: Spent {
             tokens: vec!["0a1b".into()],
         },
+        past: Past::default(),
         detached: true,
         member_uid: "member".into(),
     };

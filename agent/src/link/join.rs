@@ -14,7 +14,6 @@ use super::{RETRY_CEILING, RETRY_FLOOR, chain};
 use crate::Error;
 use crate::anchor::Start;
 use crate::desk::Entered;
-use crate::plan::Owner;
 use crate::store::record::{Former, Identity, Joining, Position, Spent};
 use crate::store::{Disk, DiskError, Write};
 
@@ -67,6 +66,9 @@ impl Road {
         };
         let spent = spent.and(&self.link.spent.tokens);
         writes.push(Write::Spent(spent.clone()));
+        let past =
+            (self.link.past).then(before.as_ref().map(|kept| &kept.identity), &kept.identity);
+        writes.extend((past != self.link.past).then(|| Write::Past(past.clone())));
         let clock = keep::noted(&self.link.clock, &kept.identity.certificates);
         let writes = writes
             .into_iter()
@@ -81,8 +83,7 @@ impl Road {
         let identity = &kept.identity;
         tracing::info!(cluster = %identity.cluster, hub = %identity.hub, name = %token.name, "joined");
         if before.is_none() {
-            let owner = Owner::new(&identity.hub, &identity.cluster);
-            self.link.desk.joined(owner);
+            self.link.desk.joined(past.owner(identity));
         }
         let clock = Arc::clone(&self.link.clock);
         if attached.is_some() {
@@ -96,6 +97,7 @@ impl Road {
         self.link.join = None;
         self.link.joining = None;
         self.link.spent = spent;
+        self.link.past = past;
         Ok(joined)
     }
 }

@@ -29,7 +29,7 @@ use tokio::sync::watch;
 use crate::anchor::Start;
 use crate::desk::Desk;
 use crate::store::Disk;
-use crate::store::record::{Former, Identity, Joining, Spent};
+use crate::store::record::{Former, Identity, Joining, Past, Spent};
 use crate::{Error, Options};
 use road::Road;
 
@@ -67,6 +67,8 @@ pub struct Link {
     pub joining: Option<Joining>,
     /// The join strings that it has joined with.
     pub spent: Spent,
+    /// The clusters that it was before.
+    pub past: Past,
     /// Who the agent is, once it has joined.
     pub identity: Option<Identity>,
     /// What it knew and had before.

@@ -6,7 +6,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use roadstead_protocol::api::names::OWNER_LABEL;
 use serde_json::Value;
 
 use super::client::Member;
@@ -54,11 +53,10 @@ async fn sweep(member: &Member, desk: &Desk) -> Result<(), Error> {
 }
 
 async fn any(member: &Member, resource: &Resource, owner: &Owner) -> Result<bool, Error> {
-    let label = OWNER_LABEL.replace('/', "%2F");
     let path = format!(
-        "{}?labelSelector={label}%3D{}&limit=1",
+        "{}?labelSelector={}&limit=1",
         resource.list_path(""),
-        owner.label()
+        owner.selector()
     );
     match member.fetch(&path, METADATA).await {
         Ok(list) => Ok(list

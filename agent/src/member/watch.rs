@@ -12,7 +12,6 @@ use bytes::{Buf, Bytes, BytesMut};
 use http::Method;
 use http_body_util::BodyExt;
 use kube::client::Body;
-use roadstead_protocol::api::names::OWNER_LABEL;
 use roadstead_protocol::session::Backoff;
 use roadstead_protocol::wire::ItemKey;
 use serde_json::Value;
@@ -162,8 +161,7 @@ impl Watch {
     }
 
     fn selector(&self) -> String {
-        format!("labelSelector={OWNER_LABEL}%3D{}", self.owner.label())
-            .replace("roadstead.dev/", "roadstead.dev%2F")
+        format!("labelSelector={}", self.owner.selector())
     }
 
     /// Lists everything; returns the resource version to watch from.
@@ -277,7 +275,7 @@ impl Watch {
             *from = Some(version.to_owned());
         }
         if let Some((key, live)) = self.read(object).filter(|_| kind != "BOOKMARK") {
-            let there = kind != "DELETED" && live.owned;
+            let there = kind != "DELETED" && live.is_ours();
             self.desk.see(key, there.then_some(live));
         }
         Ok(())

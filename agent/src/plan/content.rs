@@ -13,28 +13,64 @@ pub const CREATED_ANNOTATION: &str = "roadstead.dev/created-by";
 /// The name under which the agent owns fields.
 pub const FIELD_MANAGER: &str = "roadstead";
 
-/// Who owns what an agent applies: a label value made of a hub's and a cluster's identity.
+/// Who owns what an agent applies: a label value made of a hub's and a cluster's identity; and who the
+/// same member was to the same hub before.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Owner(String);
+pub struct Owner {
+    label: String,
+    former: Vec<String>,
+}
 
 impl Owner {
     /// The owner of what `hub` has `cluster` run. Hashed: a label value holds 63 characters.
     pub fn new(hub: &str, cluster: &str) -> Self {
-        let digest = Digest::of(format!("{hub}\n{cluster}").as_bytes());
-        Self(
-            digest
-                .0
-                .iter()
-                .take(16)
-                .map(|b| format!("{b:02x}"))
-                .collect(),
-        )
+        Self {
+            label: label(hub, cluster),
+            former: Vec::new(),
+        }
+    }
+
+    /// The same, of a member that was attached to `hub` as these clusters before.
+    #[must_use]
+    pub fn after(mut self, hub: &str, clusters: &[String]) -> Self {
+        #[cfg(planted)]
+        if roadstead_protocol::planted::is("past-forgotten") {
+            return self;
+        }
+        let labels = clusters.iter().map(|cluster| label(hub, cluster));
+        self.former = labels.filter(|former| *former != self.label).collect();
+        self
     }
 
     /// The value of the owner label.
     pub fn label(&self) -> &str {
-        &self.0
+        &self.label
     }
+
+    /// Whether this is the value of the label of an owner that this member had before.
+    pub fn was(&self, label: &str) -> bool {
+        self.former.iter().any(|former| former == label)
+    }
+
+    /// The label selector of what is this owner's, and of what was left by those before; as it stands
+    /// in a query.
+    pub fn selector(&self) -> String {
+        let name = OWNER_LABEL.replace('/', "%2F");
+        if self.former.is_empty() {
+            return format!("{name}%3D{}", self.label);
+        }
+        let all: Vec<&str> = std::iter::once(&self.label)
+            .chain(&self.former)
+            .map(String::as_str)
+            .collect();
+        format!("{name}%20in%20%28{}%29", all.join("%2C"))
+    }
+}
+
+fn label(hub: &str, cluster: &str) -> String {
+    let digest = Digest::of(format!("{hub}\n{cluster}").as_bytes());
+    let short = digest.0.iter().take(16);
+    short.map(|b| format!("{b:02x}")).collect()
 }
 
 /// Why a content cannot be applied, whatever the member says.

@@ -49,7 +49,7 @@ pub enum Action {
     Applied,
     /// Nothing: it is gone, or let go.
     Removed,
-    /// Nothing: it is on the member under our label and in no list.
+    /// Nothing: it is on the member under our label, or one that was ours, and in no list.
     Unclaimed,
     /// Nothing: it is none of ours.
     Ignore,
@@ -128,7 +128,7 @@ fn unlisted(input: &Input<'_>) -> Action {
     match input.seen {
         // What a controller made from an object of ours may carry its labels: it is none of ours.
         Seen::Watched(live) | Seen::Read(live)
-            if live.owned && live.stamp.is_some() && !live.controlled =>
+            if live.is_ours() && live.stamp.is_some() && !live.controlled =>
         {
             Action::Unclaimed
         }
@@ -157,7 +157,7 @@ fn keep(input: &Input<'_>, item: &Item) -> Action {
     if !fresh && (as_left.is_none() || backwards(input, live, item).is_some()) {
         return Action::Read;
     }
-    let ours = live.owned || recorded.is_some() || live.made_here;
+    let ours = live.is_ours() || recorded.is_some() || live.made_here;
     if !ours && !item.meta.contains(&Meta::Overwrite) {
         return Action::Conflict(
             "an object of this name that is not ours is there already; delete it there, or say `conflictResolution: Overwrite` in the policy to take it over".to_owned(),
@@ -169,8 +169,9 @@ fn keep(input: &Input<'_>, item: &Item) -> Action {
     if let Some(hold) = backwards(input, live, item) {
         return Action::Hold(hold);
     }
-    // That our label was taken off is a change like any other, where changes are only reported.
-    let compared = live.owned || leave::reports_only(&item.meta);
+    // That our label was taken off is a change like any other, where changes are only reported; the one
+    // from an attachment before is replaced.
+    let compared = live.owned || (leave::reports_only(&item.meta) && !live.former);
     if compared && recorded.is_some_and(|i| Some(i.digest) == digest) {
         Action::Verify
     } else {
@@ -197,7 +198,7 @@ fn backwards(input: &Input<'_>, live: &Live, item: &Item) -> Option<Hold> {
     if roadstead_protocol::planted::is("other-history-acts") {
         return None;
     }
-    let there = live.stamp.filter(|_| live.owned)?;
+    let there = live.stamp.filter(|_| live.is_ours())?;
     if there == item.stamp || replaces(item, there) {
         return None;
     }
@@ -238,7 +239,7 @@ fn remove(input: &Input<'_>, item: &Item) -> Action {
     if !fresh {
         return Action::Read;
     }
-    if !live.owned {
+    if !live.is_ours() {
         // Somebody took our label off, or put another object in its place: it is theirs.
         return if input.inventory.is_some() {
             Action::Forget

@@ -82,6 +82,9 @@ pub struct Live {
     pub generation: i64,
     /// Whether it carries this agent's owner label.
     pub owned: bool,
+    /// Whether it carries the label of an owner that this member had at the same hub before: it is ours
+    /// from then.
+    pub former: bool,
     /// The stamp it carries, if it can be read.
     pub stamp: Option<Stamp>,
     /// Whether it is a namespace that this agent made because something needed it.
@@ -104,6 +107,13 @@ pub struct Live {
     pub status: Bytes,
 }
 
+impl Live {
+    /// Whether it is ours by its label, from this attachment or from one before.
+    pub fn is_ours(&self) -> bool {
+        self.owned || self.former
+    }
+}
+
 /// Reduces `object`, which is whole or metadata only as `depth` says.
 pub fn reduce(object: &Value, kind: (&str, &str), depth: Depth, owner: &Owner) -> Live {
     let text = |pointer: &str| {
@@ -120,6 +130,8 @@ pub fn reduce(object: &Value, kind: (&str, &str), depth: Depth, owner: &Owner) -
             .as_str()
             .map(str::to_owned)
     };
+    let owner_label = entry("labels", OWNER_LABEL).unwrap_or_default();
+    let made_by = entry("annotations", CREATED_ANNOTATION).unwrap_or_default();
     let generation = object
         .pointer("/metadata/generation")
         .and_then(Value::as_i64)
@@ -140,11 +152,12 @@ pub fn reduce(object: &Value, kind: (&str, &str), depth: Depth, owner: &Owner) -
         uid: text("/metadata/uid").to_owned(),
         version: text("/metadata/resourceVersion").to_owned(),
         generation,
-        owned: entry("labels", OWNER_LABEL).as_deref() == Some(owner.label()),
+        owned: owner_label == owner.label(),
+        former: owner.was(&owner_label),
         stamp: entry("annotations", STAMP_ANNOTATION)
             .as_deref()
             .and_then(parse_stamp),
-        made_here: entry("annotations", CREATED_ANNOTATION).as_deref() == Some(owner.label()),
+        made_here: made_by == owner.label() || owner.was(&made_by),
         deleting,
         finalizers: if deleting {
             finalizers(object)

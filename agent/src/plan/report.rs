@@ -110,7 +110,7 @@ pub fn report(item: Option<&Item>, live: Option<&Live>, outcome: &Outcome) -> Sa
     }
     let stamp = outcome.spot.or_else(|| item.map(|i| i.stamp));
     let stamp = stamp.or_else(|| live.and_then(|l| l.stamp));
-    let live = live.filter(|l| l.owned);
+    let live = live.filter(|l| l.is_ours());
     let message = match live {
         Some(live) if outcome.message.is_empty() => live.why.clone(),
         Some(_) | None => outcome.message,

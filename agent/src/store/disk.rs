@@ -18,8 +18,8 @@ use tokio::task::JoinHandle;
 use super::error::{DiskError, OpenError};
 use super::load::{Loaded, load_sealed};
 use super::record::{
-    Boot, Clock, Former, Freeze, Identity, Inventory, Item, Joining, Position, RecordError, Spent,
-    encode, encode_key, open_bytes, seal_bytes,
+    Boot, Clock, Former, Freeze, Identity, Inventory, Item, Joining, Past, Position, RecordError,
+    Spent, encode, encode_key, open_bytes, seal_bytes,
 };
 use super::vault::Vault;
 use crate::Opener;
@@ -34,6 +34,7 @@ pub(super) const INVENTORY: Table = TableDefinition::new("inventory");
 pub(super) const IDENTITY: &[u8] = b"identity";
 pub(super) const JOINING: &[u8] = b"joining";
 pub(super) const SPENT: &[u8] = b"spent";
+pub(super) const PAST: &[u8] = b"past";
 pub(super) const BOOT: &[u8] = b"boot";
 pub(super) const POSITION: &[u8] = b"position";
 pub(super) const FREEZE: &[u8] = b"freeze";
@@ -52,6 +53,8 @@ pub struct Who {
     pub former: Former,
     /// The tokens that it has joined with.
     pub spent: Spent,
+    /// The clusters that it was before.
+    pub past: Past,
     /// Whether its hub said that the cluster was detached.
     pub detached: bool,
 }
@@ -67,6 +70,8 @@ pub enum Write {
     DropJoining,
     /// With which tokens it has joined.
     Spent(Spent),
+    /// Which clusters it was before.
+    Past(Past),
     /// What it knew and had before.
     Former(Former),
     /// How late it is at least.
@@ -105,6 +110,8 @@ impl Write {
             who.former = former.clone();
         } else if let Self::Spent(spent) = self {
             who.spent = spent.clone();
+        } else if let Self::Past(past) = self {
+            who.past = past.clone();
         } else if let Self::Position(position) = self {
             who.detached = position.detached;
         } else if matches!(self, Self::Forget) {
@@ -184,6 +191,7 @@ impl Disk {
                     identity: loaded.identity.clone(),
                     former: loaded.former.clone(),
                     spent: loaded.spent.clone(),
+                    past: loaded.past.clone(),
                     detached: loaded.position.detached,
                 })),
             },
@@ -343,6 +351,7 @@ fn write_one(
         Write::Joining(joining) => put(META, JOINING, encode(joining)),
         Write::DropJoining => drop_key(META, JOINING),
         Write::Spent(spent) => put(META, SPENT, encode(spent)),
+        Write::Past(past) => put(META, PAST, encode(past)),
         Write::Former(former) => put(META, FORMER, encode(former)),
         Write::Clock(clock) => put(META, CLOCK, encode(clock)),
         Write::Forget => {

@@ -8,13 +8,13 @@ use roadstead_protocol::wire::item::{Digest, ItemKey};
 use serde::de::DeserializeOwned;
 
 use super::disk::{
-    BOOT, CLOCK, CONTENTS, FORMER, FREEZE, IDENTITY, INVENTORY, ITEMS, JOINING, META, POSITION,
-    SPENT, Table,
+    BOOT, CLOCK, CONTENTS, FORMER, FREEZE, IDENTITY, INVENTORY, ITEMS, JOINING, META, PAST,
+    POSITION, SPENT, Table,
 };
 use super::error::OpenError;
 use super::record::{
-    Boot, Clock, Former, Freeze, Identity, Inventory, Item, Joining, Position, RecordError, Spent,
-    decode, decode_key,
+    Boot, Clock, Former, Freeze, Identity, Inventory, Item, Joining, Past, Position, RecordError,
+    Spent, decode, decode_key,
 };
 use super::vault::Vault;
 
@@ -27,6 +27,8 @@ pub struct Loaded {
     pub joining: Option<Joining>,
     /// The tokens that it has joined with.
     pub spent: Spent,
+    /// The clusters that it was before.
+    pub past: Past,
     /// What it knew and had before.
     pub former: Former,
     /// How late it is at least.
@@ -59,6 +61,7 @@ pub(super) fn load_sealed(database: &Database, vault: &Vault) -> Result<Loaded, 
         identity: one((database, vault), IDENTITY, "identity")?,
         joining: one((database, vault), JOINING, "joining")?,
         spent: one((database, vault), SPENT, "spent")?.unwrap_or_default(),
+        past: one((database, vault), PAST, "past")?.unwrap_or_default(),
         former: one((database, vault), FORMER, "former")?.unwrap_or_default(),
         clock: one((database, vault), CLOCK, "clock")?.unwrap_or_default(),
         boot: one((database, vault), BOOT, "boot")?.unwrap_or_default(),

@@ -11,6 +11,7 @@ use roadstead_protocol::wire::{Lineage, Stamp};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use crate::plan::Owner;
 use crate::plan::live::Mark;
 
 /// The id of no key: the record is not sealed.
@@ -108,6 +109,51 @@ impl Spent {
             }
         }
         self.tokens.truncate(SPENT_MAX);
+        self
+    }
+}
+
+/// Most clusters that are remembered which a member was before.
+const PAST_MAX: usize = 8;
+
+/// The clusters that this member was attached to the same hub as before: what it was given then and
+/// nobody names any more is still there, under the label of then.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Past {
+    /// Their UIDs, the last one first.
+    pub clusters: Vec<String>,
+}
+
+impl Past {
+    /// Whose objects these are, of whoever is `identity` now.
+    pub fn owner(&self, identity: &Identity) -> Owner {
+        Owner::new(&identity.hub, &identity.cluster).after(&identity.hub, &self.clusters)
+    }
+
+    /// After whoever was `before` is `now`. To another hub that is somebody else's, and forgotten.
+    #[must_use]
+    pub fn then(&self, before: Option<&Identity>, now: &Identity) -> Self {
+        let last = match before {
+            Some(before) if before.hub != now.hub => return Self::default(),
+            Some(before) => Self {
+                clusters: vec![before.cluster.clone()],
+            },
+            None => Self::default(),
+        };
+        let mut all = last.and(&self.clusters);
+        all.clusters.retain(|cluster| *cluster != now.cluster);
+        all
+    }
+
+    /// With further clusters behind these, each once, as many as are remembered.
+    #[must_use]
+    pub fn and(mut self, others: &[String]) -> Self {
+        for cluster in others {
+            if !self.clusters.contains(cluster) {
+                self.clusters.push(cluster.clone());
+            }
+        }
+        self.clusters.truncate(PAST_MAX);
         self
     }
 }

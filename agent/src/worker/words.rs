@@ -70,7 +70,11 @@ pub(super) fn held(hold: Hold) -> Outcome {
 
 /// It is on the member under our label and in no list.
 pub(super) fn unclaimed(live: Option<&Live>) -> Outcome {
-    let message = "it carries our label, and the hub does not name it; it is left as it is until someone reconciles or writes the object";
+    let message = if live.is_some_and(|live| live.former) {
+        "it was put there before this cluster was detached and joined again, and the hub does not name it any more; it is left as it is until someone reconciles or writes the object"
+    } else {
+        "it carries our label, and the hub does not name it; it is left as it is until someone reconciles or writes the object"
+    };
     let outcome = Outcome::new(ItemState::Unclaimed, "Unclaimed", message);
     outcome.at(live.and_then(|live| live.stamp))
 }

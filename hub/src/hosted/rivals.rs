@@ -15,6 +15,8 @@ use super::{AGENTS_CALL_WITHIN, Shared};
 
 /// How long the session of an agent that ended may still seem to be there.
 const AFTERGLOW: Duration = Duration::from_secs(40);
+/// Most detached clusters of one member that an agent is told of.
+const PAST_MAX: usize = 8;
 
 /// Whether a cluster has an agent of its own.
 pub(super) enum Rival {
@@ -83,6 +85,17 @@ fn seen(snapshot: &Snapshot, uid: &str) -> Option<SeenRecord> {
 /// The member that the cluster `uid` is bound to, by the uid of its `kube-system` namespace.
 pub(super) fn member_of(snapshot: &Snapshot, uid: &str) -> Option<String> {
     seen(snapshot, uid).map(|seen| seen.member_uid)
+}
+
+/// The detached clusters that `member` was before it became the cluster `uid`: what they were given may
+/// still be there.
+pub(super) fn past_of(snapshot: &Snapshot, uid: &str, member: &str) -> Vec<String> {
+    let all = snapshot.range(SEEN_PREFIX).filter_map(|entry| {
+        let other = entry.key.as_str().strip_prefix(SEEN_PREFIX)?;
+        let record: SeenRecord = records::decode(entry).ok()?;
+        (other != uid && record.revoked && record.member_uid == member).then(|| other.to_owned())
+    });
+    all.take(PAST_MAX).collect()
 }
 
 /// Namespace and name of another cluster than `uid` that is bound to `member`.

@@ -127,17 +127,17 @@ impl Tender {
             Rival::Wait => return Round::Later(LOOK_EVERY),
             Rival::There(problem) => return Round::Failed(problem),
         }
-        let client = tokio::select! {
+        let (client, here) = tokio::select! {
             biased;
             changed = self.told.changed() => return changed_or_gone(&changed),
             client = prepare(&shared, wanted, self.superseded) => match client {
-                Ok(client) => client,
+                Ok(prepared) => prepared,
                 Err(problem) => return Round::Failed(problem),
             },
         };
         let began = shared.context.volatile.revision();
         let (stop, stopped) = oneshot::channel();
-        let mut agent = match self.start(wanted, client.clone(), stopped).await {
+        let mut agent = match self.start(wanted, (client.clone(), &here), stopped).await {
             Ok(agent) => agent,
             Err(round) => return round,
         };
@@ -174,7 +174,7 @@ impl Tender {
     async fn start(
         &mut self,
         wanted: &Wanted,
-        client: kube::Client,
+        (client, here): (kube::Client, &str),
         stopped: oneshot::Receiver<()>,
     ) -> Result<JoinHandle<Result<(), AgentError>>, Round> {
         let context = &self.shared.context;
@@ -205,6 +205,7 @@ impl Tender {
                 workers: WORKERS,
                 facts_every: FACTS_EVERY,
                 keyring: disks.keyring(),
+                past: rivals::past_of(&context.store.snapshot(), &self.uid, here),
                 ..roadstead_agent::Options::default()
             },
             network: Arc::new(loopback),
@@ -284,12 +285,13 @@ fn changed_or_gone(changed: &Result<(), watch::error::RecvError>) -> Round {
     }
 }
 
-/// A client of the cluster, once it is known to be the right one.
+/// A client of the cluster, once it is known to be the right one, and the uid of its `kube-system`
+/// namespace.
 async fn prepare(
     shared: &Shared,
     wanted: &Wanted,
     again: bool,
-) -> Result<kube::Client, HostedProblem> {
+) -> Result<(kube::Client, String), HostedProblem> {
     let context = &shared.context;
     let snapshot = context.store.snapshot();
     let read = kubeconfig::read(&snapshot, &wanted.namespace, &wanted.secret)?;
@@ -315,7 +317,7 @@ async fn prepare(
         );
         return Err(problem("AlreadyAttached", why));
     }
-    Ok(client)
+    Ok((client, here))
 }
 
 impl Shared {

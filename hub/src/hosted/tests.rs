@@ -1,5 +1,6 @@
 //! Clusters by kubeconfig, on simulated members, with a real hub on loopback.
 
+mod rejoined;
 mod replaced;
 
 use std::collections::BTreeMap;

@@ -7,6 +7,7 @@ use roadstead_protocol::wire::{ItemKey, Revision};
 use roadstead_store::records::{decode, parse_ledger_key};
 use roadstead_store::{Entry, Snapshot, Store, Watch};
 
+use crate::hosted;
 use crate::trace;
 use crate::world::{Site, World, lock};
 
@@ -104,7 +105,8 @@ pub fn check(world: &World, site: &Site) {
         return;
     };
     let acked = lock(&world.checks.acks).of(&uid);
-    if acked.is_empty() {
+    // Of a cluster that was detached the hub keeps nothing.
+    if acked.is_empty() || !hosted::is_of(site, &uid) {
         return;
     }
     trace::count("sometimes: an agent's disk was read after a power cut");

@@ -9,6 +9,7 @@ use roadstead_store::Store;
 use roadstead_store::records::{LEDGER_PREFIX, LedgerEntry, LedgerState, decode, objects_prefix};
 use serde_json::Value;
 
+use crate::check::safety;
 use crate::model::{KINDS, Kind, Model, Name};
 use crate::world::{Site, World, lock};
 
@@ -67,6 +68,12 @@ fn compare(
     for (cluster, held) in &held {
         one_cluster(&model, cluster, held)?;
     }
+    for name in model.objects.keys().filter(|n| model.is_spread(n)) {
+        let found = held.values().filter(|held| held.contains_key(name)).count();
+        if let Some(fault) = model.spread_fault(name, found) {
+            return Err(fault);
+        }
+    }
     for name in model.objects.keys().filter(|n| n.0 == Kind::Deployment) {
         let replicas = |h: &Held| {
             h.get(name)
@@ -89,10 +96,19 @@ fn compare(
 
 fn one_cluster(model: &Model, cluster: &str, held: &Held) -> Result<(), String> {
     for (name, object) in &model.objects {
-        let wanted = model.clusters(name).contains(cluster);
         let found = held.get(name);
+        let wanted = match name.0 {
+            // With whoever names it, wherever that is.
+            Kind::Part => {
+                let requirer = model.requirer(name);
+                requirer.is_some_and(|(requirer, _)| held.contains_key(&requirer))
+            }
+            Kind::ConfigMap | Kind::Deployment | Kind::Shop => {
+                model.clusters(name).contains(cluster)
+            }
+        };
         // A Deployment whose share is none is not on the cluster, or is there with no replicas.
-        let none = name.0 == Kind::Deployment;
+        let none = name.0 == Kind::Deployment || model.is_spread(name);
         match (wanted, found) {
             (true, None) if !none => return Err(format!("{cluster} lacks {}", name.1)),
             (false, Some(_)) => return Err(format!("{cluster} still has {}", name.1)),
@@ -101,7 +117,9 @@ fn one_cluster(model: &Model, cluster: &str, held: &Held) -> Result<(), String> 
                 let image = format!("image:{version}");
                 let is = |p: &str, v: &str| o.pointer(p).and_then(Value::as_str) == Some(v);
                 let same = match name.0 {
-                    Kind::ConfigMap | Kind::Shop => is("/data/version", &version),
+                    Kind::ConfigMap | Kind::Shop | Kind::Part => {
+                        safety::version(name.0, o) == Some(object.version)
+                    }
                     Kind::Deployment => is("/spec/template/spec/containers/0/image", &image),
                 };
                 if !same {
@@ -110,6 +128,7 @@ fn one_cluster(model: &Model, cluster: &str, held: &Held) -> Result<(), String> 
                         name.1
                     ));
                 }
+                overridden(model, cluster, name, o)?;
             }
             (true | false, None) => {}
         }
@@ -118,6 +137,21 @@ fn one_cluster(model: &Model, cluster: &str, held: &Held) -> Result<(), String> 
         Some(name) => Err(format!("{cluster} still has {}, which was deleted", name.1)),
         None => Ok(()),
     }
+}
+
+fn overridden(model: &Model, cluster: &str, name: &Name, o: &Value) -> Result<(), String> {
+    let text = |p: &str| o.pointer(p).and_then(Value::as_str).map(str::to_owned);
+    let (found, wanted) = (
+        (text("/data/site"), text("/data/extra")),
+        model.overridden(cluster, name),
+    );
+    if found == wanted {
+        return Ok(());
+    }
+    let name = &name.1;
+    Err(format!(
+        "{name} says {found:?} on {cluster}, and not {wanted:?}"
+    ))
 }
 
 /// What a site's member holds under our label.

@@ -4,7 +4,9 @@ use roadstead_rest::Rest;
 
 use crate::work::{CLUSTERS, read};
 use crate::world::{World, lock};
-use crate::written::{object_path, policy_path, same_object, same_standing};
+use crate::written::{
+    object_path, override_path, policy_path, same_object, same_override, same_standing,
+};
 
 /// Reads back everything that users were answered.
 pub async fn check(world: &World, rest: &Rest) {
@@ -25,6 +27,14 @@ pub async fn check(world: &World, rest: &Rest) {
         let found = read(rest, &format!("{CLUSTERS}/{cluster}")).await;
         if let Some(found) = found.filter(|found| !same_standing(found, *standing)) {
             let what = format!("{cluster} was acknowledged as {standing:?}, now there is {found}");
+            world.checks.violation("acked is durable", &what);
+        }
+    }
+    for (group, value) in &model.overrides {
+        let found = read(rest, &override_path(*group)).await;
+        if !found.as_ref().is_some_and(|f| same_override(f, *value)) {
+            let what =
+                format!("override {group} was acknowledged as {value}, now there is {found:?}");
             world.checks.violation("acked is durable", &what);
         }
     }

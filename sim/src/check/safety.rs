@@ -2,6 +2,8 @@
 //! never puts an older state over a newer one, nor one over a history that its hub does not know (3),
 //! and touches only what its own cluster was ever to have, with content that a user wrote (5).
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use http::{Method, Uri};
 use roadstead_protocol::api::names::{OWNER_LABEL, STAMP_ANNOTATION};
 use serde_json::Value;
@@ -226,14 +228,18 @@ pub fn deleted(world: &World, site: &Site, uri: &Uri) {
 
 /// The version of an object that a user wrote.
 pub fn version(kind: Kind, object: &Value) -> Option<u64> {
-    let text = match kind {
-        Kind::ConfigMap | Kind::Shop => object.pointer("/data/version")?.as_str()?,
-        Kind::Deployment => object
-            .pointer("/spec/template/spec/containers/0/image")?
-            .as_str()?
-            .strip_prefix("image:")?,
-    };
-    text.parse().ok()
+    let text = |at: &str| object.pointer(at)?.as_str();
+    match kind {
+        Kind::ConfigMap | Kind::Shop => text("/data/version")?.parse().ok(),
+        Kind::Deployment => {
+            let image = text("/spec/template/spec/containers/0/image")?;
+            image.strip_prefix("image:")?.parse().ok()
+        }
+        Kind::Part => {
+            let bytes = STANDARD.decode(text("/data/version")?).ok()?;
+            String::from_utf8(bytes).ok()?.parse().ok()
+        }
+    }
 }
 
 /// The object at a path, if it is one that users apply.

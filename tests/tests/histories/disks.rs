@@ -163,9 +163,63 @@ pub(crate) async fn detached_and_joined_again_with_its_disk(stage: &mut Stage) -
     stage.member.until_map("a", Some("2")).await?;
     stage.until_applied("a").await?;
     stage.quiet().await;
+    let b = "ConfigMap/default/b";
+    stage.until_held(&[b]).await?;
     stage.member.expect_map("b", Some("theirs now")).await?;
     let now = [uid(stage, "a").await?, uid(stage, "b").await?];
     ensure!(now == uids, "they were made anew");
+    stage.expect_deleted(&[]).await?;
+    stage.reconcile("--delete", b).await?;
+    stage.member.until_map("b", None).await?;
+    stage.until_nothing_held().await?;
+    stage.expect_deleted(&[map_path("b")]).await
+}
+
+/// As before, of an agent whose disk is emptied on the way: its Secret says which cluster it was, so what
+/// is from then is its own, and what nobody names any more is shown, to be let go or to be the hub's.
+pub(crate) async fn detached_wiped_and_joined_again_with_its_secret(
+    stage: &mut Stage,
+) -> Result<()> {
+    stage.agent.secret = Some("roadstead-agent-identity".to_owned());
+    stage.restart_agent().await?;
+    let all = ["a", "b", "c"];
+    stage.given(&all.map(|name| (name, "1"))).await?;
+    stage.until_anchored("c").await?;
+    let mut uids = Vec::new();
+    for name in all {
+        uids.push(uid(stage, name).await?);
+    }
+    stage.hub.delete(&format!("{CLUSTERS}/{CLUSTER}")).await?;
+    let secret = "/api/v1/namespaces/roadstead-system/secrets/roadstead-agent-identity";
+    let kept = |o: Option<&Value>| o.is_some_and(|o| o.pointer("/data/detached").is_some());
+    stage
+        .member
+        .until(secret, "the detachment is kept", kept)
+        .await?;
+    stage.hub.delete(&map_path("b")).await?;
+    stage.hub.delete(&map_path("c")).await?;
+    stage.hub.put(&[map("a", "2")]).await?;
+    stage.agent.kill()?;
+    stage.agent.wipe()?;
+    let token = stage.hub.token().await?;
+    stage.agent.start(&stage.member, Some(&token)).await?;
+    stage.until_ready().await?;
+    stage.member.until_map("a", Some("2")).await?;
+    stage.until_applied("a").await?;
+    let [b, c] = ["ConfigMap/default/b", "ConfigMap/default/c"];
+    stage.until_held(&[b, c]).await?;
+    let mut now = Vec::new();
+    for name in all {
+        now.push(uid(stage, name).await?);
+    }
+    ensure!(now == uids, "they were made anew");
+    stage.reconcile("--release", b).await?;
+    stage.reconcile("--adopt", c).await?;
+    stage.until_nothing_held().await?;
+    stage.member.expect_map("b", Some("1")).await?;
+    stage.until_applied("c").await?;
+    stage.hub.put(&[map("c", "2")]).await?;
+    stage.member.until_map("c", Some("2")).await?;
     stage.expect_deleted(&[]).await
 }
 

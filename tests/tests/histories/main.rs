@@ -90,6 +90,7 @@ histories! {
     handover::a_release_that_renders_other_bytes,
     disks::rewound_before_the_member_knew,
     disks::detached_and_joined_again_with_its_disk,
+    disks::detached_wiped_and_joined_again_with_its_secret,
     disks::wiped_and_joined_anew,
     disks::detached_and_wiped_with_its_secret_kept,
     disks::its_secret_copied_to_another_cluster,

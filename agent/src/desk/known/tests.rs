@@ -19,6 +19,7 @@ fn live(version: &str) -> Live {
         generation: 0,
         owned: true,
         stamp: None,
+        former: false,
         made_here: false,
         deleting: false,
         finalizers: vec![],

@@ -41,6 +41,30 @@ fn an_owner_is_a_valid_label_value() {
 }
 
 #[test]
+fn an_owner_knows_who_the_member_was_before() {
+    let before = Owner::new("hub", "before");
+    let owner = Owner::new("hub", "cluster");
+    let one = format!("roadstead.dev%2Fowner%3D{}", owner.label());
+    assert_eq!(owner.selector(), one);
+    let now = owner
+        .clone()
+        .after("hub", &["before".to_owned(), "cluster".to_owned()]);
+    assert_eq!(now.label(), owner.label());
+    assert!(now.was(before.label()) && !now.was(now.label()) && !owner.was(before.label()));
+    let both = format!(
+        "roadstead.dev%2Fowner%20in%20%28{}%2C{}%29",
+        now.label(),
+        before.label()
+    );
+    assert_eq!(now.selector(), both);
+    assert!(
+        !owner
+            .after("another", &["before".to_owned()])
+            .was(before.label())
+    );
+}
+
+#[test]
 fn owner_and_stamp_are_added_and_what_is_left_is_given_at_first() {
     let content = json!({
         "apiVersion": "apps/v1", "kind": "Deployment",

@@ -31,7 +31,7 @@ struct Case {
     namespace: bool,
 }
 
-/// `put 1/5 a +overwrite`, `del 1/6`, `inv uid 1/5 a mark`, `live uid [ours] [1/5] [mark] [deleting]`, `absent`.
+/// `put 1/5 a +overwrite`, `del 1/6`, `inv uid 1/5 a mark`, `live uid [ours|former] [1/5] [mark] [deleting]`, `absent`.
 fn parse(line: &str) -> Case {
     let mut case = Case::default();
     for part in line.split(';').map(str::trim) {
@@ -80,6 +80,7 @@ fn parse(line: &str) -> Case {
                     generation: 1,
                     owned: has("ours"),
                     stamp: words.iter().find(|w| w.contains('/')).map(|w| stamp(w)),
+                    former: has("former"),
                     made_here: has("made-here"),
                     deleting: has("deleting"),
                     finalizers: vec![],
@@ -306,6 +307,37 @@ fn what_is_in_no_list() {
     check("watched u ours 1/5 controlled", "Ignore");
     check("absent", "Ignore");
     check("inv u 1/5 a m1; absent", "Ignore");
+}
+
+#[test]
+fn what_is_ours_from_before_the_cluster_was_joined_again() {
+    check("watched u former 1/5", "Unclaimed");
+    check("live u former 1/5", "Unclaimed");
+    check("watched u former", "Ignore");
+    check("watched u former 1/5 controlled", "Ignore");
+    // Given again it is ours, noted on this disk or not, and gets the label of now.
+    check("put 1/9 a; inv u 1/5 a m1; watched u former 1/5 m1", "Read");
+    check("put 1/9 a; inv u 1/5 a m1; live u former 1/5 m1", "Apply");
+    check(
+        "put 1/9 a +left; inv u 1/5 a m1; live u former 1/5 m1",
+        "Apply",
+    );
+    check("put 1/9 a; live u former 1/5", "Apply");
+    check("put 1/9 a; live u former 2/5", "Hold");
+    check("put 1/9 a; live u former 1/10", "Hold");
+    // Taken away, by a user who was shown it or after it was given again.
+    check("del 1/9; watched u former 1/5", "Read");
+    check("del 1/9; live u former 1/5", "Claim");
+    check(
+        "del 1/9; inv u 1/5 a m1; live u former 1/5",
+        "Delete(Background)",
+    );
+    check(
+        "del 1/9 +release; inv u 1/5 a m1; live u former 1/5",
+        "Release",
+    );
+    check("del 1/9; live u former 2/5", "Hold");
+    check("del 1/9 +replaces=2/5; live u former 2/5", "Claim");
 }
 
 #[test]

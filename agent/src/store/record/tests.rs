@@ -161,6 +161,42 @@ fn tokens_that_were_spent_are_written_as_they_were_released() {
 }
 
 #[test]
+fn what_a_member_was_before_is_written_as_it_was_released() {
+    let past = Past {
+        clusters: vec!["before".into()],
+    };
+    check("past", &past);
+}
+
+#[test]
+fn a_member_remembers_what_it_was_to_one_hub() {
+    let who = |hub: &str, cluster: &str| Identity {
+        key: vec![],
+        certificates: vec![],
+        hub: hub.into(),
+        cluster: cluster.into(),
+        addresses: vec![],
+        authorities: vec![],
+    };
+    let mut past = Past::default().then(None, &who("hub", "0"));
+    assert_eq!(past, Past::default());
+    for n in 0..20_u32 {
+        let (before, now) = (n.to_string(), (n + 1).to_string());
+        past = past.then(Some(&who("hub", &before)), &who("hub", &now));
+    }
+    assert_eq!(past.clusters.len(), PAST_MAX);
+    assert_eq!(past.clusters.first().map(String::as_str), Some("19"));
+    // Back again as one that it was.
+    let back = past.then(Some(&who("hub", "20")), &who("hub", "18"));
+    assert!(back.clusters.iter().all(|c| c != "18") && back.clusters[0] == "20");
+    let owner = past.owner(&who("hub", "20"));
+    assert_eq!(owner.label(), Owner::new("hub", "20").label());
+    assert!(owner.was(Owner::new("hub", "19").label()));
+    let elsewhere = past.then(Some(&who("hub", "20")), &who("other", "20"));
+    assert_eq!(elsewhere, Past::default());
+}
+
+#[test]
 fn the_last_tokens_that_were_spent_are_remembered() {
     let mut spent = Spent::default();
     for id in 0..100 {
