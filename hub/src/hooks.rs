@@ -12,6 +12,7 @@
 
 mod answers;
 mod freeze;
+mod interpreter;
 mod preserve;
 mod protect;
 mod reconcile;
@@ -59,6 +60,7 @@ pub struct HubHooks {
 
 impl Hooks for HubHooks {
     fn admit(&self, write: &mut Write<'_>) -> Result<Vec<Op>, Status> {
+        interpreter::check(write)?;
         let mut ops = changed_world(write)?;
         ops.extend(self.ending(write)?);
         ops.extend(self.answers(write)?);
@@ -146,12 +148,17 @@ impl Hooks for HubHooks {
 }
 
 impl HubHooks {
+    /// The kinds that are served, those that people defined too.
+    pub(crate) fn kinds(&self) -> Registry {
+        roadstead_controllers::defined(&self.registry, &self.store.snapshot())
+    }
+
     fn reconciling(&self) -> reconcile::Parts {
         reconcile::Parts {
             env: self.env.clone(),
             store: self.store.clone(),
             volatile: self.volatile.clone(),
-            registry: Arc::clone(&self.registry),
+            registry: Arc::new(self.kinds()),
             limits: self.limits,
         }
     }
@@ -159,7 +166,12 @@ impl HubHooks {
     /// What the write says about what is held.
     fn answers(&self, write: &Write<'_>) -> Result<Vec<Op>, Status> {
         let storage = |item: &ItemKey| {
-            let resource = self.registry.by_kind(&item.group, &item.kind)?;
+            let known = self.registry.by_kind(&item.group, &item.kind).cloned();
+            let defined = || {
+                let registry = self.kinds();
+                registry.by_kind(&item.group, &item.kind).cloned()
+            };
+            let resource = known.or_else(defined)?;
             Some(resource.storage.clone())
         };
         answers::of(write, &self.volatile.snapshot(), storage)

@@ -125,7 +125,7 @@ fn said<'s>(
             continue;
         };
         // An answer waits for an order as long as there is something to order.
-        let template = world::locate(&context.parts.registry, &item)?;
+        let template = world::locate(&context.registry(snapshot), &item)?;
         let template = template.and_then(|(key, _)| snapshot.get(key.as_str()));
         let ordered = snapshot.get(ledger_key(&cluster, &item)?.as_str());
         if gone(&cluster) || (template.is_none() && ordered.is_none()) {

@@ -24,6 +24,7 @@ mod gc;
 mod groups;
 mod holds;
 mod hosting;
+mod kinds;
 mod ledger;
 mod objects;
 mod observed;
@@ -59,6 +60,7 @@ use tokio::task::JoinHandle;
 pub use decision::{SYSTEM_NAMESPACE, decision_key, decision_ref};
 pub use error::Error;
 pub use events::{Event, tell};
+pub use kinds::defined;
 pub use world::{template, world};
 
 use crate::driver::Driver;
@@ -74,7 +76,7 @@ pub struct Parts {
     pub store: Store,
     /// What is not: who is alive, reports, facts.
     pub volatile: Store,
-    /// The kinds that are served.
+    /// The kinds that are served whatever people define.
     pub registry: Arc<Registry>,
     /// Times and bounds.
     pub options: Options,

@@ -55,7 +55,7 @@ impl Pledges {
             let same = |read: &Read| read.at == (entry.revision, revision(&read.template));
             let one = match known.remove(&entry.key).filter(same) {
                 Some(read) => read,
-                None => one(snapshot, registry, entry)?,
+                None => one(snapshot, (registry, world), entry)?,
             };
             read.insert(entry.key.clone(), one);
         }
@@ -90,10 +90,16 @@ pub(crate) fn take_turns(
     Ok(())
 }
 
-fn one(snapshot: &Snapshot, registry: &Registry, entry: &Entry) -> Result<Read, Error> {
+fn one(
+    snapshot: &Snapshot,
+    (registry, world): (&Registry, &World),
+    entry: &Entry,
+) -> Result<Read, Error> {
     let decision: Decision = objects::typed(entry)?;
-    let located = world::locate(registry, &item(&decision))?;
+    let item = item(&decision);
+    let located = world::locate(registry, &item)?;
     let (template, path) = located.map_or((None, None), |(key, path)| (Some(key), path));
+    let path = world::replicas_path(world, &item, path);
     let object = template.as_ref().and_then(|key| snapshot.get(key.as_str()));
     let revision = object.map(|entry| entry.revision);
     let mut pledges = Vec::new();

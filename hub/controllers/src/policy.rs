@@ -140,12 +140,13 @@ impl Looked<'_> {
         selectors: &[ResourceSelector],
     ) -> Result<BTreeMap<ItemKey, BTreeMap<String, String>>, Error> {
         let mut found = BTreeMap::new();
+        let registry = self.context.registry(self.snapshot);
         for selector in selectors {
             let group = selector
                 .api_version
                 .split_once('/')
                 .map_or("", |(group, _)| group);
-            let Some(resource) = self.context.parts.registry.by_kind(group, &selector.kind) else {
+            let Some(resource) = registry.by_kind(group, &selector.kind) else {
                 continue;
             };
             let (group, plural) = &resource.storage;
@@ -155,7 +156,7 @@ impl Looked<'_> {
             };
             for entry in self.snapshot.range(&prefix) {
                 let item = parse_object_key(entry.key.as_str())
-                    .and_then(|key| world::item(&self.context.parts.registry, &key));
+                    .and_then(|key| world::item(&registry, &key));
                 let Some(item) = item else {
                     continue;
                 };

@@ -6,6 +6,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use roadstead_machinery::resource::Registry;
 use roadstead_plan::{Part, Review, World};
 use roadstead_protocol::api::decision::Decision;
 use roadstead_protocol::api::names::{DECISIONS, OWN_GROUP};
@@ -17,6 +18,7 @@ use tokio::time::Instant;
 use crate::driver::Reconcile;
 use crate::error::Error;
 use crate::groups::Groups;
+use crate::kinds::Kinds;
 use crate::pledges::Pledges;
 use crate::room::Room;
 use crate::tainted::Tainted;
@@ -36,6 +38,7 @@ pub(crate) struct Reconciler {
     away: Mutex<BTreeMap<String, Instant>>,
     pub(crate) pledges: Pledges,
     pub(crate) groups: Groups,
+    kinds: Kinds,
     /// Shared with what wakes.
     pub(crate) room: Arc<Room>,
     tainted: Mutex<Tainted>,
@@ -73,10 +76,16 @@ impl Reconciler {
             away: Mutex::default(),
             pledges: Pledges::default(),
             groups: Groups::default(),
+            kinds: Kinds::default(),
             room: Arc::default(),
             tainted: Mutex::default(),
             start: instant(),
         }
+    }
+
+    /// The kinds that are served, as `snapshot` shows them.
+    pub(crate) fn registry(&self, snapshot: &Snapshot) -> Arc<Registry> {
+        self.kinds.of(&self.parts.registry, snapshot)
     }
 
     /// The wall clock's time.
@@ -139,7 +148,7 @@ impl Reconciler {
     }
 
     fn part(&self, snapshot: &Snapshot, world: &World, entry: &Entry) -> Result<Added, Error> {
-        let registry = &self.parts.registry;
+        let registry = &self.registry(snapshot);
         let decision: Decision = objects::typed(entry)?;
         let item = item(&decision);
         let template = world::locate(registry, &item)?.map(|(key, _)| key);

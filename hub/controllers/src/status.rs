@@ -77,7 +77,7 @@ fn fold(
     members: &[Observed],
     txn: &mut Txn,
 ) -> Result<(), Error> {
-    let located = world::locate(&context.parts.registry, item)?;
+    let located = world::locate(&context.registry(snapshot), item)?;
     let entry = located.and_then(|(key, _)| snapshot.get(key.as_str()));
     let Some(entry) = entry else {
         return Ok(());

@@ -7,6 +7,7 @@ mod dividing;
 mod driving;
 mod held;
 mod histories;
+mod interpreting;
 mod kinds;
 mod pins;
 mod placing;

@@ -25,6 +25,7 @@ use tokio::time::Instant;
 use self::changes::{own, woken};
 use crate::Parts;
 use crate::driver::{Source, Woken};
+use crate::kinds::Kinds;
 use crate::objects;
 use crate::reconciler::{instant, item};
 use crate::room::Room;
@@ -42,7 +43,9 @@ const AGAIN: Duration = Duration::from_secs(1);
 pub(crate) struct Wake {
     store: Store,
     volatile: Store,
-    registry: Arc<Registry>,
+    /// The kinds that are served whatever people define.
+    base: Arc<Registry>,
+    defined: Kinds,
     settle: Duration,
     resync: Duration,
     durable_watch: Option<Watch>,
@@ -69,7 +72,8 @@ impl Wake {
         Self {
             store: parts.store.clone(),
             volatile: parts.volatile.clone(),
-            registry: Arc::clone(&parts.registry),
+            base: Arc::clone(&parts.registry),
+            defined: Kinds::default(),
             settle: parts.options.settle,
             resync: parts.options.resync.max(Duration::from_millis(1)),
             durable_watch: None,
@@ -83,6 +87,11 @@ impl Wake {
             room: Arc::default(),
             waiting: BTreeSet::new(),
         }
+    }
+
+    /// The kinds that are served now.
+    fn registry(&self) -> Arc<Registry> {
+        self.defined.of(&self.base, &self.store.snapshot())
     }
 
     /// Opens the watches that are not open; whether everything must be looked at because of that.
@@ -102,6 +111,7 @@ impl Wake {
     /// Everything there is to work on.
     fn everything(&mut self, reason: &'static str) -> Vec<Woken<Work>> {
         let snapshot = self.store.snapshot();
+        let registry = self.registry();
         let mut work = BTreeSet::from([Work::Garbage]);
         self.unplaced.clear();
         for entry in snapshot.range(OBJECTS_PREFIX) {
@@ -110,7 +120,7 @@ impl Wake {
             };
             if let Some(own) = own(&key) {
                 work.insert(own);
-            } else if let Some(item) = world::item(&self.registry, &key) {
+            } else if let Some(item) = world::item(&registry, &key) {
                 work.insert(Work::Placement(item));
             } else if (key.group.as_str(), key.plural.as_str()) == (OWN_GROUP, DECISIONS)
                 && let Ok(decision) = objects::typed::<Decision>(entry)

@@ -57,7 +57,7 @@ fn load(base: &Registry, snapshot: &Snapshot) -> (Registry, Vec<Definition>) {
         let Ok(object) = storage::decode(resource, entry) else {
             continue;
         };
-        let problem = match taken(&registry, &object) {
+        let problem = match registry.taken(&object) {
             Some(problem) => Some(problem),
             None => match registry.with_crd(&object) {
                 Ok(with) => {
@@ -70,29 +70,6 @@ fn load(base: &Registry, snapshot: &Snapshot) -> (Registry, Vec<Definition>) {
         definitions.push(Definition { object, problem });
     }
     (registry, definitions)
-}
-
-/// Why the names that a definition wants are not free, if they are not.
-fn taken(registry: &Registry, object: &Value) -> Option<String> {
-    let text = |pointer: &str| {
-        object
-            .pointer(pointer)
-            .and_then(Value::as_str)
-            .unwrap_or_default()
-    };
-    let (group, plural, kind) = (
-        text("/spec/group"),
-        text("/spec/names/plural"),
-        text("/spec/names/kind"),
-    );
-    let other = registry
-        .iter()
-        .find(|r| r.group == group && (r.plural == plural || r.kind == kind))?;
-    Some(format!(
-        "{} is served already, as {}",
-        other.qualified_kind(),
-        other.qualified()
-    ))
 }
 
 /// What is wrong with a definition.

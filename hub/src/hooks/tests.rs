@@ -1,6 +1,7 @@
 //! The hub's API with its hooks over a store whose ledger says what the fleet runs.
 
 mod held;
+mod interpreting;
 mod keeping;
 mod overriding;
 mod reconciling;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
-use roadstead_machinery::resource::Resource;
+use roadstead_machinery::resource::{Registry, Resource};
 use roadstead_machinery::status::Status;
 use roadstead_protocol::wire::ItemKey;
 use roadstead_rest::{Identity, Rest};
@@ -50,8 +50,9 @@ pub(super) async fn all(
 ) -> Result<Vec<Written>, Status> {
     let registry = Arc::clone(&hooks.registry);
     let mut given = Vec::new();
+    let kinds = hooks.kinds();
     for (index, object) in ask.objects.into_iter().enumerate() {
-        let found = find(&hooks, object, &ask.namespace);
+        let found = find(&kinds, object, &ask.namespace);
         given.push(found.map_err(|why| Status::bad_request(format!("objects[{index}]: {why}")))?);
     }
     let store = hooks.store.clone();
@@ -88,7 +89,7 @@ pub(super) async fn all(
 }
 
 /// Where an object goes.
-fn find(hooks: &HubHooks, mut object: Value, namespace: &str) -> Result<Given, String> {
+fn find(kinds: &Registry, mut object: Value, namespace: &str) -> Result<Given, String> {
     let text = |pointer: &str| {
         let found = object.pointer(pointer).and_then(Value::as_str);
         found.unwrap_or_default().to_owned()
@@ -96,7 +97,7 @@ fn find(hooks: &HubHooks, mut object: Value, namespace: &str) -> Result<Given, S
     let (api_version, kind, called) = (text("/apiVersion"), text("/kind"), text("/metadata/name"));
     let own = text("/metadata/namespace");
     let (group, version) = api_version.split_once('/').unwrap_or(("", &api_version));
-    let Some(resource) = hooks.registry.by_gvk(group, version, &kind).cloned() else {
+    let Some(resource) = kinds.by_gvk(group, version, &kind).cloned() else {
         return Err(format!(
             "apiVersion {api_version:?}, kind {kind:?}: no such kind is served; see kubectl api-resources"
         ));

@@ -34,7 +34,7 @@ impl Read {
         snapshot: &Snapshot,
         world: &World,
     ) -> Result<Template<'_>, Error> {
-        let registry = &context.parts.registry;
+        let registry = &context.registry(snapshot);
         Ok(Template {
             key: self.item.clone(),
             object: self.object.as_ref(),
@@ -55,7 +55,7 @@ pub(super) fn read(
     world: &World,
     item: &ItemKey,
 ) -> Result<Read, Error> {
-    let located = world::locate(&context.parts.registry, item)?;
+    let located = world::locate(&context.registry(snapshot), item)?;
     let template = located
         .as_ref()
         .and_then(|(key, _)| snapshot.get(key.as_str()))
@@ -71,7 +71,7 @@ pub(super) fn read(
         .unwrap_or_default();
     let ledger = ledger::read(snapshot, item, world::clusters(world, &decision))?;
     let answers = ledger::answers(snapshot, item, world::clusters(world, &decision))?;
-    let registry = &context.parts.registry;
+    let registry = &context.registry(snapshot);
     let mut around = around::read(
         snapshot,
         registry,

@@ -95,12 +95,15 @@ impl Wake {
             }
             self.template(event, &key, out);
         } else {
+            if key.plural == "customresourcedefinitions" {
+                self.define(event, out);
+            }
             self.template(event, &key, out);
         }
     }
 
     fn template(&self, event: &Event, key: &ObjectKey, out: &mut Vec<Woken<Work>>) {
-        let Some(item) = world::item(&self.registry, key) else {
+        let Some(item) = world::item(&self.registry(), key) else {
             return;
         };
         if written(&event.new) != written(&event.previous) {
@@ -236,11 +239,12 @@ impl Wake {
     /// All templates of a namespace, or of all with `Some("")`, and what is left of former ones.
     pub(super) fn templates(&self, namespace: Option<&str>, out: &mut Vec<Woken<Work>>) {
         let snapshot = self.store.snapshot();
+        let registry = self.registry();
         let within = |ns: &str| namespace.is_none_or(|n| n.is_empty() || n == ns);
         let mut work = BTreeSet::new();
         for entry in snapshot.range(OBJECTS_PREFIX) {
             let key = parse_object_key(entry.key.as_str()).filter(|key| within(&key.namespace));
-            if let Some(item) = key.and_then(|key| world::item(&self.registry, &key)) {
+            if let Some(item) = key.and_then(|key| world::item(&registry, &key)) {
                 work.insert(Work::Placement(item));
             }
         }

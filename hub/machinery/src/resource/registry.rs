@@ -83,6 +83,20 @@ impl Registry {
         Ok(Self::index(resources, self.templates))
     }
 
+    /// Why the names that a definition wants are not free, if they are not.
+    pub fn taken(&self, manifest: &Value) -> Option<String> {
+        let text = |pointer: &str| {
+            let found = manifest.pointer(pointer).and_then(Value::as_str);
+            found.unwrap_or_default()
+        };
+        let (group, plural) = (text("/spec/group"), text("/spec/names/plural"));
+        let kind = text("/spec/names/kind");
+        let named = |r: &&Arc<Resource>| r.group == group && (r.plural == plural || r.kind == kind);
+        let other = self.iter().find(named)?;
+        let (kind, plural) = (other.qualified_kind(), other.qualified());
+        Some(format!("{kind} is served already, as {plural}"))
+    }
+
     /// This registry without the custom kind `plural` of `group`.
     pub fn without_crd(&self, group: &str, plural: &str) -> Self {
         Self::index(self.without(group, plural), self.templates)

@@ -151,3 +151,23 @@ fn what_means_nothing_is_refused_with_its_field() {
         assert!(why.contains("is known to the hub"), "{known}: {why}");
     }
 }
+
+#[test]
+fn the_example_is_understood() {
+    let text = include_str!("../../../../deploy/examples/interpreter.yaml");
+    let told = Interpreter::read(&serde_saphyr::from_str(text).unwrap()).unwrap();
+    assert_eq!(told.replicas_path.as_deref(), Some(".spec.replicas"));
+    let health = |status: Value| told.health(&json!({}), &status, 1).unwrap().0;
+    assert_eq!(health(json!({"phase": "Degraded"})), Health::Degraded);
+    assert_eq!(health(json!({"phase": "Paused"})), Health::Progressing);
+    assert_eq!(health(Value::Null), Health::Progressing);
+    let (a, b) = (
+        json!({"replicas": 2, "phase": "Healthy"}),
+        json!({"readyReplicas": 1}),
+    );
+    let status = told.status(&json!({}), &[&a, &b]).unwrap();
+    assert_eq!(
+        status,
+        json!({"replicas": 2, "readyReplicas": 1, "phase": "Progressing"})
+    );
+}
