@@ -1,15 +1,16 @@
 //! Real member clusters: etcd and kube-apiserver, with controller-manager and scheduler where a
-//! test needs them. Several clusters share one etcd, each under a prefix of its own.
+//! test needs them, and with nodes on which pods seem to run. Several clusters share one etcd, each
+//! under a prefix of its own.
 
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use anyhow::{Context, Result};
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, SanType};
 use tokio::process::Command;
 
-use crate::assets::Assets;
+use crate::api::Api;
+use crate::assets::{Assets, stages};
 use crate::process::{Process, eventually, free_port};
 
 /// Keys and certificates that all clusters of a test share.
@@ -35,7 +36,17 @@ pub struct Cluster {
     pub name: String,
     /// A kubeconfig with which one may do everything.
     pub kubeconfig: PathBuf,
-    _parts: Vec<Process>,
+    folder: PathBuf,
+    parts: Vec<Process>,
+}
+
+/// What runs beside a cluster's API server.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Beside {
+    /// Controller-manager and scheduler, where the assets have them.
+    pub controllers: bool,
+    /// kwok, in place of the kubelets of all nodes.
+    pub kubelets: bool,
 }
 
 impl Clusters {
@@ -97,44 +108,88 @@ impl Clusters {
     /// # Errors
     /// When a part cannot be started, or the API server does not become ready.
     pub async fn add(&self, name: &str, controllers: bool) -> Result<Cluster> {
-        self.add_with(name, controllers, &[]).await
+        let mut cluster = self.begin(name, &[])?;
+        let beside = Beside {
+            controllers,
+            ..Beside::default()
+        };
+        self.complete(&mut cluster, beside).await?;
+        Ok(cluster)
     }
 
-    /// As [`add`](Self::add), with further flags of the API server.
+    /// Starts a cluster's API server with further flags, and does not wait for it: so that several
+    /// start at a time. To be [completed](Self::complete).
     ///
     /// # Errors
-    /// As [`add`](Self::add).
-    pub async fn add_with(&self, name: &str, controllers: bool, flags: &[&str]) -> Result<Cluster> {
+    /// When it cannot be started.
+    pub fn begin(&self, name: &str, flags: &[&str]) -> Result<Cluster> {
         let folder = self.folder.join(name);
         std::fs::create_dir_all(&folder)?;
         let port = free_port()?;
         let kubeconfig = folder.join("kubeconfig");
         std::fs::write(&kubeconfig, self.pki.kubeconfig(port))?;
-        let mut parts = vec![self.api_server(name, &folder, port, flags)?];
-        let probe = Probe::new(port, &self.pki)?;
-        eventually(&format!("{name}'s API server is ready"), || probe.ready()).await?;
-        for part in ["kube-controller-manager", "kube-scheduler"] {
-            let Some(program) = self.assets.program(part).filter(|_| controllers) else {
-                continue;
-            };
-            let mut command = Command::new(program);
-            command.arg("--kubeconfig").arg(&kubeconfig);
-            command.args(["--secure-port=0", "--leader-elect=false"]);
-            if part == "kube-controller-manager" {
-                let file = |name: &str| self.pki.folder.join(name);
-                command.arg("--root-ca-file").arg(file("ca.crt"));
-                command
-                    .arg("--service-account-private-key-file")
-                    .arg(file("sa.key"));
-                command.arg("--use-service-account-credentials");
-            }
-            parts.push(Process::start(part, &folder, &mut command)?);
-        }
+        let parts = vec![self.api_server(name, &folder, port, flags)?];
         Ok(Cluster {
             name: name.to_owned(),
             kubeconfig,
-            _parts: parts,
+            folder,
+            parts,
         })
+    }
+
+    /// Waits for the API server of a cluster, and starts what runs beside it.
+    ///
+    /// # Errors
+    /// When a part cannot be started, or the API server does not become ready.
+    pub async fn complete(&self, cluster: &mut Cluster, beside: Beside) -> Result<()> {
+        let api = Api::of(&cluster.kubeconfig).await?;
+        let what = format!("{}'s API server is ready", cluster.name);
+        eventually(&what, || async { Ok(api.text("/readyz").await? == "ok") }).await?;
+        let controllers = ["kube-controller-manager", "kube-scheduler"];
+        for part in controllers.into_iter().filter(|_| beside.controllers) {
+            if let Some(program) = self.assets.program(part) {
+                let mut command = self.controller(part, &program, &cluster.kubeconfig);
+                let process = Process::start(part, &cluster.folder, &mut command)?;
+                cluster.parts.push(process);
+            }
+        }
+        if beside.kubelets {
+            let program = self.assets.program("kwok").context("no kwok")?;
+            let mut command = Command::new(program);
+            command
+                .arg("--kubeconfig")
+                .arg(&cluster.kubeconfig)
+                .arg("--config")
+                .arg(stages())
+                .arg(format!("--server-address=127.0.0.1:{}", free_port()?))
+                .args([
+                    "--manage-all-nodes=true",
+                    "--node-lease-duration-seconds=40",
+                ])
+                // A configuration of whoever runs the tests is not this one.
+                .env("HOME", &cluster.folder);
+            let process = Process::start("kwok", &cluster.folder, &mut command)?;
+            cluster.parts.push(process);
+        }
+        Ok(())
+    }
+
+    fn controller(&self, part: &str, program: &Path, kubeconfig: &Path) -> Command {
+        let mut command = Command::new(program);
+        command.arg("--kubeconfig").arg(kubeconfig);
+        command.args(["--secure-port=0", "--leader-elect=false"]);
+        command.args(["--kube-api-qps=200", "--kube-api-burst=400"]);
+        if part == "kube-controller-manager" {
+            let file = |name: &str| self.pki.folder.join(name);
+            command.arg("--root-ca-file").arg(file("ca.crt"));
+            command
+                .arg("--service-account-private-key-file")
+                .arg(file("sa.key"));
+            command.arg("--use-service-account-credentials");
+            // Autoscalers look every second, not every fifteen.
+            command.arg("--horizontal-pod-autoscaler-sync-period=1s");
+        }
+        command
     }
 
     fn api_server(&self, name: &str, folder: &Path, port: u16, flags: &[&str]) -> Result<Process> {
@@ -170,7 +225,7 @@ impl Clusters {
 impl Cluster {
     /// The process of its API server, for signals.
     pub fn api_server_id(&self) -> Option<u32> {
-        self._parts.first().and_then(Process::id)
+        self.parts.first().and_then(Process::id)
     }
 }
 
@@ -236,37 +291,5 @@ impl Pki {
             "contexts": [{"name": "test", "context": {"cluster": "test", "user": "admin"}}],
         })
         .to_string()
-    }
-}
-
-/// Asks an API server whether it is ready.
-struct Probe {
-    url: String,
-    folder: PathBuf,
-}
-
-impl Probe {
-    fn new(port: u16, pki: &Pki) -> Result<Self> {
-        std::fs::write(pki.folder.join("admin.crt"), &pki.admin_pem)?;
-        std::fs::write(pki.folder.join("admin.key"), &pki.admin_key_pem)?;
-        Ok(Self {
-            url: format!("https://127.0.0.1:{port}/readyz"),
-            folder: pki.folder.clone(),
-        })
-    }
-
-    async fn ready(&self) -> Result<bool> {
-        let limit = Duration::from_secs(2).as_secs().to_string();
-        let output = Command::new("curl")
-            .args(["--silent", "--fail", "--max-time", &limit, "--cacert"])
-            .arg(self.folder.join("ca.crt"))
-            .arg("--cert")
-            .arg(self.folder.join("admin.crt"))
-            .arg("--key")
-            .arg(self.folder.join("admin.key"))
-            .arg(&self.url)
-            .output()
-            .await?;
-        Ok(output.status.success() && output.stdout == b"ok")
     }
 }

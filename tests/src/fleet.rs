@@ -1,19 +1,18 @@
 //! A fleet of the real thing: a hub's process, real clusters, an agent's process beside each.
 
-use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use serde_json::Value;
-use tokio::process::Command;
 
+pub use crate::agent::Agent;
 use crate::api::Api;
 use crate::assets::Assets;
-use crate::cluster::{Cluster, Clusters};
-use crate::hub::{Hub, binary};
+use crate::cluster::{Beside, Cluster, Clusters};
+use crate::hub::Hub;
 use crate::kubectl::Kubectl;
-use crate::process::{Process, Surroundings, eventually, within};
+use crate::process::{eventually, within};
 
 /// The kubectl that speaks to the hub.
 const KUBECTL: &str = "1.36";
@@ -30,19 +29,20 @@ pub struct Fleet {
     pub api: Api,
     /// kubectl, speaking to the hub.
     pub kubectl: Kubectl,
+    folder: PathBuf,
     sites: Vec<Site>,
-    _clusters: Clusters,
+    clusters: Clusters,
 }
 
 /// One cluster with its agent.
 pub struct Site {
-    /// The cluster's name.
+    /// The cluster's name on the hub.
     pub name: String,
     /// The cluster's own API, as an administrator.
     pub api: Api,
     /// The agent's process.
     pub agent: Agent,
-    _cluster: Cluster,
+    cluster: Cluster,
 }
 
 /// What a fleet's cluster is like.
@@ -50,20 +50,10 @@ pub struct Site {
 pub struct Kind<'a> {
     /// Its name.
     pub name: &'a str,
-    /// Whether it has controllers, so that a Deployment gets ReplicaSets.
-    pub controllers: bool,
+    /// What runs there: with controllers, a Deployment gets ReplicaSets; with kubelets, their pods run.
+    pub beside: Beside,
     /// Further flags of its API server.
     pub flags: &'a [&'a str],
-}
-
-/// An agent's process, and what survives it.
-pub struct Agent {
-    folder: PathBuf,
-    kubeconfig: PathBuf,
-    further: Vec<OsString>,
-    process: Option<Process>,
-    /// What its next start is in.
-    pub surroundings: Surroundings,
 }
 
 impl Fleet {
@@ -73,7 +63,16 @@ impl Fleet {
     /// # Errors
     /// When a part cannot be started or does not become ready.
     pub async fn start(assets: Assets, folder: &Path, kinds: &[Kind<'_>]) -> Result<Self> {
-        Self::over(Clusters::start(assets, folder)?, folder, kinds).await
+        let clusters = Clusters::start(assets, folder)?;
+        Self::apart(clusters, folder, kinds).await?.joined().await
+    }
+
+    /// As [`start`](Self::start), with no cluster joined yet.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub async fn prepare(assets: Assets, folder: &Path, kinds: &[Kind<'_>]) -> Result<Self> {
+        Self::apart(Clusters::start(assets, folder)?, folder, kinds).await
     }
 
     /// As [`start`](Self::start), with an etcd that syncs to disk.
@@ -81,46 +80,77 @@ impl Fleet {
     /// # Errors
     /// As [`start`](Self::start).
     pub async fn start_durable(assets: Assets, folder: &Path, kinds: &[Kind<'_>]) -> Result<Self> {
-        Self::over(Clusters::start_durable(assets, folder)?, folder, kinds).await
+        let clusters = Clusters::start_durable(assets, folder)?;
+        Self::apart(clusters, folder, kinds).await?.joined().await
     }
 
-    async fn over(clusters: Clusters, folder: &Path, kinds: &[Kind<'_>]) -> Result<Self> {
+    /// Lets all clusters join, and waits until they are Ready.
+    ///
+    /// # Errors
+    /// When one does not become so.
+    pub async fn joined(mut self) -> Result<Self> {
+        let names: Vec<String> = self.sites.iter().map(|s| s.name.clone()).collect();
+        for name in &names {
+            self.join(name)?;
+        }
+        for name in &names {
+            self.until_ready(name, "True").await?;
+        }
+        Ok(self)
+    }
+
+    async fn apart(clusters: Clusters, folder: &Path, kinds: &[Kind<'_>]) -> Result<Self> {
+        // All at a time: each waits for others more than it does.
+        let begun = kinds
+            .iter()
+            .map(|kind| clusters.begin(kind.name, kind.flags));
+        let begun: Vec<Cluster> = begun.collect::<Result<_>>()?;
         let hub = Hub::start(folder).await?;
-        let api = hub.api().await?;
-        let kubectl = Kubectl::new(KUBECTL, &hub.kubeconfig(), folder)?;
-        let mut sites = Vec::new();
-        for kind in kinds {
-            let cluster = clusters.add_with(kind.name, kind.controllers, kind.flags);
-            let cluster = cluster.await?;
-            let folder = folder.join(kind.name);
-            let mut agent = Agent::new(&folder, &cluster.kubeconfig);
-            let token = hub.roadstead(&[
-                "join",
-                kind.name,
-                "--allow-namespaces",
-                "All",
-                "--output",
-                "token",
-            ])?;
-            agent.begin(Some(token.trim()))?;
-            sites.push(Site {
+        let mut fleet = Self {
+            api: hub.api().await?,
+            kubectl: Kubectl::new(KUBECTL, &hub.kubeconfig(), folder)?,
+            hub,
+            folder: folder.to_owned(),
+            sites: Vec::new(),
+            clusters,
+        };
+        for (mut cluster, kind) in begun.into_iter().zip(kinds) {
+            fleet.clusters.complete(&mut cluster, kind.beside).await?;
+            fleet.sites.push(Site {
                 name: kind.name.to_owned(),
                 api: Api::of(&cluster.kubeconfig).await?,
-                agent,
-                _cluster: cluster,
+                agent: Agent::new(&folder.join(kind.name), &cluster.kubeconfig),
+                cluster,
             });
         }
-        let fleet = Self {
-            hub,
-            api,
-            kubectl,
-            sites,
-            _clusters: clusters,
-        };
-        for kind in kinds {
-            fleet.until_ready(kind.name, "True").await?;
-        }
         Ok(fleet)
+    }
+
+    /// Lets a cluster join under its name, and does not wait until it has.
+    ///
+    /// # Errors
+    /// When the hub refuses, or the agent cannot be started.
+    pub fn join(&mut self, name: &str) -> Result<()> {
+        let allow = ["--allow-namespaces", "All"];
+        let join = ["join", name, allow[0], allow[1], "--output", "token"];
+        let token = self.hub.roadstead(&join)?;
+        self.agent(name)?.begin(Some(token.trim()))
+    }
+
+    /// Detaches a cluster, and gives it a new name under which it may join again.
+    ///
+    /// # Errors
+    /// When there is none of the name, or the hub refuses.
+    pub async fn detach(&mut self, name: &str, new: &str) -> Result<()> {
+        self.hub.roadstead(&["detach", name])?;
+        let folder = self.folder.join(new);
+        std::fs::create_dir_all(&folder)?;
+        let site = self.sites.iter_mut().find(|s| s.name == name);
+        let site = site.with_context(|| format!("there is no {name}"))?;
+        site.agent.kill().await?;
+        site.agent = Agent::new(&folder, &site.cluster.kubeconfig);
+        new.clone_into(&mut site.name);
+        Ok(())
     }
 
     /// The cluster of a name.
@@ -207,6 +237,11 @@ impl Fleet {
 }
 
 impl Site {
+    /// A kubeconfig with which one may do everything there.
+    pub fn kubeconfig(&self) -> &Path {
+        &self.cluster.kubeconfig
+    }
+
     /// What is at a path, or `None` where there is nothing.
     ///
     /// # Errors
@@ -282,68 +317,6 @@ impl Site {
         }
         versions.sort();
         Ok(versions)
-    }
-}
-
-impl Agent {
-    /// An agent with its data in `folder/agent`; not started yet.
-    pub fn new(folder: &Path, kubeconfig: &Path) -> Self {
-        Self {
-            folder: folder.to_owned(),
-            kubeconfig: kubeconfig.to_owned(),
-            further: Vec::new(),
-            process: None,
-            surroundings: Surroundings::default(),
-        }
-    }
-
-    /// Starts it; with a token the first time.
-    ///
-    /// # Errors
-    /// When it cannot be started.
-    pub fn begin(&mut self, token: Option<&str>) -> Result<()> {
-        let mut command = self.command()?;
-        if let Some(token) = token {
-            command.args(["--join", token]);
-        }
-        self.process = Some(Process::start("agent", &self.folder, &mut command)?);
-        Ok(())
-    }
-
-    /// The command that starts an agent on this folder and this cluster.
-    ///
-    /// # Errors
-    /// When the program cannot be built.
-    pub fn command(&self) -> Result<Command> {
-        let mut command = self.surroundings.command(&binary("roadstead-agent")?);
-        command.arg("--data-dir").arg(self.data());
-        command.arg("--kubeconfig").arg(&self.kubeconfig);
-        command.args(&self.further);
-        Ok(command)
-    }
-
-    /// Starts with these further arguments from now on.
-    pub fn further(&mut self, arguments: impl IntoIterator<Item = impl Into<OsString>>) {
-        self.further = arguments.into_iter().map(Into::into).collect();
-    }
-
-    /// Its process id, while it runs.
-    pub fn id(&self) -> Option<u32> {
-        self.process.as_ref()?.id()
-    }
-
-    /// Its data folder.
-    pub fn data(&self) -> PathBuf {
-        self.folder.join("agent")
-    }
-
-    /// Kills it (`SIGKILL`).
-    ///
-    /// # Errors
-    /// When it does not run.
-    pub async fn kill(&mut self) -> Result<()> {
-        let mut process = self.process.take().context("the agent does not run")?;
-        process.kill().await
     }
 }
 

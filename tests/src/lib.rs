@@ -4,6 +4,7 @@
 //! name, into a cache outside the tree; where that cannot be done a test says that it was skipped,
 //! and with `CI=true` that is a failure.
 
+pub mod agent;
 pub mod api;
 pub mod assets;
 pub mod cache;
@@ -13,6 +14,7 @@ pub mod hub;
 pub mod kubectl;
 pub mod member;
 pub mod netns;
+pub mod nodes;
 pub mod process;
 pub mod relay;
 pub mod wire;

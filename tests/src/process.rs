@@ -10,8 +10,10 @@ use tokio::process::{Child, Command};
 
 /// How long a program has to become ready.
 pub const READY_WITHIN: Duration = Duration::from_secs(60);
-/// How often readiness is looked at.
-const LOOK_EVERY: Duration = Duration::from_millis(10);
+/// Least and longest pause between two looks at whether something is so. In between, a fiftieth of the
+/// time that was waited already: what comes soon is seen at once, and what takes long is not slowed
+/// down by who looks.
+const PAUSE: [Duration; 2] = [Duration::from_millis(10), Duration::from_millis(100)];
 
 /// What a program is started in: commands before it, variables of its own.
 #[derive(Clone, Debug, Default)]
@@ -138,16 +140,18 @@ pub async fn within<F>(limit: Duration, what: &str, ready: impl Fn() -> F) -> Re
 where
     F: Future<Output = Result<bool>>,
 {
-    let deadline = tokio::time::Instant::now() + limit;
+    let began = tokio::time::Instant::now();
+    let [least, longest] = PAUSE;
     loop {
         let last = match ready().await {
             Ok(true) => return Ok(()),
             Ok(false) => "not yet".to_owned(),
             Err(e) => format!("{e:#}"),
         };
-        if tokio::time::Instant::now() > deadline {
+        let waited = began.elapsed();
+        if waited > limit {
             anyhow::bail!("waited {limit:?} for: {what}; at last: {last}");
         }
-        tokio::time::sleep(LOOK_EVERY).await;
+        tokio::time::sleep((waited / 50).clamp(least, longest)).await;
     }
 }

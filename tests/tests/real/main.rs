@@ -19,6 +19,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use roadstead_tests::assets::Assets;
+use roadstead_tests::cluster::Beside;
 use roadstead_tests::fleet::{Fleet, Kind};
 use roadstead_tests::skipped;
 use tokio::time::Instant;
@@ -32,20 +33,29 @@ const DR: &str = "cluster-dr";
 /// Where the app does not run; it serves no PodDisruptionBudgets.
 const EDGE: &str = "cluster-edge";
 
+/// An API server alone.
+const ALONE: Beside = Beside {
+    controllers: false,
+    kubelets: false,
+};
+
 const KINDS: &[Kind<'_>] = &[
     Kind {
         name: PROD,
-        controllers: true,
+        beside: Beside {
+            controllers: true,
+            kubelets: false,
+        },
         flags: &[],
     },
     Kind {
         name: DR,
-        controllers: false,
+        beside: ALONE,
         flags: &[],
     },
     Kind {
         name: EDGE,
-        controllers: false,
+        beside: ALONE,
         flags: &["--runtime-config=policy/v1=false"],
     },
 ];
