@@ -11,6 +11,7 @@
 )]
 
 mod answers;
+mod approve;
 mod freeze;
 mod interpreter;
 mod preserve;
@@ -27,7 +28,7 @@ use bytes::Bytes;
 use roadstead_authority::Authority;
 use roadstead_machinery::resource::{Origin, Registry, Resource};
 use roadstead_machinery::status::Status;
-use roadstead_protocol::api::reconciliation;
+use roadstead_protocol::api::{reconciliation, rollout};
 use roadstead_protocol::env::{BoxFuture, Env};
 use roadstead_protocol::wire::ItemKey;
 use roadstead_rest::{Collection, Hooks, Identity, Page, RestBody, Subresource, Verb, Write};
@@ -92,6 +93,8 @@ impl Hooks for HubHooks {
     fn subresources(&self, resource: &Resource) -> &'static [&'static str] {
         if resource.kind == "AttachedCluster" && resource.origin == Origin::Own {
             &["token", reconciliation::SUBRESOURCE]
+        } else if resource.kind == rollout::KIND && resource.origin == Origin::Own {
+            &[rollout::APPROVE]
         } else {
             &[]
         }
@@ -100,6 +103,10 @@ impl Hooks for HubHooks {
     fn subresource(&self, request: Subresource) -> BoxFuture<Result<Value, Status>> {
         if request.subresource == reconciliation::SUBRESOURCE {
             return Box::pin(reconcile::answer(self.reconciling(), request));
+        }
+        if request.subresource == rollout::APPROVE {
+            let (env, store) = (self.env.clone(), self.store.clone());
+            return Box::pin(approve::answer(env, store, request));
         }
         let (authority, addresses) = (self.authority.clone(), self.addresses.clone());
         Box::pin(token::answer(

@@ -120,8 +120,16 @@ pub fn overriding<'a>(
     key: &ItemKey,
     labels: &BTreeMap<String, String>,
 ) -> Vec<&'a Overrides> {
-    let mut found: Vec<(Specificity, &Overrides)> = world
-        .overrides
+    overriding_of(&world.overrides, key, labels)
+}
+
+/// Those of `all` that select a template, in the order in which they are applied.
+pub(crate) fn overriding_of<'a>(
+    all: &'a [Overrides],
+    key: &ItemKey,
+    labels: &BTreeMap<String, String>,
+) -> Vec<&'a Overrides> {
+    let mut found: Vec<(Specificity, &Overrides)> = all
         .iter()
         .filter_map(|o| Some((selected(&o.identity, &o.selectors, key, labels)?, o)))
         .collect();

@@ -25,6 +25,19 @@ pub mod state;
 pub mod turn;
 pub mod waves;
 
+use std::collections::BTreeSet;
+
+use crate::intent::intend;
+use crate::template::Template;
+use crate::world::World;
+
 pub use spec::Rollout;
 pub use state::{Run, State};
 pub use waves::{Given, Rolling, Waves};
+
+/// UIDs of the clusters that are to have a template, whatever of it.
+pub fn wanted(world: &World, template: &Template<'_>) -> BTreeSet<String> {
+    let intent = intend(world, template, template.now);
+    let targets = intent.targets.iter();
+    targets.map(|wanted| wanted.cluster.uid.clone()).collect()
+}

@@ -20,6 +20,9 @@ pub struct State {
     /// The last wish for a former release that was followed.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub undo: String,
+    /// Why nothing can be made of what stands on the hub, if that is so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub problem: Option<String>,
     /// How many runs there were.
     pub runs: u64,
     /// Who was let to a release by a run up to this number is let to it no more.
@@ -44,6 +47,9 @@ pub struct Run {
     pub cause: Cause,
     /// How many stages are behind it.
     pub stage: usize,
+    /// Whether somebody stopped it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub paused: bool,
     /// Why it was halted, if it was.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub halted: Option<String>,

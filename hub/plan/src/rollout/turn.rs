@@ -77,6 +77,7 @@ impl State {
             from: self.good.clone(),
             cause,
             stage: 0,
+            paused: false,
             halted: None,
         });
         turned.begun = true;

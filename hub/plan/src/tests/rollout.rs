@@ -132,16 +132,18 @@ fn what_is_written_down_is_read_by_later_releases() {
             target: "b".to_owned(),
             from: "a".to_owned(),
             stage: 1,
+            paused: true,
             halted: Some("no".to_owned()),
             ..Run::default()
         }),
         declined: Some("c".to_owned()),
         undo: "a 1".to_owned(),
+        problem: Some("too many".to_owned()),
         runs: 2,
         void: 1,
         turns: 7,
     };
-    let text = r#"{"live":"b","good":"a","run":{"number":2,"name":"web-2","target":"b","from":"a","cause":"Change","stage":1,"halted":"no"},"declined":"c","undo":"a 1","runs":2,"void":1,"turns":7}"#;
+    let text = r#"{"live":"b","good":"a","run":{"number":2,"name":"web-2","target":"b","from":"a","cause":"Change","stage":1,"paused":true,"halted":"no"},"declined":"c","undo":"a 1","problem":"too many","runs":2,"void":1,"turns":7}"#;
     assert_eq!(serde_json::to_string(&state).unwrap(), text);
     assert_eq!(serde_json::from_str::<State>(text).unwrap(), state);
     let admitted = Admitted {

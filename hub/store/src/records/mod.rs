@@ -11,6 +11,7 @@ mod hosted;
 mod ledger;
 mod links;
 mod objects;
+mod rollout;
 mod world;
 
 use bytes::Bytes;
@@ -49,6 +50,10 @@ pub use links::{AWAITS_PREFIX, Link, REQUIRES_PREFIX, link_key, links_prefix, pa
 pub use objects::{
     OBJECTS_PREFIX, ObjectKey, object_key, objects_namespace_prefix, objects_prefix,
     parse_object_key,
+};
+pub use rollout::{
+    ADMITTED_PREFIX, RELEASES_PREFIX, ROLLOUT_PREFIX, admitted_key, admitted_prefix,
+    parse_of_policy, release_key, releases_prefix, rollout_key,
 };
 pub use world::{ROOM_KEY, WORLD_KEY, in_world, room_key, world_key};
 

@@ -1,0 +1,191 @@
+//! What placement is told of the rollouts that a template has to do with.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use roadstead_plan::policy::{Overrides, Policy};
+use roadstead_plan::rollout::release::Release;
+use roadstead_plan::rollout::state::Admitted;
+use roadstead_plan::rollout::{Given, Rolling, State, Waves};
+use roadstead_plan::template::selected;
+use roadstead_plan::{Around, World};
+use roadstead_protocol::api::ObjectMeta;
+use roadstead_protocol::api::decision::Decision;
+use roadstead_protocol::wire::ItemKey;
+use roadstead_store::records::{
+    ADMITTED_PREFIX, CONTENT_PREFIX, admitted_prefix, decode, parse_of_policy, release_key,
+    rollout_key,
+};
+use roadstead_store::{Check, Snapshot, Txn};
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::error::Error;
+use crate::ledger::Ledger;
+
+/// What a template is: its object, what was decided about it, what clusters were given, and what
+/// belongs to it.
+pub(crate) type About<'a> = (Option<&'a Value>, &'a Decision, &'a Ledger, &'a Around);
+
+/// The rollouts that `item` has to do with: those of policies that hold it, held it, or hold what needs
+/// it, and of all that might come to.
+pub(crate) fn of_template(
+    snapshot: &Snapshot,
+    world: &World,
+    item: &ItemKey,
+    (object, decision, ledger, around): About<'_>,
+) -> Result<Waves, Error> {
+    let held = decision.spec.policy.iter().map(|p| p.uid.as_str());
+    let given = ledger.values().flat_map(|held| &held.record.policies);
+    let by = around.requirers.iter().filter_map(|r| r.policy.as_deref());
+    let uids: BTreeSet<&str> = held.chain(given.map(String::as_str)).chain(by).collect();
+    let metadata = object.and_then(|object| object.get("metadata"));
+    let metadata = ObjectMeta::deserialize(metadata.unwrap_or(&Value::Null));
+    let labels = metadata.unwrap_or_default().labels;
+    let selects = |policy: &&Policy| {
+        object.is_some() && selected(&policy.identity, &policy.selectors, item, &labels).is_some()
+    };
+    let rolls = |policy: &&Policy| policy.rollout.is_some();
+    let known = uids.iter().filter_map(|uid| world.policy(uid));
+    let might = world.policies_of(item).filter(rolls).filter(selects);
+    let mut waves = Waves::default();
+    for policy in known.filter(rolls).chain(might) {
+        let uid = &policy.identity.uid;
+        if !waves.policies.contains_key(uid) {
+            let rolling = rolling(snapshot, item, policy)?;
+            waves.policies.insert(uid.clone(), rolling);
+        }
+    }
+    Ok(waves)
+}
+
+/// Asserts that the rollouts are as they were read.
+pub(crate) fn assert(snapshot: &Snapshot, waves: &Waves, txn: &mut Txn) -> Result<(), Error> {
+    for uid in waves.policies.keys() {
+        let key = rollout_key(uid)?;
+        txn.checks.push(match snapshot.get(key.as_str()) {
+            Some(entry) => Check::At(key, entry.revision),
+            None => Check::Absent(key),
+        });
+    }
+    Ok(())
+}
+
+fn rolling(snapshot: &Snapshot, item: &ItemKey, policy: &Policy) -> Result<Rolling, Error> {
+    let uid = &policy.identity.uid;
+    let Some(entry) = snapshot.get(rollout_key(uid)?.as_str()) else {
+        return Ok(Rolling::default());
+    };
+    let state: State = decode(entry)?;
+    let mut releases = Releases {
+        snapshot,
+        uid,
+        item,
+        read: BTreeMap::new(),
+    };
+    let admitted = admitted(snapshot, uid, &state)?;
+    let admitted: BTreeMap<String, Option<Arc<Given>>> = admitted
+        .into_iter()
+        .map(|(cluster, release)| Ok((cluster, releases.given(&release)?)))
+        .collect::<Result<_, Error>>()?;
+    let target = state.run.as_ref().map(|run| run.target.as_str());
+    let mut coming = false;
+    for release in target.into_iter().chain([state.live.as_str()]) {
+        let given = releases.given(release)?;
+        coming |= given.is_some_and(|given| given.object.is_some());
+    }
+    let run = state.run.as_ref();
+    Ok(Rolling {
+        good: releases.given(&state.good)?,
+        admitted,
+        coming,
+        active: run.is_some_and(|run| run.halted.is_none() && !run.paused),
+        says: says(&state, policy),
+    })
+}
+
+/// The clusters that were let to a release, by UID.
+pub(super) fn admitted(
+    snapshot: &Snapshot,
+    uid: &str,
+    state: &State,
+) -> Result<BTreeMap<String, String>, Error> {
+    let mut found = BTreeMap::new();
+    for entry in snapshot.range(&admitted_prefix(uid)) {
+        let admitted: Admitted = decode(entry)?;
+        let cluster = parse_of_policy(ADMITTED_PREFIX, entry.key.as_str());
+        if let Some((_, cluster)) = cluster.filter(|_| state.counts(&admitted)) {
+            found.insert(cluster.to_owned(), admitted.release);
+        }
+    }
+    Ok(found)
+}
+
+fn says(state: &State, policy: &Policy) -> String {
+    let stages = policy.rollout.as_ref().map(|rollout| &rollout.stages);
+    if let Some(problem) = &state.problem {
+        return problem.clone();
+    }
+    match &state.run {
+        Some(run) => match &run.halted {
+            Some(why) => format!("Rollout {} was halted: {why}", run.name),
+            None if run.paused => format!("Rollout {} is paused", run.name),
+            None => {
+                let stage = stages.and_then(|stages| stages.get(run.stage));
+                let stage = stage.map_or("its end", |stage| stage.name.as_str());
+                format!("Rollout {} is at stage {stage}", run.name)
+            }
+        },
+        None if state.declined.is_some() => format!(
+            "what stands on the hub was given up, and release {} is run until it changes",
+            state.good
+        ),
+        None => String::new(),
+    }
+}
+
+/// The releases of a policy, as far as one object is concerned.
+struct Releases<'a> {
+    snapshot: &'a Snapshot,
+    uid: &'a str,
+    item: &'a ItemKey,
+    read: BTreeMap<String, Option<Arc<Given>>>,
+}
+
+impl Releases<'_> {
+    /// What a release says of the object; `None` of a release that is not there whole.
+    fn given(&mut self, release: &str) -> Result<Option<Arc<Given>>, Error> {
+        if let Some(read) = self.read.get(release) {
+            return Ok(read.clone());
+        }
+        let given = self.read(release)?.map(Arc::new);
+        self.read.insert(release.to_owned(), given.clone());
+        Ok(given)
+    }
+
+    fn read(&self, release: &str) -> Result<Option<Given>, Error> {
+        let key = release_key(self.uid, release)?;
+        let Some(entry) = self.snapshot.get(key.as_str()) else {
+            return Ok(None);
+        };
+        let record: Release = decode(entry)?;
+        let mut given = Given {
+            release: release.to_owned(),
+            ..Given::default()
+        };
+        if let Some(item) = record.item(self.item) {
+            let key = format!("{CONTENT_PREFIX}{}", item.content);
+            let Some(content) = self.snapshot.get(&key) else {
+                return Ok(None);
+            };
+            given.object = Some(decode(content)?);
+            for object in &record.overrides {
+                let Ok(overrides) = Overrides::read(object) else {
+                    return Ok(None);
+                };
+                given.overrides.push(overrides);
+            }
+        }
+        Ok(Some(given))
+    }
+}

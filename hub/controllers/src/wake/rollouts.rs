@@ -1,0 +1,227 @@
+//! What wakes the rollouts of policies, and what these wake. Policies without rollouts cost nothing.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use roadstead_plan::rollout::State;
+use roadstead_plan::rollout::release::Release;
+use roadstead_protocol::api::decision::{Decision, PolicyRef};
+use roadstead_protocol::api::names::{ATTACHED_CLUSTERS, CLUSTER_GROUP, DECISIONS, OWN_GROUP};
+use roadstead_protocol::api::policy::{CLUSTER_DISTRIBUTION, DISTRIBUTION};
+use roadstead_protocol::api::rollout::{ROLLOUTS, Rollout};
+use roadstead_protocol::wire::ItemKey;
+use roadstead_store::records::{
+    ObjectKey, ROLLOUT_PREFIX, decode, objects_prefix, parse_object_key, release_key, rollout_key,
+};
+use roadstead_store::{Entry, Event, Snapshot};
+use serde_json::Value;
+
+use super::changes::woken;
+use super::{GATHER, Wake};
+use crate::driver::Woken;
+use crate::objects;
+use crate::reconciler::item;
+use crate::work::{Name, Work};
+use crate::world;
+
+/// The policies with rollouts.
+#[derive(Default)]
+pub(super) struct Rolling {
+    /// Whether the store was looked through.
+    known: bool,
+    policies: BTreeMap<Work, Policy>,
+    /// Who holds what, of these policies.
+    items: BTreeMap<ItemKey, Work>,
+}
+
+/// A policy with rollouts.
+struct Policy {
+    uid: String,
+    /// Whether one is under way.
+    runs: bool,
+}
+
+impl Wake {
+    /// The rollouts of all policies that have any, read anew.
+    pub(super) fn all_rollouts(&mut self) -> Vec<Work> {
+        let snapshot = self.store.snapshot();
+        self.rolling.policies.clear();
+        self.rolling.known = true;
+        for (group, _, plural) in world::POLICIES {
+            for entry in snapshot.range(&objects_prefix(group, plural)) {
+                if let Some(key) = parse_object_key(entry.key.as_str()) {
+                    self.note_policy(&snapshot, &key, Some(entry));
+                }
+            }
+        }
+        self.rolling.policies.keys().cloned().collect()
+    }
+
+    /// What a change of the durable store wakes because of rollouts.
+    pub(super) fn rolls(&mut self, event: &Event, out: &mut Vec<Woken<Work>>) {
+        if !self.rolling.known {
+            self.all_rollouts();
+        }
+        let path = event.key.as_str();
+        if let Some(uid) = path.strip_prefix(ROLLOUT_PREFIX) {
+            self.turned(uid, event, out);
+            return;
+        }
+        let Some(key) = parse_object_key(path) else {
+            return;
+        };
+        let at = (key.group.as_str(), key.plural.as_str());
+        let policies = [DISTRIBUTION.1, CLUSTER_DISTRIBUTION.1];
+        if policies.contains(&at.1) && work(&key).is_some() {
+            let snapshot = self.store.snapshot();
+            let before = self.note_policy(&snapshot, &key, event.previous.as_ref());
+            let now = self.note_policy(&snapshot, &key, event.new.as_ref());
+            let work = work(&key).filter(|_| before || now);
+            out.extend(woken(work, GATHER, "its policy"));
+        }
+        if self.rolling.policies.is_empty() {
+            return;
+        }
+        if at == (OWN_GROUP, ROLLOUTS) {
+            let entries = event.new.iter().chain(&event.previous);
+            let read = entries.filter_map(|entry| objects::typed::<Rollout>(entry).ok());
+            let work: BTreeSet<Work> = read.filter_map(|r| of(&r.spec.policy)).collect();
+            out.extend(woken(work, GATHER, "its Rollout"));
+        } else if at == (OWN_GROUP, DECISIONS) {
+            self.decided(event, out);
+        } else if at == (CLUSTER_GROUP, ATTACHED_CLUSTERS) {
+            let running = self.rolling.policies.iter().filter(|(_, p)| p.runs);
+            let work: Vec<Work> = running.map(|(work, _)| work.clone()).collect();
+            out.extend(woken(work, self.settle, "a cluster"));
+        } else if world::item(&self.registry(), &key).is_some() || overrides(&key) {
+            self.changed(&key.namespace, out);
+        }
+    }
+
+    /// What a report about `item` wakes because of rollouts.
+    pub(super) fn rolls_on(&self, item: &ItemKey, out: &mut Vec<Woken<Work>>) {
+        let work = self.rolling.items.get(item);
+        let runs = |work: &&Work| self.rolling.policies.get(*work).is_some_and(|p| p.runs);
+        out.extend(woken(work.filter(runs).cloned(), self.settle, "report"));
+    }
+
+    /// Takes note of whether a policy has rollouts; says so.
+    fn note_policy(&mut self, snapshot: &Snapshot, key: &ObjectKey, entry: Option<&Entry>) -> bool {
+        let Some(work) = work(key) else {
+            return false;
+        };
+        let object: Option<Value> = entry.and_then(|entry| objects::object(entry).ok());
+        let rolls = |object: &&Value| object.pointer("/spec/rollout").is_some();
+        let Some(object) = object.as_ref().filter(rolls) else {
+            self.rolling.policies.remove(&work);
+            return false;
+        };
+        let uid = objects::text(object, "/metadata/uid").to_owned();
+        let state = rollout_key(&uid).ok();
+        let state = state.and_then(|key| snapshot.get(key.as_str()));
+        let state: Option<State> = state.and_then(|entry| decode(entry).ok());
+        let runs = state.is_some_and(|state| state.run.is_some());
+        self.rolling.policies.insert(work, Policy { uid, runs });
+        true
+    }
+
+    /// How a policy's rollouts stand has changed: what it holds is placed anew.
+    fn turned(&mut self, uid: &str, event: &Event, out: &mut Vec<Woken<Work>>) {
+        let read = |entry: &Option<Entry>| decode::<State>(entry.as_ref()?).ok();
+        let (new, old) = (read(&event.new), read(&event.previous));
+        for (work, policy) in &mut self.rolling.policies {
+            if policy.uid == uid {
+                policy.runs = new.as_ref().is_some_and(|state| state.run.is_some());
+                out.extend(woken([work.clone()], GATHER, "its rollouts"));
+            }
+        }
+        let snapshot = self.store.snapshot();
+        let mut releases = BTreeSet::new();
+        for state in new.iter().chain(&old) {
+            releases.extend([state.good.as_str(), state.live.as_str()]);
+            releases.extend(state.run.as_ref().map(|run| run.target.as_str()));
+        }
+        let mut items = BTreeSet::new();
+        for release in releases {
+            let key = release_key(uid, release).ok();
+            let entry = key.and_then(|key| snapshot.get(key.as_str()));
+            let record: Option<Release> = entry.and_then(|entry| decode(entry).ok());
+            let all = record.map(|record| record.items).unwrap_or_default();
+            items.extend(all.iter().map(|item| Work::Placement(item.key())));
+        }
+        out.extend(woken(items, Duration::ZERO, "a rollout"));
+    }
+
+    /// An object of `namespace` or an override policy has changed: releases may be others.
+    fn changed(&self, namespace: &str, out: &mut Vec<Woken<Work>>) {
+        let concerned = |work: &&Work| match work {
+            Work::Rollout { name, .. } => {
+                name.namespace.is_empty() || namespace.is_empty() || name.namespace == namespace
+            }
+            Work::Placement(_)
+            | Work::Cluster(_)
+            | Work::Status(_)
+            | Work::Fleet(_)
+            | Work::Policy { .. }
+            | Work::Garbage => false,
+        };
+        let policies = self.rolling.policies.keys().filter(concerned);
+        out.extend(woken(policies.cloned(), GATHER, "an object"));
+    }
+
+    /// A decision has changed: its policy's rollout may go on.
+    fn decided(&mut self, event: &Event, out: &mut Vec<Woken<Work>>) {
+        let newest = event.new.as_ref().or(event.previous.as_ref());
+        let Some(decision) = newest.and_then(|entry| objects::typed::<Decision>(entry).ok()) else {
+            return;
+        };
+        let item = item(&decision);
+        let work = decision.spec.policy.as_ref().and_then(of);
+        let rolling = &mut self.rolling;
+        let known = work.filter(|work| rolling.policies.contains_key(work));
+        let Some(work) = known.filter(|_| event.new.is_some()) else {
+            rolling.items.remove(&item);
+            return;
+        };
+        let runs = rolling.policies.get(&work).is_some_and(|p| p.runs);
+        rolling.items.insert(item, work.clone());
+        out.extend(woken(Some(work).filter(|_| runs), self.settle, "decision"));
+    }
+}
+
+/// Whether this is an override policy, or any other object that changes what policies mean.
+fn overrides(key: &ObjectKey) -> bool {
+    let at = (key.group.as_str(), key.plural.as_str());
+    let mut kinds = world::POLICIES.iter();
+    kinds.any(|(group, _, plural)| (*group, *plural) == at)
+}
+
+/// The rollouts of the policy at a key.
+fn work(key: &ObjectKey) -> Option<Work> {
+    let at = (key.group.as_str(), key.plural.as_str());
+    let mut kinds = world::POLICIES.iter();
+    let (group, _, plural) = kinds.find(|(group, _, plural)| (*group, *plural) == at)?;
+    Some(Work::Rollout {
+        group: (*group).to_owned(),
+        plural: (*plural).to_owned(),
+        name: Name {
+            namespace: key.namespace.clone(),
+            name: key.name.clone(),
+        },
+    })
+}
+
+/// The rollouts of a policy that is named.
+fn of(policy: &PolicyRef) -> Option<Work> {
+    let at = (policy.group(), policy.kind.as_str());
+    let mut kinds = world::POLICIES.iter();
+    let (group, _, plural) = kinds.find(|(group, kind, _)| (*group, *kind) == at)?;
+    Some(Work::Rollout {
+        group: (*group).to_owned(),
+        plural: (*plural).to_owned(),
+        name: Name {
+            namespace: policy.namespace.clone(),
+            name: policy.name.clone(),
+        },
+    })
+}
