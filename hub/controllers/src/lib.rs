@@ -43,6 +43,7 @@ mod told;
 mod wake;
 mod work;
 mod world;
+mod worlds;
 
 #[cfg(test)]
 mod tests;

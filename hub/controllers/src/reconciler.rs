@@ -21,9 +21,8 @@ use crate::groups::Groups;
 use crate::kinds::Kinds;
 use crate::pledges::Pledges;
 use crate::room::Room;
-use crate::tainted::Tainted;
 use crate::work::Work;
-use crate::world::{Fingerprint, fingerprint};
+use crate::worlds::Worlds;
 use crate::{
     Parts, approvals, cluster, fleet, gc, groups, objects, placement, policy, status, world,
 };
@@ -41,16 +40,15 @@ pub(crate) struct Reconciler {
     kinds: Kinds,
     /// Shared with what wakes.
     pub(crate) room: Arc<Room>,
-    tainted: Mutex<Tainted>,
     start: Instant,
 }
 
 /// What was read last, and from what.
 #[derive(Default)]
 struct Cache {
-    world: Option<(Fingerprint, Arc<World>)>,
+    world: Worlds,
     /// What each template adds to a review, by the key of its decision, as long as the world is this.
-    parts: Option<(Fingerprint, BTreeMap<Key, Added>)>,
+    parts: Option<(Arc<World>, Arc<BTreeMap<Key, Added>>)>,
 }
 
 /// What one template adds to a review, and the revisions of its decision, of itself and of the groups
@@ -78,7 +76,6 @@ impl Reconciler {
             groups: Groups::default(),
             kinds: Kinds::default(),
             room: Arc::default(),
-            tainted: Mutex::default(),
             start: instant(),
         }
     }
@@ -100,29 +97,20 @@ impl Reconciler {
 
     /// What the plan wants of `snapshot`, read once per change.
     pub(crate) fn world(&self, snapshot: &Snapshot) -> Result<Arc<World>, Error> {
-        let print = fingerprint(snapshot);
-        if let Some((of, world)) = &self.cache().world
-            && *of == print
-        {
-            return Ok(Arc::clone(world));
-        }
-        let mut world = world(snapshot, self.parts.options.limits)?;
-        let tainted = self.tainted.lock();
-        let mut tainted = tainted.unwrap_or_else(PoisonError::into_inner);
-        tainted.date(&mut world, self.uptime());
-        let world = Arc::new(world);
-        self.cache().world = Some((print, Arc::clone(&world)));
-        Ok(world)
+        let (limits, uptime) = (self.parts.options.limits, self.uptime());
+        self.cache().world.of(snapshot, limits, uptime)
     }
 
     /// What the edits that are on their way would remove, over all templates, as `snapshot` shows
     /// them: what changed since the last time is counted anew.
     pub(crate) fn review(&self, snapshot: &Snapshot, world: &World) -> Result<Arc<Review>, Error> {
-        let print = fingerprint(snapshot);
         let known = {
             let cache = self.cache();
-            let known = cache.parts.as_ref().filter(|(of, _)| *of == print);
-            known.map(|(_, parts)| parts.clone()).unwrap_or_default()
+            let known = cache.parts.as_ref();
+            let known = known.filter(|(of, _)| std::ptr::eq(Arc::as_ptr(of), world));
+            known
+                .map(|(_, parts)| Arc::clone(parts))
+                .unwrap_or_default()
         };
         let mut parts = BTreeMap::new();
         for entry in snapshot.range(&objects_prefix(OWN_GROUP, DECISIONS)) {
@@ -143,7 +131,11 @@ impl Reconciler {
         }
         let former = approvals::read(snapshot)?;
         let review = Review::of(world, parts.values().map(|a| &a.part), &former);
-        self.cache().parts = Some((print, parts));
+        let mut cache = self.cache();
+        cache.parts = cache
+            .world
+            .shared(world)
+            .map(|world| (world, Arc::new(parts)));
         Ok(Arc::new(review))
     }
 

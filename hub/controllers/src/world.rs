@@ -13,7 +13,7 @@ use roadstead_protocol::api::names::{
 use roadstead_protocol::api::policy::{
     CLUSTER_DISTRIBUTION, CLUSTER_OVERRIDE, DISTRIBUTION, OVERRIDE,
 };
-use roadstead_protocol::wire::{ItemKey, Revision};
+use roadstead_protocol::wire::ItemKey;
 use roadstead_store::records::{
     DELETIONS_PREFIX, DeletionRecord, ObjectKey, decode, object_key, objects_namespace_prefix,
     objects_prefix,
@@ -24,10 +24,6 @@ use serde_json::Value;
 use crate::error::Error;
 use crate::{around, decision, ledger, objects};
 
-/// What of the store a world is read from: it is the same as long as this is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Fingerprint(Vec<(usize, Revision)>);
-
 /// Group, kind and plural of the policies.
 pub(crate) const POLICIES: [(&str, &str, &str); 5] = [
     (POLICY_GROUP, DISTRIBUTION.0, DISTRIBUTION.1),
@@ -37,13 +33,12 @@ pub(crate) const POLICIES: [(&str, &str, &str); 5] = [
     (POLICY_GROUP, CLUSTER_OVERRIDE.0, CLUSTER_OVERRIDE.1),
 ];
 
-/// The prefixes that a world is read from.
+/// The prefixes that a world is read from, beside that of the clusters and of the deletions.
 pub(crate) fn prefixes() -> Vec<String> {
     let policies = POLICIES
         .iter()
         .map(|(group, _, plural)| objects_prefix(group, plural));
     let others = [
-        objects_prefix(CLUSTER_GROUP, ATTACHED_CLUSTERS),
         objects_prefix(FLEET_GROUP, FLEETS),
         definitions_prefix(),
         objects_prefix(OWN_GROUP, RESOURCE_INTERPRETER.1),
@@ -58,26 +53,21 @@ fn definitions_prefix() -> String {
     format!("{decisions}customresourcedefinition.apiextensions.k8s.io.")
 }
 
-/// The fingerprint of a snapshot. Revisions are never reused, so the number of entries and the
-/// newest of their revisions tell two states apart.
-pub(crate) fn fingerprint(snapshot: &Snapshot) -> Fingerprint {
-    let mut all = prefixes();
-    all.push(DELETIONS_PREFIX.to_owned());
-    let count = |prefix: String| {
-        snapshot
-            .range(&prefix)
-            .fold((0, Revision(0)), |(count, newest), entry| {
-                (count + 1, newest.max(entry.revision))
-            })
-    };
-    Fingerprint(all.into_iter().map(count).collect())
-}
-
 /// The world that a snapshot shows.
 ///
 /// # Errors
 /// When an object in the store is not JSON: a damaged store decides nothing.
 pub fn world(snapshot: &Snapshot, limits: Limits) -> Result<World, Error> {
+    let clusters = objects_prefix(CLUSTER_GROUP, ATTACHED_CLUSTERS);
+    read(snapshot, limits, Some(clusters))
+}
+
+/// As [`world`], but without clusters.
+pub(crate) fn without_clusters(snapshot: &Snapshot, limits: Limits) -> Result<World, Error> {
+    read(snapshot, limits, None)
+}
+
+fn read(snapshot: &Snapshot, limits: Limits, clusters: Option<String>) -> Result<World, Error> {
     let (mut deleted, mut preserved) = (BTreeSet::new(), BTreeSet::new());
     for entry in snapshot.range(DELETIONS_PREFIX) {
         let Some(uid) = entry.key.as_str().strip_prefix(DELETIONS_PREFIX) else {
@@ -89,7 +79,7 @@ pub fn world(snapshot: &Snapshot, limits: Limits) -> Result<World, Error> {
         }
     }
     let mut damaged = None;
-    let prefixes = prefixes();
+    let prefixes: Vec<String> = prefixes().into_iter().chain(clusters).collect();
     let entries = prefixes.iter().flat_map(|prefix| snapshot.range(prefix));
     let found = entries.map_while(|entry| {
         objects::object(entry)

@@ -369,7 +369,8 @@ pub fn select<'a>(
 ) -> Selection<'a> {
     let reading = Reading::new(world, from, affinity);
     let mut selection = Selection::default();
-    for cluster in world.clusters.iter().filter(|c| c.visible(from, world)) {
+    let visible = world.clusters.iter().map(|cluster| &**cluster);
+    for cluster in visible.filter(|c| c.visible(from, world)) {
         match reading.wanted(cluster) {
             Ok(chosen) => selection.chosen.push((cluster, chosen)),
             Err(refused) => selection.refused.push((cluster, refused)),

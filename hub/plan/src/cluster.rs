@@ -128,6 +128,11 @@ impl Cluster {
         }
     }
 
+    /// Namespace and name, by which clusters are ordered.
+    pub fn place(&self) -> (&str, &str) {
+        (&self.namespace, &self.name)
+    }
+
     /// `namespace/name`.
     pub fn path(&self) -> String {
         format!("{}/{}", self.namespace, self.name)

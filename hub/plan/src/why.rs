@@ -138,7 +138,7 @@ fn verdicts(world: &World, template: &Template<'_>, placement: &Placement) -> Ve
             why,
         }
     };
-    world.clusters.iter().map(verdict).collect()
+    world.clusters.iter().map(|c| verdict(c)).collect()
 }
 
 /// Why a cluster that is not refused still gets nothing.

@@ -2,6 +2,7 @@
 
 use std::borrow::Borrow;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use roadstead_protocol::api::interpreter::RESOURCE_INTERPRETER;
 use roadstead_protocol::api::{ObjectMeta, cluster, decision, fleet, policy as api};
@@ -23,7 +24,7 @@ pub struct World {
     /// Policies of either sort that cannot be read.
     pub unreadable: Vec<Unreadable>,
     /// Clusters by namespace and name.
-    pub clusters: Vec<Cluster>,
+    pub clusters: Vec<Arc<Cluster>>,
     /// Fleets, by namespace and name.
     pub fleets: Vec<Fleet>,
     /// UIDs of the clusters that are given a definition of a kind, by the group of the kind.
@@ -40,8 +41,7 @@ pub struct World {
     pub limits: Limits,
     /// Policies by the group and kind of what they select.
     by_kind: BTreeMap<(String, String), Vec<usize>>,
-    by_name: BTreeMap<String, Vec<usize>>,
-    by_uid: BTreeMap<String, usize>,
+    places: Arc<Places>,
 }
 
 /// A named set of clusters of its namespace.
@@ -73,6 +73,25 @@ impl Default for Limits {
     }
 }
 
+/// Where which cluster stands. The same as long as no cluster comes or goes.
+#[derive(Debug, Default)]
+struct Places {
+    by_name: BTreeMap<String, Vec<usize>>,
+    by_uid: BTreeMap<String, usize>,
+}
+
+impl Places {
+    fn of(clusters: &[Arc<Cluster>]) -> Self {
+        let mut places = Self::default();
+        for (index, cluster) in clusters.iter().enumerate() {
+            let named = places.by_name.entry(cluster.name.clone()).or_default();
+            named.push(index);
+            places.by_uid.insert(cluster.uid.clone(), index);
+        }
+        places
+    }
+}
+
 impl World {
     /// Reads objects of the kinds that matter here, in any order; others are passed over. What is
     /// given by value is dropped one by one: thousands of clusters are never in memory at once.
@@ -89,17 +108,8 @@ impl World {
         for object in objects {
             world.add(object.borrow());
         }
-        world
-            .clusters
-            .sort_by(|a, b| (&a.namespace, &a.name).cmp(&(&b.namespace, &b.name)));
-        for (index, cluster) in world.clusters.iter().enumerate() {
-            world
-                .by_name
-                .entry(cluster.name.clone())
-                .or_default()
-                .push(index);
-            world.by_uid.insert(cluster.uid.clone(), index);
-        }
+        let clusters = std::mem::take(&mut world.clusters);
+        world.give(clusters);
         world.fleets.sort();
         world.policies.sort_by(|a, b| a.identity.cmp(&b.identity));
         world.overrides.sort_by(|a, b| a.identity.cmp(&b.identity));
@@ -135,7 +145,7 @@ impl World {
         } else if kind == decision::KIND {
             self.definition(object);
         } else if kind == cluster::KIND {
-            self.clusters.push(Cluster::read(object));
+            self.clusters.push(Arc::new(Cluster::read(object)));
         } else if kind == RESOURCE_INTERPRETER.0 {
             let told = Interpreter::read(object);
             self.interpreters.insert(interpreter::target(object), told);
@@ -179,21 +189,31 @@ impl World {
             .extend(clusters);
     }
 
+    /// Makes these its clusters, in any order. Cheap where they are those that it had, as they are now.
+    pub fn give(&mut self, mut clusters: Vec<Arc<Cluster>>) {
+        clusters.sort_by(|a, b| a.place().cmp(&b.place()));
+        let same = |(a, b): (&Arc<Cluster>, &Arc<Cluster>)| {
+            Arc::ptr_eq(a, b) || (a.place(), &a.uid) == (b.place(), &b.uid)
+        };
+        let stays =
+            clusters.len() == self.clusters.len() && clusters.iter().zip(&self.clusters).all(same);
+        self.clusters = clusters;
+        if !stays {
+            self.places = Arc::new(Places::of(&self.clusters));
+        }
+    }
+
     /// The cluster of a UID.
     pub fn cluster(&self, uid: &str) -> Option<&Cluster> {
-        self.by_uid
-            .get(uid)
-            .and_then(|index| self.clusters.get(*index))
+        let place = self.places.by_uid.get(uid)?;
+        self.clusters.get(*place).map(|cluster| &**cluster)
     }
 
     /// The clusters of a name, by namespace.
     pub fn named(&self, name: &str) -> impl Iterator<Item = &Cluster> {
-        let places = self
-            .by_name
-            .get(name)
-            .map(Vec::as_slice)
-            .unwrap_or_default();
-        places.iter().filter_map(|index| self.clusters.get(*index))
+        let places = self.places.by_name.get(name).map(Vec::as_slice);
+        let places = places.unwrap_or_default().iter();
+        places.filter_map(|place| self.clusters.get(*place).map(|cluster| &**cluster))
     }
 
     /// What people tell of the kind of `key`, where they do and it is understood.

@@ -3,12 +3,13 @@
 use std::ops::Bound;
 
 use imbl::OrdMap;
+use imbl::ordmap::DiffItem;
 use roadstead_protocol::wire::Revision;
 
 use crate::{Entry, Event, Key};
 
 /// The whole store as it was at one revision. Cheap to clone, never changes.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub struct Snapshot {
     pub(crate) revision: Revision,
     pub(crate) entries: OrdMap<Key, Entry>,
@@ -47,6 +48,20 @@ impl Snapshot {
             .range::<_, str>((from, Bound::Unbounded))
             .map(|(_, entry)| entry)
             .take_while(move |entry| entry.key.as_str().starts_with(prefix.as_str()))
+    }
+
+    /// What differs between `older` and this state, in the order of the keys: what there was, and what
+    /// there is. Costs what changed, not what there is, where one came of the other.
+    pub fn since<'s>(
+        &'s self,
+        older: &'s Self,
+    ) -> impl Iterator<Item = (Option<&'s Entry>, Option<&'s Entry>)> + use<'s> {
+        let differences = older.entries.diff(&self.entries);
+        differences.map(|difference| match difference {
+            DiffItem::Add(_, new) => (None, Some(new)),
+            DiffItem::Update { old, new } => (Some(old.1), Some(new.1)),
+            DiffItem::Remove(_, old) => (Some(old), None),
+        })
     }
 
     /// How many entries there are.

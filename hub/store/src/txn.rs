@@ -5,8 +5,8 @@ use roadstead_protocol::wire::Revision;
 
 use crate::{CommitError, Key, MAX_TXN_BYTES, MAX_TXN_OPS, MAX_VALUE_BYTES};
 
-/// A key's current value. Cheap to clone.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A key's current value. Cheap to clone, and cheap to compare where both are of one store.
+#[derive(Clone, Debug, Eq)]
 pub struct Entry {
     /// Its name.
     pub key: Key,
@@ -16,6 +16,16 @@ pub struct Entry {
     pub revision: Revision,
     /// The bytes.
     pub value: Bytes,
+}
+
+impl PartialEq for Entry {
+    fn eq(&self, other: &Self) -> bool {
+        let shared = self.value.as_ptr() == other.value.as_ptr();
+        (self.revision, self.created) == (other.revision, other.created)
+            && self.key == other.key
+            && self.value.len() == other.value.len()
+            && (shared || self.value == other.value)
+    }
 }
 
 /// One change.
