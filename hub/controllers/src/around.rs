@@ -9,7 +9,7 @@ use roadstead_plan::deps::read::{self, key, needs, requirer, undecided};
 use roadstead_plan::deps::requirers::{Requirer, spent};
 use roadstead_plan::peers::Peers;
 use roadstead_plan::template::is_template;
-use roadstead_plan::{Around, Placement, World, claim::claim};
+use roadstead_plan::{Around, Placement, World, claim::winner};
 use roadstead_protocol::api::ObjectMeta;
 use roadstead_protocol::api::decision::{Decision, ItemRef, Requirement, SAMPLES_MAX, Spec};
 use roadstead_protocol::wire::ItemKey;
@@ -142,9 +142,9 @@ fn awaited(
         let stands = decision(snapshot, item).ok().flatten();
         let holder = stands.and_then(|(_, decision)| decision.spec.policy);
         let holders = holder.iter().map(|policy| policy.uid.as_str()).collect();
-        let winner = || claim(world, item, &labels, &holders).winner;
+        let winner = || winner(world, item, &labels, &holders);
         let policy = is_template(item, &labels).then(winner);
-        let options = policy.flatten().map(|(policy, _)| &policy.options);
+        let options = policy.flatten().map(|policy| &policy.options);
         let all = options.map(|options| options.awaited(item));
         let all = all.into_iter().flatten();
         all.map(|key| placed(registry, key)).collect()

@@ -71,7 +71,10 @@ pub(crate) fn answers<'a>(
 
 /// What was given and is not taken back.
 pub(crate) fn former(ledger: &Ledger, decision: &Decision) -> Vec<Former> {
-    let target = |uid: &str| decision.spec.clusters.iter().find(|t| t.uid == uid);
+    let targets = decision.spec.clusters.iter().map(|t| (t.uid.as_str(), t));
+    let targets: BTreeMap<&str, &Assigned> = targets.collect();
+    let target = |uid: &str| targets.get(uid).copied();
+    let seen = seen(decision);
     let given = ledger
         .iter()
         .filter_map(|(uid, held)| match held.record.state {
@@ -90,7 +93,7 @@ pub(crate) fn former(ledger: &Ledger, decision: &Decision) -> Vec<Former> {
                 policies: held.record.policies.clone(),
                 digest: Some(digest),
                 replicas: target.and_then(|t| t.replicas),
-                seen: target.and_then(|t| seen(decision, t)),
+                seen: target.and_then(|t| seen.get(&place(t)).copied()),
                 pinned: target.and_then(|t| t.pinned),
                 expired: target.and_then(|t| t.tolerated_seconds),
                 delete_contents: decision.spec.template.delete_contents,
@@ -99,12 +102,18 @@ pub(crate) fn former(ledger: &Ledger, decision: &Decision) -> Vec<Former> {
         .collect()
 }
 
-/// How many replicas the agent of a target's cluster has reported.
-fn seen(decision: &Decision, target: &Assigned) -> Option<u32> {
-    let mut clusters = decision.status.clusters.iter();
-    let at = clusters.find(|c| c.namespace == target.namespace && c.name == target.name)?;
-    at.replicas
-        .map(|replicas| u32::try_from(replicas).unwrap_or(u32::MAX))
+/// How many replicas the agents have reported, by the clusters' namespaces and names.
+fn seen(decision: &Decision) -> BTreeMap<(&str, &str), u32> {
+    let clusters = decision.status.clusters.iter();
+    let seen = clusters.filter_map(|c| {
+        let replicas = u32::try_from(c.replicas?).unwrap_or(u32::MAX);
+        Some(((c.namespace.as_str(), c.name.as_str()), replicas))
+    });
+    seen.collect()
+}
+
+fn place(target: &Assigned) -> (&str, &str) {
+    (&target.namespace, &target.name)
 }
 
 /// What a decision is written with.

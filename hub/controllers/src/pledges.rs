@@ -4,15 +4,16 @@
 //! Read from the statuses of decisions. Decisions that go by room take turns, so that each sees what
 //! the one before it promised. Kinds that count no replicas promise nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 
 use roadstead_machinery::resource::Registry;
 use roadstead_plan::resources::Pod;
 use roadstead_plan::{Placement, Pledge, World};
-use roadstead_protocol::api::decision::{Decision, Target};
+use roadstead_protocol::api::decision::{ClusterStatus, Decision, Target};
+use roadstead_protocol::api::interpreter::RESOURCE_INTERPRETER;
 use roadstead_protocol::api::names::{DECISIONS, OWN_GROUP};
-use roadstead_protocol::wire::{ItemKey, Revision};
+use roadstead_protocol::wire::ItemKey;
 use roadstead_store::records::{objects_prefix, room_key};
 use roadstead_store::{Check, Entry, Key, Op, Snapshot, Txn};
 use serde_json::Value;
@@ -21,15 +22,20 @@ use crate::error::Error;
 use crate::reconciler::item;
 use crate::{decision, objects, world};
 
-/// What was read last, by the key of the decision.
+/// What was read last, and from what.
 #[derive(Default)]
-pub(crate) struct Pledges(Mutex<BTreeMap<Key, Read>>);
+pub(crate) struct Pledges(Mutex<Known>);
 
-/// What one decision promises, and the revisions of it and of its template from which that was read.
-struct Read {
-    at: (Revision, Option<Revision>),
-    template: Option<Key>,
-    pledges: Vec<Pledge>,
+/// What all decisions promise in one state of the store.
+#[derive(Default)]
+struct Known {
+    of: Snapshot,
+    /// By the key of the decision, where it promises anything.
+    pledges: BTreeMap<Key, Vec<Pledge>>,
+    /// The decision about each template, by the template's key.
+    about: BTreeMap<Key, Key>,
+    /// How many decisions were read, for tests.
+    read: usize,
 }
 
 impl Pledges {
@@ -46,23 +52,67 @@ impl Pledges {
         }
         let own = decision::decision_key(item)?;
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut read = BTreeMap::new();
-        for entry in snapshot.range(&objects_prefix(OWN_GROUP, DECISIONS)) {
-            let revision = |key: &Option<Key>| {
-                let key = key.as_ref()?;
-                snapshot.get(key.as_str()).map(|entry| entry.revision)
+        // Where one cannot be read the next look begins with all of them.
+        *known = std::mem::take(&mut *known).updated(snapshot, (registry, world))?;
+        let others = known.pledges.iter().filter(|(key, _)| **key != own);
+        Ok(others.flat_map(|(_, one)| one.iter().cloned()).collect())
+    }
+
+    /// How many decisions were read since the start.
+    #[cfg(test)]
+    pub(crate) fn reads(&self) -> usize {
+        self.0.lock().map_or(0, |known| known.read)
+    }
+}
+
+impl Known {
+    /// Reads anew what differs in `snapshot`, be it newer or older.
+    fn updated(
+        mut self,
+        snapshot: &Snapshot,
+        (registry, world): (&Registry, &World),
+    ) -> Result<Self, Error> {
+        let decisions = objects_prefix(OWN_GROUP, DECISIONS);
+        let told = objects_prefix(OWN_GROUP, RESOURCE_INTERPRETER.1);
+        let explained = |(old, new): (Option<&Entry>, Option<&Entry>)| {
+            let entry = new.or(old);
+            entry.is_some_and(|entry| entry.key.as_str().starts_with(&told))
+        };
+        if snapshot.since(&self.of).any(explained) {
+            // Where replicas stand may be elsewhere now.
+            let read = self.read;
+            self = Self {
+                read,
+                ..Self::default()
             };
-            let same = |read: &Read| read.at == (entry.revision, revision(&read.template));
-            let one = match known.remove(&entry.key).filter(same) {
-                Some(read) => read,
-                None => one(snapshot, (registry, world), entry)?,
-            };
-            read.insert(entry.key.clone(), one);
         }
-        let others = read.iter().filter(|(key, _)| **key != own);
-        let pledges = others.flat_map(|(_, one)| one.pledges.clone()).collect();
-        *known = read;
-        Ok(pledges)
+        let mut turned = BTreeSet::new();
+        for (old, new) in snapshot.since(&self.of) {
+            let Some(entry) = new.or(old) else { continue };
+            if entry.key.as_str().starts_with(&decisions) {
+                turned.insert(entry.key.clone());
+            } else {
+                turned.extend(self.about.get(&entry.key).cloned());
+                if new.is_none() {
+                    self.about.remove(&entry.key);
+                }
+            }
+        }
+        for key in turned {
+            self.pledges.remove(&key);
+            let Some(entry) = snapshot.get(key.as_str()) else {
+                continue;
+            };
+            self.read += 1;
+            let (template, pledges) = one(snapshot, (registry, world), entry)?;
+            self.about
+                .extend(template.map(|template| (template, key.clone())));
+            if !pledges.is_empty() {
+                self.pledges.insert(key, pledges);
+            }
+        }
+        self.of = snapshot.clone();
+        Ok(self)
     }
 }
 
@@ -90,18 +140,18 @@ pub(crate) fn take_turns(
     Ok(())
 }
 
+/// The key of a decision's template, and what the decision promises.
 fn one(
     snapshot: &Snapshot,
     (registry, world): (&Registry, &World),
     entry: &Entry,
-) -> Result<Read, Error> {
+) -> Result<(Option<Key>, Vec<Pledge>), Error> {
     let decision: Decision = objects::typed(entry)?;
     let item = item(&decision);
     let located = world::locate(registry, &item)?;
     let (template, path) = located.map_or((None, None), |(key, path)| (Some(key), path));
     let path = world::replicas_path(world, &item, path);
     let object = template.as_ref().and_then(|key| snapshot.get(key.as_str()));
-    let revision = object.map(|entry| entry.revision);
     let mut pledges = Vec::new();
     if let (Some(object), Some(path)) = (object, path) {
         let object = objects::object(object)?;
@@ -109,8 +159,12 @@ fn one(
             .pointer(&path.replace('.', "/"))
             .and_then(Value::as_u64);
         let whole = u32::try_from(whole.unwrap_or(1)).unwrap_or(u32::MAX);
+        let seen = decision.status.clusters.iter();
+        let seen = seen.map(|c| ((c.namespace.as_str(), c.name.as_str()), c));
+        let seen: BTreeMap<(&str, &str), &ClusterStatus> = seen.collect();
         for target in &decision.spec.clusters {
-            let pods = unseen(&decision, target, whole);
+            let at = seen.get(&(target.namespace.as_str(), target.name.as_str()));
+            let pods = unseen(at.copied(), target, whole);
             if pods > 0 {
                 pledges.push(Pledge {
                     cluster: target.uid.clone(),
@@ -120,18 +174,12 @@ fn one(
             }
         }
     }
-    Ok(Read {
-        at: (entry.revision, revision),
-        template,
-        pledges,
-    })
+    Ok((template, pledges))
 }
 
 /// How many replicas a cluster is to have and its agent has not reported. What is healthy has all.
-fn unseen(decision: &Decision, target: &Target, whole: u32) -> u32 {
+fn unseen(at: Option<&ClusterStatus>, target: &Target, whole: u32) -> u32 {
     let promised = target.pinned.or(target.replicas).unwrap_or(whole);
-    let mut clusters = decision.status.clusters.iter();
-    let at = clusters.find(|c| c.namespace == target.namespace && c.name == target.name);
     let Some(at) = at else {
         return promised;
     };

@@ -1,11 +1,12 @@
 //! What became of a decision: the ledger and what the agents report, folded into its status.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use roadstead_plan::World;
 use roadstead_plan::aggregate::{Subject, aggregate};
 use roadstead_plan::observed::{Observed, health_text};
-use roadstead_protocol::api::decision::{ClusterStatus, Decision, Status};
+use roadstead_protocol::api::decision::{ClusterStatus, Decision, Status, Target};
 use roadstead_protocol::api::meta::timestamp;
 use roadstead_protocol::api::{Condition, ConditionStatus};
 use roadstead_protocol::wire::ItemKey;
@@ -46,8 +47,10 @@ fn attempt(
     let mut seen = observed::of((snapshot, &news), &world, item, &ledger)?;
     let mut clusters = Vec::new();
     let mut members = Vec::new();
+    let targets = decision.spec.clusters.iter().map(|t| (t.uid.as_str(), t));
+    let targets: BTreeMap<&str, &Target> = targets.collect();
     for (uid, held) in &ledger {
-        let target = decision.spec.clusters.iter().find(|t| t.uid == *uid);
+        let target = targets.get(uid.as_str());
         let known = world
             .cluster(uid)
             .map(|c| (c.namespace.clone(), c.name.clone()));

@@ -1,8 +1,10 @@
 //! The events that tell of a decision.
 
+use std::collections::BTreeMap;
+
 use roadstead_plan::Placement;
 use roadstead_protocol::api::ConditionStatus;
-use roadstead_protocol::api::decision::Decision;
+use roadstead_protocol::api::decision::{Decision, Target};
 
 use crate::events::Event;
 use crate::objects::Turn;
@@ -18,7 +20,9 @@ pub(crate) fn told(former: &Decision, placement: &Placement, turned: &[Turn]) ->
         .filter(|turn| turn.now.status != ConditionStatus::True && turn.now.reason != REMOVING)
         .map(|turn| Event::warning(&turn.now.reason, &turn.now.message))
         .collect();
-    let before = |uid: &str| former.spec.clusters.iter().find(|t| t.uid == uid);
+    let before = former.spec.clusters.iter().map(|t| (t.uid.as_str(), t));
+    let before: BTreeMap<&str, &Target> = before.collect();
+    let before = |uid: &str| before.get(uid).copied();
     let moved: Vec<String> = placement
         .targets
         .iter()
