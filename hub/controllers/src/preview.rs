@@ -104,6 +104,7 @@ impl Trial {
                 Err(WatchEnd::Expired | WatchEnd::Closed) => return Err(Error::Unwatched),
             }
         }
+        self.wake.gathered(&mut woken);
         let items = woken.into_iter().filter_map(|woken| match woken.key {
             Work::Placement(item) => Some(item),
             Work::Cluster(_)

@@ -13,6 +13,7 @@ mod pins;
 mod placing;
 mod policies;
 mod preserved;
+mod reach;
 mod selecting;
 
 use std::sync::Arc;

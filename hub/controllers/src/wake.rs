@@ -2,16 +2,18 @@
 //! everything is woken from time to time.
 
 mod changes;
+mod clusters;
+mod decisions;
 mod facts;
 mod kinds;
 mod links;
+mod wide;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use roadstead_machinery::resource::Registry;
-use roadstead_plan::affinity::Refused;
 use roadstead_protocol::api::decision::Decision;
 use roadstead_protocol::api::names::{DECISIONS, OWN_GROUP};
 use roadstead_protocol::wire::ItemKey;
@@ -23,6 +25,8 @@ use roadstead_store::{Event, Store, Watch, WatchEnd};
 use tokio::time::Instant;
 
 use self::changes::{own, woken};
+use self::decisions::{Holders, lacks};
+use self::wide::Wide;
 use crate::Parts;
 use crate::driver::{Source, Woken};
 use crate::kinds::Kinds;
@@ -65,6 +69,12 @@ pub(crate) struct Wake {
     pub(crate) room: Arc<Room>,
     /// Templates that some cluster does not get for now: what clusters report may let it.
     waiting: BTreeSet<ItemKey>,
+    /// Which templates each policy holds; `None` as long as not all decisions were looked at.
+    held: Option<Holders>,
+    /// About how many clusters a decision is, where they are many.
+    large: BTreeMap<ItemKey, u32>,
+    /// What is to be woken once all that waits was read.
+    wide: Wide,
 }
 
 impl Wake {
@@ -86,6 +96,9 @@ impl Wake {
             lacking: BTreeSet::new(),
             room: Arc::default(),
             waiting: BTreeSet::new(),
+            held: None,
+            large: BTreeMap::new(),
+            wide: Wide::default(),
         }
     }
 
@@ -114,6 +127,9 @@ impl Wake {
         let registry = self.registry();
         let mut work = BTreeSet::from([Work::Garbage]);
         self.unplaced.clear();
+        self.large.clear();
+        self.held = Some(Holders::new());
+        self.wide = Wide::default();
         for entry in snapshot.range(OBJECTS_PREFIX) {
             let Some(key) = parse_object_key(entry.key.as_str()) else {
                 continue;
@@ -131,7 +147,7 @@ impl Wake {
                 if lacks(&decision) {
                     self.lacking.insert(item(&decision));
                 }
-                self.note(&decision);
+                self.note(&entry.key, &decision);
                 work.insert(Work::Placement(item(&decision)));
                 work.insert(Work::Status(item(&decision)));
             }
@@ -193,6 +209,7 @@ impl Source<Work> for Wake {
                 return self.everything("resync");
             }
         }
+        self.gathered(&mut out);
         if self.all && !out.is_empty() {
             return self.everything("anything");
         }
@@ -217,18 +234,4 @@ fn burst(
         }
     }
     (events, None)
-}
-
-/// Whether a decision may be another one once clusters report something new.
-fn waits(decision: &Decision) -> bool {
-    let refused = decision.spec.refused.iter();
-    refused
-        .map(|refusal| refusal.reason.as_str())
-        .any(|reason| Refused::GATES.iter().any(|gate| gate.reason() == reason))
-}
-
-/// Whether a cluster without the hardware is left out of a decision.
-fn lacks(decision: &Decision) -> bool {
-    let mut refused = decision.spec.refused.iter();
-    refused.any(|r| r.reason == Refused::Hardware.reason())
 }

@@ -7,16 +7,14 @@ use roadstead_store::records::{objects_prefix, parse_object_key};
 use serde_json::Value;
 
 use super::Wake;
-use crate::driver::Woken;
 use crate::objects;
-use crate::work::Work;
 
 /// The fields of a cluster that are reports.
 const REPORTED: [&str; 2] = ["version", "apiGroup"];
 
 impl Wake {
     /// The templates in reach of an override policy that goes by what clusters report.
-    pub(super) fn overridden(&self, out: &mut Vec<Woken<Work>>) {
+    pub(super) fn overridden(&mut self) {
         let snapshot = self.store.snapshot();
         for plural in [OVERRIDE.1, CLUSTER_OVERRIDE.1] {
             for entry in snapshot.range(&objects_prefix(POLICY_GROUP, plural)) {
@@ -26,7 +24,7 @@ impl Wake {
                     continue;
                 };
                 if by_reports(&policy) {
-                    self.templates(Some(&key.namespace), out);
+                    self.wide.templates(&key.namespace);
                 }
             }
         }

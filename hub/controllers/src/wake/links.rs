@@ -3,38 +3,36 @@
 use std::collections::BTreeSet;
 
 use roadstead_plan::deps::read::key;
-use roadstead_protocol::api::decision::Decision;
+use roadstead_protocol::api::decision::{Decision, Spec};
 use roadstead_protocol::wire::ItemKey;
-use roadstead_store::Event;
 use roadstead_store::records::{AWAITS_PREFIX, REQUIRES_PREFIX, parse_link_key};
 
 use super::changes::woken;
 use super::{GATHER, Wake};
+use crate::around;
 use crate::driver::Woken;
 use crate::reconciler::item;
 use crate::work::Work;
-use crate::{around, objects};
 
 impl Wake {
     /// Wakes what a changed decision has to do with.
-    pub(super) fn linked(&self, event: &Event, out: &mut Vec<Woken<Work>>) {
-        let read = |entry: &Option<roadstead_store::Entry>| {
-            let entry = entry.as_ref()?;
-            objects::typed::<Decision>(entry).ok()
-        };
-        let (new, old) = (read(&event.new), read(&event.previous));
-        let of = |d: &Option<Decision>| d.as_ref().map(|d| (d.spec.clone(), d.metadata.generation));
+    pub(super) fn linked(
+        &self,
+        (new, old): (&Option<Decision>, &Option<Decision>),
+        out: &mut Vec<Woken<Work>>,
+    ) {
         let mut work = BTreeSet::new();
-        if of(&new) != of(&old) {
-            let both = new.iter().chain(&old).flat_map(|d| &d.spec.requires);
-            work.extend(both.map(|needed| Work::Placement(key(&needed.item))));
+        let both = || new.iter().chain(old);
+        if both().any(|d| !d.spec.requires.is_empty()) && decided(new) != decided(old) {
+            let needed = both().flat_map(|d| &d.spec.requires);
+            work.extend(needed.map(|needed| Work::Placement(key(&needed.item))));
         }
-        if let Some(about) = new.as_ref().or(old.as_ref()).map(item)
-            && stands(&new) != stands(&old)
-        {
+        if let Some(about) = new.as_ref().or(old.as_ref()).map(item) {
             let snapshot = self.store.snapshot();
-            let waiting = around::links(&snapshot, AWAITS_PREFIX, &about);
-            work.extend(waiting.map(|(_, by)| Work::Placement(by)));
+            let mut waiting = around::links(&snapshot, AWAITS_PREFIX, &about).peekable();
+            if waiting.peek().is_some() && stands(new) != stands(old) {
+                work.extend(waiting.map(|(_, by)| Work::Placement(by)));
+            }
         }
         out.extend(woken(work, GATHER, "another's decision"));
     }
@@ -51,18 +49,19 @@ impl Wake {
     }
 }
 
-/// What of a decision those that wait for it look at.
-fn stands(decision: &Option<Decision>) -> Option<impl PartialEq> {
+/// What was decided.
+fn decided(decision: &Option<Decision>) -> Option<(&Spec, i64)> {
     let decision = decision.as_ref()?;
-    let states: Vec<(String, String, String, String)> = decision
-        .status
-        .clusters
-        .iter()
-        .map(|c| {
-            let health = (c.state.clone(), c.health.clone());
-            (c.namespace.clone(), c.name.clone(), health.0, health.1)
-        })
+    Some((&decision.spec, decision.metadata.generation))
+}
+
+/// What of a decision those that wait for it look at.
+fn stands(decision: &Option<Decision>) -> Option<impl PartialEq + use<'_>> {
+    let decision = decision.as_ref()?;
+    let clusters = decision.status.clusters.iter();
+    let states: Vec<[&str; 4]> = clusters
+        .map(|c| [&*c.namespace, &*c.name, &*c.state, &*c.health])
         .collect();
     let current = decision.status.observed_generation == decision.metadata.generation;
-    Some((states, current, decision.spec.clone()))
+    Some((states, current, &decision.spec))
 }
