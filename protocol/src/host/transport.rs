@@ -11,14 +11,14 @@ use std::time::Duration;
 use quinn::{IdleTimeout, TransportConfig, VarInt};
 
 /// After how long a silence a hub says that it is alive. Below the half a minute after which
-/// the most forgetful boxes on the way drop a mapping; half of it would cost each agent another 18 kB
-/// an hour.
-pub const KEEP_ALIVE: Duration = Duration::from_secs(22);
+/// the most forgetful boxes on the way drop a mapping, with room for a word that is lost and said again;
+/// half of it would cost each agent another 18 kB an hour.
+pub const KEEP_ALIVE: Duration = Duration::from_secs(24);
 /// The same of an agent, which begins only where the hub's word did not come.
-pub const KEEP_ALIVE_AGENT: Duration = Duration::from_secs(23);
+pub const KEEP_ALIVE_AGENT: Duration = Duration::from_secs(25);
 /// After how long without a sign of life a connection is given up: a keep-alive, and time for it to
 /// be sent again a few times.
-pub const IDLE_TIMEOUT: Duration = Duration::from_secs(29);
+pub const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 /// Streams that a peer may have open to us at a time, of each sort.
 const STREAMS_MAX: u32 = 4;
 /// Bytes of one stream that may be on their way to us.

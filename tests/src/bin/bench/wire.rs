@@ -25,7 +25,7 @@ const HEADERS: u64 = 28;
 /// first minute, and tells once what is free.
 const SETTLE: Duration = Duration::from_secs(90);
 /// How long idle bytes are counted: ten keep-alives, so that it matters little when it begins.
-const IDLE: Duration = Duration::from_secs(220);
+const IDLE: Duration = Duration::from_secs(240);
 /// The goals, in bytes.
 const PER_HOUR: f64 = 20_000.0;
 const PER_CHANGE: u64 = 2_000;
