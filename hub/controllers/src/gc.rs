@@ -79,6 +79,7 @@ fn sweep(context: &Reconciler, snapshot: &Snapshot) -> Result<Txn, Error> {
         needed.uids.insert(decode::<Link>(entry)?.uid);
     }
     stale.extend(said(context, snapshot, &world, &mut needed)?);
+    stale.extend(context.groups.spent(snapshot)?);
     for entry in snapshot.range(CONTENT_PREFIX) {
         let digest = parse_content_key(entry.key.as_str());
         if digest.is_some_and(|digest| !needed.digests.contains(&digest)) {

@@ -5,6 +5,7 @@
 //! their clusters change, and asserted by every decision of that group.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 use std::sync::{Mutex, PoisonError};
 
 use bytes::Bytes;
@@ -14,17 +15,26 @@ use roadstead_protocol::api::ObjectMeta;
 use roadstead_protocol::api::decision::{Decision, Spec};
 use roadstead_protocol::api::names::{DECISIONS, OWN_GROUP};
 use roadstead_protocol::wire::{ItemKey, Revision};
-use roadstead_store::records::{group_key, objects_namespace_prefix};
-use roadstead_store::{Check, Key, Op, Snapshot, Txn};
+use roadstead_store::records::{
+    GROUPS_PREFIX, group_key, objects_namespace_prefix, objects_prefix,
+};
+use roadstead_store::{Check, Entry, Key, Op, Snapshot, Txn};
 use serde::Deserialize;
 use serde_json::Value;
 
 use crate::error::Error;
 use crate::objects;
 
-/// The decisions that were read last, with their revisions. Of those in no group only that.
+/// The decisions of groups that were read last, and from what.
 #[derive(Default)]
-pub(crate) struct Groups(Mutex<BTreeMap<Key, (Revision, Option<Spec>)>>);
+pub(crate) struct Groups(Mutex<Known>);
+
+/// The decisions of one state of the store that belong to groups.
+#[derive(Default)]
+struct Known {
+    of: Snapshot,
+    specs: BTreeMap<Key, Spec>,
+}
 
 impl Groups {
     /// Where the peers of a template are. Nothing where no policy makes groups.
@@ -42,27 +52,55 @@ impl Groups {
         if !keys.iter().any(|key| own.contains_key(*key)) {
             return Ok(Peers::new());
         }
-        let known = self.0.lock().map(|known| known.clone());
-        let known = known.unwrap_or_else(|poisoned| poisoned.into_inner().clone());
-        let mut read = BTreeMap::new();
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // Where one cannot be read the next look begins with all of them.
+        *known = std::mem::take(&mut *known).updated(snapshot)?;
         let prefix = objects_namespace_prefix(OWN_GROUP, DECISIONS, &item.namespace);
-        for entry in snapshot.range(&prefix) {
-            let same = known
-                .get(&entry.key)
-                .filter(|(at, _)| *at == entry.revision);
-            let one = match same {
-                Some((_, one)) => one.clone(),
-                None => {
-                    let spec = objects::typed::<Decision>(entry)?.spec;
-                    Some(spec).filter(|spec| !spec.groups.is_empty())
-                }
-            };
-            read.insert(entry.key.clone(), (entry.revision, one));
+        let from = (Bound::Included(prefix.as_str()), Bound::Unbounded);
+        let specs = known.specs.range::<str, _>(from);
+        let specs = specs.take_while(|(key, _)| key.as_str().starts_with(&prefix));
+        Ok(peers(item, &own, specs.map(|(_, spec)| spec)))
+    }
+
+    /// The keys of groups in which nobody is any more.
+    pub(crate) fn spent<'s>(&self, snapshot: &'s Snapshot) -> Result<Vec<&'s Entry>, Error> {
+        if snapshot.range(GROUPS_PREFIX).next().is_none() {
+            return Ok(Vec::new());
         }
-        let specs = read.values().filter_map(|(_, spec)| spec.as_ref());
-        let peers = peers(item, &own, specs);
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = read;
-        Ok(peers)
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        *known = std::mem::take(&mut *known).updated(snapshot)?;
+        let mut needed = BTreeSet::new();
+        for spec in known.specs.values() {
+            for (label, value) in &spec.groups {
+                needed.insert(group_key(&spec.template.namespace, label, value)?);
+            }
+        }
+        let spent = snapshot.range(GROUPS_PREFIX);
+        Ok(spent.filter(|entry| !needed.contains(&entry.key)).collect())
+    }
+}
+
+impl Known {
+    /// Reads anew what differs in `snapshot`, be it newer or older.
+    fn updated(mut self, snapshot: &Snapshot) -> Result<Self, Error> {
+        let decisions = objects_prefix(OWN_GROUP, DECISIONS);
+        for (old, new) in snapshot.since(&self.of) {
+            let Some(entry) = new.or(old) else { continue };
+            if !entry.key.as_str().starts_with(&decisions) {
+                continue;
+            }
+            let spec = new.map(objects::typed::<Decision>).transpose()?;
+            match spec.map(|decision| decision.spec) {
+                Some(spec) if !spec.groups.is_empty() => {
+                    self.specs.insert(entry.key.clone(), spec);
+                }
+                Some(_) | None => {
+                    self.specs.remove(&entry.key);
+                }
+            }
+        }
+        self.of = snapshot.clone();
+        Ok(self)
     }
 }
 
