@@ -43,12 +43,15 @@ pub(crate) struct Reconciler {
     start: Instant,
 }
 
+/// What all templates add to a review in a world, by the keys of their decisions.
+type Reviewed = (Arc<World>, Arc<BTreeMap<Key, Added>>);
+
 /// What was read last, and from what.
 #[derive(Default)]
 struct Cache {
     world: Worlds,
     /// What each template adds to a review, by the key of its decision, as long as the world is this.
-    parts: Option<(Arc<World>, Arc<BTreeMap<Key, Added>>)>,
+    parts: Option<Reviewed>,
 }
 
 /// What one template adds to a review, and the revisions of its decision, of itself and of the groups

@@ -278,6 +278,7 @@ fn narrow(
     });
     let mut chosen: Vec<usize> = Vec::new();
     let mut taken = 0;
+    let mut met = None;
     for (at, (_, members)) in groups.iter().enumerate() {
         if taken == max {
             break;
@@ -293,7 +294,8 @@ fn narrow(
                 || coverage(candidates, &with, &rest, (other, max - taken - 1)) >= spread.min
         });
         // What cannot be met is not met by leaving this out either.
-        if possible || !reachable(spreads, candidates, &groups, (constraint, max)) {
+        let can = || reachable(spreads, candidates, &groups, (constraint, max));
+        if possible || !*met.get_or_insert_with(can) {
             chosen = with;
             taken += 1;
         }

@@ -41,6 +41,8 @@ pub struct World {
     pub limits: Limits,
     /// Policies by the group and kind of what they select.
     by_kind: BTreeMap<(String, String), Vec<usize>>,
+    /// Policies by their UIDs.
+    by_policy: BTreeMap<String, usize>,
     places: Arc<Places>,
 }
 
@@ -114,6 +116,7 @@ impl World {
         world.policies.sort_by(|a, b| a.identity.cmp(&b.identity));
         world.overrides.sort_by(|a, b| a.identity.cmp(&b.identity));
         for (index, policy) in world.policies.iter().enumerate() {
+            world.by_policy.insert(policy.identity.uid.clone(), index);
             for selector in &policy.selectors {
                 let kind = (selector.group().to_owned(), selector.kind.clone());
                 let places = world.by_kind.entry(kind).or_default();
@@ -243,7 +246,8 @@ impl World {
 
     /// The readable distribution policy of a UID.
     pub fn policy(&self, uid: &str) -> Option<&Policy> {
-        self.policies.iter().find(|p| p.identity.uid == uid)
+        let place = self.by_policy.get(uid)?;
+        self.policies.get(*place)
     }
 
     /// The policy of a UID, if it cannot be read.

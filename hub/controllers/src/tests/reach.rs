@@ -8,6 +8,7 @@ use roadstead_plan::Limits;
 use super::*;
 use crate::driver::Source;
 use crate::pledges::Pledges;
+use crate::reconciler::Reconciler;
 use crate::wake::Wake;
 use crate::work::Work;
 use crate::world;
@@ -248,4 +249,61 @@ async fn of_what_is_promised_only_what_changed_is_read_again() {
     assert_eq!(compare(), all + 2);
     hub.apply(template("blue-3", "other")).await;
     compare();
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_conditions_of_a_policy_are_gathered_for_what_it_holds() {
+    let (hub, mut wake) = teams().await;
+    let mut labels = template("red-0", "red");
+    labels["spec"]["replicas"] = json!(4);
+    hub.apply(labels).await;
+    let reconciler = Reconciler::new(hub.parts());
+    let item = ItemKey {
+        name: "red-0".to_owned(),
+        ..web()
+    };
+    woken(&mut wake).await;
+    crate::placement::reconcile(&reconciler, &item)
+        .await
+        .unwrap();
+    let mut delays = Vec::new();
+    while let Ok(woken) = tokio::time::timeout(Duration::from_millis(1), wake.next()).await {
+        for woken in woken {
+            if let Work::Policy { .. } = woken.key {
+                delays.push(woken.delay);
+            }
+        }
+    }
+    let all = u32::try_from(TEMPLATES).unwrap();
+    let expected = hub.options.settle * 4 + Duration::from_micros(200) * all;
+    assert_eq!(delays.first(), Some(&expected), "{delays:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_stands_for_a_group_goes_with_its_last_member() {
+    let hub = Hub::new(&["a", "b"]).await;
+    let mut apart = weighted("p", &[("a", 1), ("b", 1)]);
+    apart["spec"]["placement"] = json!({
+        "clusterAffinity": {"clusterNames": ["a", "b"]},
+        "workloadAffinity": {"antiAffinity": {"groupByLabelKey": "group"}},
+    });
+    hub.apply(apart).await;
+    let member = |group: &str| {
+        let mut object = deployment(1, "web:1");
+        object["metadata"]["labels"] = json!({"app": "web", "group": group});
+        object
+    };
+    let groups = || hub.store.snapshot().range("/groups/").count();
+    hub.apply(member("one")).await;
+    hub.settle().await;
+    assert_eq!(groups(), 1);
+    hub.apply(member("two")).await;
+    hub.settle().await;
+    assert_eq!(groups(), 2);
+    tokio::time::sleep(crate::gc::INTERVAL).await;
+    assert_eq!(groups(), 1, "one is empty");
+    hub.apply(deployment(1, "web:1")).await;
+    hub.settle().await;
+    tokio::time::sleep(crate::gc::INTERVAL).await;
+    assert_eq!(groups(), 0);
 }

@@ -22,6 +22,8 @@ use crate::world;
 /// what they say, for each of them. So a status of ten thousand is written every two seconds while they
 /// report, and what came last is in the last one.
 const PER_CLUSTER: Duration = Duration::from_micros(200);
+/// The same of the conditions of a policy, for each template that it holds.
+const PER_TEMPLATE: Duration = Duration::from_micros(200);
 /// From so many clusters on that counts.
 const MANY: usize = 50;
 
@@ -58,8 +60,10 @@ impl Wake {
             let settle = self.settle_of(&item);
             out.extend(woken([Work::Status(item)], settle, "decision"));
             let by = decision.spec.policy.iter().chain(&decision.spec.overrides);
-            let policies = by.filter_map(policy);
-            out.extend(woken(policies, settle * POLICY_SETTLES, "decision"));
+            for by in by {
+                let settle = settle * POLICY_SETTLES + self.held_settles(by);
+                out.extend(woken(policy(by), settle, "decision"));
+            }
         }
     }
 
@@ -118,6 +122,14 @@ impl Wake {
     pub(super) fn settle_of(&self, item: &ItemKey) -> Duration {
         let many = self.large.get(item).copied().unwrap_or(0);
         self.settle + PER_CLUSTER.saturating_mul(many)
+    }
+
+    /// For how much longer than usual what concerns the conditions of a policy is gathered: all that it
+    /// holds is looked at for them.
+    fn held_settles(&self, policy: &PolicyRef) -> Duration {
+        let held = self.held.as_ref().and_then(|held| held.get(&policy.uid));
+        let many = held.map_or(0, BTreeSet::len);
+        PER_TEMPLATE.saturating_mul(u32::try_from(many).unwrap_or(u32::MAX))
     }
 
     /// The decisions about what a policy holds, where all decisions were noted.
