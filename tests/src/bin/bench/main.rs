@@ -9,6 +9,7 @@
     reason = "this is what it is for"
 )]
 
+mod decide;
 mod herd;
 mod idle;
 mod latency;
@@ -146,6 +147,7 @@ async fn measure(options: &Options) -> Result<Table> {
     }
     if options.wants(Part::Plan) {
         plan::measure(&mut table)?;
+        decide::measure(&mut table).await?;
     }
     if options.wants(Part::Simulation) {
         simulation::measure(&mut table)?;
