@@ -4,6 +4,7 @@
 //! wait; nothing here does I/O or decides anything: durable changes are written by the caller first
 //! and entered here afterwards.
 
+mod caring;
 pub(crate) mod fetches;
 mod gate;
 mod known;
@@ -19,12 +20,13 @@ use roadstead_protocol::wire::item::{Digest, ItemKey};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+pub use caring::Unwell;
 pub use gate::Gate;
 pub(crate) use known::Known;
 pub use watching::Watching;
 
 use crate::member::client::REQUEST_TIMEOUT;
-use crate::plan::{Live, Mark, Owner};
+use crate::plan::{Live, Mark, Owner, scaler};
 use crate::store::Loaded;
 use crate::store::record::{Inventory, Item, Position};
 
@@ -133,6 +135,11 @@ impl Desk {
             ..Known::default()
         };
         let digests: Vec<Digest> = known.items.values().filter_map(|i| i.digest).collect();
+        let scaled = known.inventory.iter().filter(|(key, inventory)| {
+            let item = known.items.get(*key);
+            item.is_some_and(|item| scaler::was_left(item, inventory))
+        });
+        known.scaled = scaled.map(|(key, _)| key.clone()).collect();
         for digest in digests {
             *known.named.entry(digest).or_default() += 1;
         }
@@ -253,7 +260,11 @@ impl Desk {
     pub fn view(&self, key: &ItemKey) -> Option<View> {
         let known = self.lock();
         Some(View {
-            item: known.items.get(key).cloned(),
+            item: known
+                .items
+                .get(key)
+                .cloned()
+                .map(|item| caring::as_scaled(item, known.scaled.contains(key))),
             inventory: known.inventory.get(key).cloned(),
             live: known.live.get(key).cloned(),
             accepted: known.accepted.get(key).copied(),

@@ -368,6 +368,9 @@ fn work(tasks: &mut JoinSet<Error>, env: &Env, options: &Options, shop: Workshop
         seed(env),
     )));
     tasks.spawn(endless(member::sweep::run(member.clone(), desk.clone())));
+    tasks.spawn(endless(member::scalers::run(member.clone(), desk.clone())));
+    let looks = member::ailing::run(member.clone(), desk.clone(), shop.disk.clone());
+    tasks.spawn(endless(looks));
     tasks.spawn(endless(member::facts::run(
         member,
         desk,

@@ -52,6 +52,10 @@ pub(crate) struct Known {
     pub(super) uncertain: BTreeMap<Key, Instant>,
     /// Keys whose inventory is not on the disk as it is here.
     pub(super) unsaved: BTreeSet<Key>,
+    /// Keys of objects whose replicas are left to whoever scales them.
+    pub(super) scaled: BTreeSet<Key>,
+    /// Why the pods of workloads do not run.
+    pub(super) ailing: BTreeMap<Key, Box<str>>,
     pub(super) fetches: VecDeque<Fetch>,
     pub(super) fetched: VecDeque<Fetched>,
 }

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use roadstead_protocol::wire::item::ItemKey;
 use roadstead_protocol::wire::report::{ItemReport, ItemState};
 
+use super::caring::with_pods;
 use super::{Desk, Key};
 use crate::plan::report::{Outcome, report};
 
@@ -15,6 +16,7 @@ impl Desk {
         if let Some(before) = known.reports.get(key) {
             said.keep(before);
         }
+        with_pods(&mut said, known.ailing.get(key).map(|words| &**words));
         if known.reports.get(key) == Some(&said) {
             return false;
         }

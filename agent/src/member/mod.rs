@@ -4,6 +4,7 @@
 //! found by discovery, so that a kind nobody compiled in works as well as a Deployment. Every request
 //! has a deadline and every answer a bound. Nothing is decided here and nothing is tried again.
 
+pub mod ailing;
 pub mod anchor;
 pub mod client;
 pub mod discovery;
@@ -11,6 +12,7 @@ pub mod error;
 pub mod facts;
 mod list;
 pub mod own;
+pub mod scalers;
 mod shapes;
 pub mod sweep;
 pub mod watch;

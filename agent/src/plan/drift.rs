@@ -11,54 +11,89 @@ use serde_json::Value;
 /// Deepest nesting that is compared; deeper counts as drifted, and the API server decides.
 const DEPTH_MAX: usize = 64;
 
-/// Where `live` first lacks or changes something of `config`: a path for people.
-pub fn first_difference(config: &Value, live: &Value) -> Option<String> {
-    let mut path = Vec::new();
-    let differs = walk(config, live, &mut path);
-    differs.then(|| path.concat())
+/// Longest value that is shown, in characters.
+const VALUE_CHARS_MAX: usize = 60;
+
+/// A place where an object is not as it was given.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Difference {
+    /// Where, for people.
+    pub path: String,
+    /// What was given, as JSON, shortened.
+    pub given: String,
+    /// What is there; `nothing` where nothing is.
+    pub found: String,
 }
 
-/// Whether `live` differs; leaves the path of the place in `path` then.
-fn walk(config: &Value, live: &Value, path: &mut Vec<String>) -> bool {
-    if path.len() > DEPTH_MAX {
-        return true;
-    }
-    match (config, live) {
-        (Value::Object(config), Value::Object(live)) => config.iter().any(|(key, value)| {
-            // `status` is not applied and null means absent.
-            if (path.is_empty() && key == "status") || value.is_null() {
-                return false;
-            }
-            path.push(format!(".{key}"));
-            let differs = match live.get(key) {
-                Some(found) => walk(value, found, path),
-                None => !is_empty(value),
-            };
-            if !differs {
-                path.pop();
-            }
-            differs
-        }),
-        (Value::Array(config), Value::Array(live)) => {
-            if config.len() != live.len() {
-                return true;
-            }
-            config
-                .iter()
-                .zip(live)
-                .enumerate()
-                .any(|(index, (value, found))| {
-                    path.push(format!("[{index}]"));
-                    let differs = walk(value, found, path);
-                    if !differs {
-                        path.pop();
-                    }
-                    differs
-                })
+/// Where `live` lacks or changes something of `config`: at most `most` places.
+pub fn differences(config: &Value, live: &Value, most: usize) -> Vec<Difference> {
+    let mut walk = Walk {
+        path: Vec::new(),
+        found: Vec::new(),
+        most,
+    };
+    walk.compare(config, Some(live));
+    walk.found
+}
+
+struct Walk {
+    path: Vec<String>,
+    found: Vec<Difference>,
+    most: usize,
+}
+
+impl Walk {
+    fn compare(&mut self, config: &Value, live: Option<&Value>) {
+        if self.found.len() >= self.most {
+            return;
         }
-        (Value::Number(config), Value::Number(live)) => config.as_f64() != live.as_f64(),
-        (config, live) => config != live && !(is_empty(config) && is_empty(live)),
+        if self.path.len() > DEPTH_MAX {
+            return self.differs(config, live);
+        }
+        match (config, live) {
+            (Value::Object(config), Some(Value::Object(live))) => {
+                for (key, value) in config {
+                    // `status` is not applied and null means absent.
+                    let status = self.path.is_empty() && key == "status";
+                    if status || value.is_null() {
+                        continue;
+                    }
+                    self.path.push(format!(".{key}"));
+                    self.compare(value, live.get(key));
+                    self.path.pop();
+                }
+            }
+            (Value::Array(config), Some(Value::Array(live))) if config.len() == live.len() => {
+                for (index, (value, found)) in config.iter().zip(live).enumerate() {
+                    self.path.push(format!("[{index}]"));
+                    self.compare(value, Some(found));
+                    self.path.pop();
+                }
+            }
+            (Value::Number(config), Some(Value::Number(live)))
+                if config.as_f64() == live.as_f64() => {}
+            (config, Some(live)) if config == live => {}
+            (config, live) if is_empty(config) && live.is_none_or(is_empty) => {}
+            (config, live) => self.differs(config, live),
+        }
     }
+
+    fn differs(&mut self, config: &Value, live: Option<&Value>) {
+        self.found.push(Difference {
+            path: self.path.concat(),
+            given: shown(config),
+            found: live.map_or_else(|| "nothing".to_owned(), shown),
+        });
+    }
+}
+
+fn shown(value: &Value) -> String {
+    let text = value.to_string();
+    if text.chars().count() <= VALUE_CHARS_MAX {
+        return text;
+    }
+    let short: String = text.chars().take(VALUE_CHARS_MAX - 1).collect();
+    format!("{short}…")
 }
 
 fn is_empty(value: &Value) -> bool {
@@ -76,7 +111,8 @@ mod tests {
     use serde_json::json;
 
     fn check(config: Value, live: Value, expected: Option<&str>) {
-        assert_eq!(first_difference(&config, &live).as_deref(), expected);
+        let first = differences(&config, &live, 1);
+        assert_eq!(first.first().map(|d| d.path.as_str()), expected);
     }
 
     #[test]
@@ -122,13 +158,33 @@ mod tests {
         );
     }
 
+    #[test]
+    fn every_place_is_told_with_both_values() {
+        let config = json!({"spec": {"a": 1, "b": "x".repeat(90), "c": [1, 2], "d": {"e": true}}});
+        let live = json!({"spec": {"a": 2, "b": "y", "c": [1], "d": {}}});
+        let told: Vec<String> = differences(&config, &live, 9)
+            .into_iter()
+            .map(|d| format!("{} {} {}", d.path, d.given.chars().count(), d.found))
+            .collect();
+        assert_eq!(
+            told,
+            [
+                ".spec.a 1 2",
+                ".spec.b 60 \"y\"",
+                ".spec.c 5 [1]",
+                ".spec.d.e 4 nothing"
+            ]
+        );
+        assert_eq!(differences(&config, &live, 2).len(), 2);
+    }
+
     proptest::proptest! {
         #[test]
         fn nothing_differs_from_itself_with_additions(map in proptest::collection::btree_map("[a-c]{1,2}", 0..5i64, 0..6)) {
             let config = json!({"spec": map});
             let mut live = config.clone();
             live["spec"]["added"] = json!(1);
-            proptest::prop_assert_eq!(first_difference(&config, &live), None);
+            proptest::prop_assert_eq!(differences(&config, &live, 9), vec![]);
         }
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! Pure functions from values to values: no async, no clock, no I/O, no randomness.
 
+pub mod ailing;
 pub mod content;
 pub mod diff;
 pub mod drift;
@@ -10,6 +11,7 @@ pub mod leave;
 pub mod live;
 pub mod order;
 pub mod report;
+pub mod scaler;
 
 pub use content::Owner;
 pub use diff::{Action, Hold, Input, Seen, diff};

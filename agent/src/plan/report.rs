@@ -11,6 +11,11 @@ use roadstead_protocol::wire::report::{Health, ItemReport, ItemState};
 use super::live::Live;
 use crate::store::record::{Item, Offer};
 
+/// Reason of what was changed on the member, and is left so.
+pub const DRIFTED: &str = "Drifted";
+/// How the words about what was changed on the member begin.
+pub const CHANGED: &str = "it was changed on the member at ";
+
 /// Reason of what is gone because it removes itself.
 pub const EXPIRED: &str = "Expired";
 
@@ -100,6 +105,32 @@ impl Said {
             self.status = before.status.clone();
         }
     }
+}
+
+impl Said {
+    /// Adds words to the message, within its bound.
+    pub fn add(&mut self, words: &str) {
+        if !words.is_empty() {
+            let message = format!("{}{}", self.message, beside(words));
+            self.message = cut(message, MESSAGE_BYTES_MAX).into();
+        }
+    }
+
+    /// Takes away words that were [added](Self::add).
+    pub fn unsay(&mut self, words: &str) {
+        let added = beside(words);
+        if let Some(before) = self
+            .message
+            .strip_suffix(&added)
+            .filter(|_| !words.is_empty())
+        {
+            self.message = before.into();
+        }
+    }
+}
+
+fn beside(words: &str) -> String {
+    format!(" ({words})")
 }
 
 /// What to say of an item. `live` is what is on the member where that is ours.

@@ -17,10 +17,10 @@ use super::queue::Next;
 use super::words;
 use crate::desk::{View, Watching};
 use crate::member::client::REQUEST_TIMEOUT;
-use crate::member::{Class, Error, Resource};
+use crate::member::{Class, Error, Resource, scalers};
 use crate::plan::content::{self, Content};
 use crate::plan::report::Outcome;
-use crate::plan::{Action, Depth, Input, Live, Seen, diff, live};
+use crate::plan::{Action, Depth, Input, Live, Seen, diff, leave, live, scaler};
 use crate::store::DiskError;
 use crate::store::record::Item;
 
@@ -38,6 +38,7 @@ pub(super) async fn work(shop: &Workshop, key: &ItemKey) -> Next {
         key,
         read: Read::Not,
         stale: false,
+        scalers: false,
     };
     for _ in 0..STEPS_MAX {
         let Some(view) = shop.desk.view(key) else {
@@ -122,6 +123,8 @@ struct Task<'a> {
     read: Read,
     /// What a watch saw was found to be late: only what is read counts.
     stale: bool,
+    /// Whether it was asked who scales it.
+    scalers: bool,
 }
 
 impl Task<'_> {
@@ -215,6 +218,22 @@ impl Task<'_> {
                 Some(_) => Seen::Unseen,
             },
         }
+    }
+
+    /// Whether it was just found that somebody on the member scales what was `given` otherwise.
+    async fn scaled(&mut self, item: &Item, given: &Value, there: &Value) -> Result<bool, Error> {
+        let left = leave::fields(&item.meta).any(|pointer| pointer == scaler::REPLICAS);
+        let asks = !self.scalers && !left && !self.key.namespace.is_empty();
+        if !asks || !scaler::differs(given, there) {
+            return Ok(false);
+        }
+        self.scalers = true;
+        let scaled = scalers::scaled(&self.shop.member, self.key).await?;
+        if scaled {
+            tracing::info!(key = %self.key, "an autoscaler owns its replicas: they are left to it");
+            self.shop.desk.scales(self.key, true);
+        }
+        Ok(scaled)
     }
 
     fn depth(&self) -> Depth {

@@ -1,6 +1,7 @@
 //! Worker, watch, disk and plan together, against a very small API server.
 
 mod answers;
+mod caring;
 mod expired;
 mod freezing;
 mod histories;

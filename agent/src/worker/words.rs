@@ -2,17 +2,40 @@
 //!
 //! Where something waits for a person, the words name the way out.
 
+use roadstead_protocol::wire::item::ItemKey;
 use roadstead_protocol::wire::report::ItemState;
 
 use crate::member::{Class, Error};
-use crate::plan::report::Outcome;
+use crate::plan::drift::Difference;
+use crate::plan::report::{CHANGED, DRIFTED, Outcome};
 use crate::plan::{Hold, Live};
 
 /// Reason of a tombstone that was taken and is not carried out yet.
 pub(super) const DELETION_PENDING: &str = "DeletionPending";
 const FROZEN: &str = "Frozen";
 /// Reason of what was changed on the member and is left so.
-const DRIFTED: &str = "Drifted";
+/// Most differences that are named.
+pub(super) const DIFFERENCES_MAX: usize = 10;
+
+/// Where an object differs from what was given, with both values; those of a Secret are not told.
+pub(super) fn places(key: &ItemKey, differences: &[Difference]) -> String {
+    let secret = key.group.is_empty() && key.kind == "Secret";
+    let hidden =
+        |path: &str| secret && (path.starts_with(".data") || path.starts_with(".stringData"));
+    let one = |difference: &Difference| {
+        let Difference { path, given, found } = difference;
+        if hidden(path) {
+            path.clone()
+        } else {
+            format!("{path} ({given} given, {found} there)")
+        }
+    };
+    let all: Vec<String> = differences.iter().map(one).collect();
+    match all.as_slice() {
+        [] => "the ownership of its fields".to_owned(),
+        all => all.join(", "),
+    }
+}
 
 /// Nothing is done because the cluster is frozen.
 pub(super) fn frozen(reason: &str) -> Outcome {
@@ -26,7 +49,7 @@ pub(super) fn frozen(reason: &str) -> Outcome {
 /// What differs stays because the cluster is frozen.
 pub(super) fn drift_frozen(reason: &str, place: &str) -> Outcome {
     let message = format!(
-        "it was changed on the member at {place}, and the cluster is frozen{}; it is put right when that is lifted",
+        "{CHANGED}{place}, and the cluster is frozen{}; it is put right when that is lifted",
         why(reason)
     );
     Outcome::new(ItemState::Pending, FROZEN, message)
@@ -35,7 +58,7 @@ pub(super) fn drift_frozen(reason: &str, place: &str) -> Outcome {
 /// What differs stays, since its policy only wants to hear of it.
 pub(super) fn left(place: &str) -> Outcome {
     let message = format!(
-        "it was changed on the member at {place}, and is left so, as its policy's drift.correction says; new content from the hub puts it right"
+        "{CHANGED}{place}, and is left so, as its policy's drift.correction says; new content from the hub puts it right"
     );
     Outcome::new(ItemState::Conflict, DRIFTED, message)
 }

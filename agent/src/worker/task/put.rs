@@ -21,14 +21,18 @@ impl Task<'_> {
         let (Read::Present(live, object), Some(inventory)) = (&self.read, &view.inventory) else {
             return Ok(Step::Again);
         };
+        let (live, object, inventory) = (live.clone(), object.clone(), inventory.clone());
         let (item, content, _) = self.content(view).await?;
+        if self.scaled(&item, &content.object, &object).await? {
+            return Ok(Step::Again);
+        }
         // The stamp is written anew only with new content, so it is compared as it was written.
         let mark = (&view.owner, inventory.stamp);
-        let config = content::config(self.key, &content.object, mark, &item.meta, Some(object));
+        let config = content::config(self.key, &content.object, mark, &item.meta, Some(&object));
         let taken = inventory.fields != Mark::default() && inventory.fields != live.fields;
-        let difference = drift::first_difference(&config, object);
-        if taken || difference.is_some() {
-            let place = difference.unwrap_or_else(|| "the ownership of its fields".to_owned());
+        let differences = drift::differences(&config, &object, words::DIFFERENCES_MAX);
+        if taken || !differences.is_empty() {
+            let place = words::places(self.key, &differences);
             if let Some(reason) = &view.frozen {
                 return Ok(Step::End(words::drift_frozen(reason, &place), Next::Done));
             }
@@ -54,15 +58,20 @@ impl Task<'_> {
             return Ok(Step::Again);
         };
         let there = match &self.read {
-            Read::Present(_, object) => Some(object),
+            Read::Present(_, object) => Some(object.clone()),
             Read::Absent | Read::Not => None,
         };
+        if let Some(there) = there.as_ref().filter(|_| over)
+            && self.scaled(&item, &content.object, there).await?
+        {
+            return Ok(Step::Again);
+        }
         // What is left to others is applied as it is: that has to be read whole.
         if over && there.is_none() && leave::fields(&item.meta).next().is_some() {
             return self.look(view).await;
         }
         let mark = (&view.owner, item.stamp);
-        let there = there.filter(|_| over);
+        let there = there.as_ref().filter(|_| over);
         let config = content::config(self.key, &content.object, mark, &item.meta, there);
         let version = self.live(view).map(|live| live.version.clone());
         let precondition = match &version {

@@ -79,7 +79,9 @@ async fn what_is_only_reported_stays_as_it_was_changed_until_something_new_is_gi
     let (state, words) = world.heard();
     assert_eq!(state, ItemState::Conflict);
     assert!(
-        words.contains("Drifted: it was changed on the member at .spec.replicas"),
+        words.contains(
+            "Drifted: it was changed on the member at .spec.replicas (3 given, 10 there)"
+        ),
         "{words}"
     );
     let before = world.traffic();
