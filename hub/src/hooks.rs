@@ -124,6 +124,9 @@ impl Hooks for HubHooks {
         if let Some(answer) = crate::preview::page(self, page) {
             return Some(answer);
         }
+        if let Some(answer) = crate::why::page(self, page) {
+            return Some(answer);
+        }
         let backup = crate::backup::page(&self.env, &self.store, page)?;
         Some(Box::pin(std::future::ready(backup)))
     }
@@ -158,6 +161,20 @@ impl HubHooks {
     /// The kinds that are served, those that people defined too.
     pub(crate) fn kinds(&self) -> Registry {
         roadstead_controllers::defined(&self.registry, &self.store.snapshot())
+    }
+
+    /// What controllers work with, for whoever thinks as they do; what is reported is looked at on a copy.
+    pub(crate) fn parts(&self) -> roadstead_controllers::Parts {
+        roadstead_controllers::Parts {
+            env: self.env.clone(),
+            store: self.store.clone(),
+            volatile: self.volatile.fork(self.env.clone()),
+            registry: Arc::clone(&self.registry),
+            options: roadstead_controllers::Options {
+                limits: self.limits,
+                ..roadstead_controllers::Options::default()
+            },
+        }
     }
 
     fn reconciling(&self) -> reconcile::Parts {

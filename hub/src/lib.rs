@@ -21,6 +21,7 @@ mod process;
 mod rotation;
 pub mod shell;
 mod vault;
+mod why;
 
 pub use hub::{Hub, Parts};
 pub use roadstead_protocol::chain;

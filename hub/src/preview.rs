@@ -12,7 +12,6 @@ mod mask;
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use http::{HeaderValue, Method, Response, header};
 use roadstead_controllers::preview::{Change, ClusterChange, ItemChange, Preview, Trial};
@@ -165,17 +164,7 @@ pub(crate) fn page(hooks: &HubHooks, page: &Page<'_>) -> Option<Answered> {
 
 /// Tries it on a copy.
 async fn preview(hooks: HubHooks, user: Identity, ask: Ask) -> Result<Answer, Status> {
-    let parts = roadstead_controllers::Parts {
-        env: hooks.env.clone(),
-        store: hooks.store.clone(),
-        // What is reported is looked at, and written to by nobody here.
-        volatile: hooks.volatile.fork(hooks.env.clone()),
-        registry: Arc::clone(&hooks.registry),
-        options: roadstead_controllers::Options {
-            limits: hooks.limits,
-            ..roadstead_controllers::Options::default()
-        },
-    };
+    let parts = hooks.parts();
     let failed = |error| Status::internal(crate::chain(&error));
     let trial = Trial::begin(&parts).map_err(failed)?;
     let store = trial.store().clone();

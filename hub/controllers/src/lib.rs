@@ -41,6 +41,7 @@ mod tainted;
 mod tally;
 mod told;
 mod wake;
+mod why;
 mod work;
 mod world;
 mod worlds;
@@ -62,6 +63,7 @@ pub use decision::{SYSTEM_NAMESPACE, decision_key, decision_ref};
 pub use error::Error;
 pub use events::{Event, tell};
 pub use kinds::defined;
+pub use why::why;
 pub use world::{template, world};
 
 use crate::driver::Driver;

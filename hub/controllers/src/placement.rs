@@ -5,10 +5,13 @@ mod placed;
 mod read;
 mod write;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use roadstead_plan::deps::requirers::REQUIRED;
-use roadstead_plan::{Placement, World, place};
+use roadstead_plan::why::{Explanation, why};
+use roadstead_plan::{Placement, Review, Template, World, place};
+use roadstead_protocol::api::decision::ClusterStatus;
 use roadstead_protocol::wire::ItemKey;
 use roadstead_store::{Check, Snapshot, Txn};
 
@@ -43,12 +46,13 @@ fn decide(
 ) -> Result<Option<Txn>, Error> {
     let world = context.world(snapshot)?;
     let read = read(context, snapshot, &world, item)?;
-    let template = read.template(context, snapshot, &world)?;
-    let mut placement = place(&world, &template, None);
+    let Thought {
+        template,
+        placement,
+        review,
+    } = think(context, (snapshot, &world), &read)?;
     let mut txn = Txn::new();
-    if placement.needs_review {
-        let review = context.review(snapshot, &world)?;
-        placement = place(&world, &template, Some(&review));
+    if let Some(review) = review {
         approvals::keep(snapshot, &placement, &review, &mut txn)?;
     }
     *again = placement.again;
@@ -80,6 +84,51 @@ fn decide(
         groups::tell(snapshot, item, (&read.decision.spec, &placement), &mut txn)?;
     }
     Ok(Some(txn))
+}
+
+/// What is to be done about a template, and what that was thought about.
+struct Thought<'a> {
+    template: Template<'a>,
+    placement: Placement,
+    /// Where edits remove something.
+    review: Option<Arc<Review>>,
+}
+
+fn think<'a>(
+    context: &Reconciler,
+    (snapshot, world): (&Snapshot, &World),
+    read: &'a Read,
+) -> Result<Thought<'a>, Error> {
+    let template = read.template(context, snapshot, world)?;
+    let mut placement = place(world, &template, None);
+    let mut review = None;
+    if placement.needs_review {
+        let found = context.review(snapshot, world)?;
+        placement = place(world, &template, Some(&found));
+        review = Some(found);
+    }
+    Ok(Thought {
+        template,
+        placement,
+        review,
+    })
+}
+
+/// Explains where a template is, and what became of it there, by the status of its Decision; `None` of
+/// what is neither there nor anywhere.
+pub(crate) fn explain(
+    context: &Reconciler,
+    snapshot: &Snapshot,
+    item: &ItemKey,
+) -> Result<Option<(Explanation, Vec<ClusterStatus>)>, Error> {
+    let world = context.world(snapshot)?;
+    let read = read(context, snapshot, &world, item)?;
+    if read.object.is_none() && read.decision_entry.is_none() {
+        return Ok(None);
+    }
+    let thought = think(context, (snapshot, &world), &read)?;
+    let explanation = why(&world, &thought.template, &thought.placement);
+    Ok(Some((explanation, read.decision.status.clusters.clone())))
 }
 
 /// Adds to `txn` the keys that lead from and to what belongs to the template.

@@ -4,12 +4,12 @@
 //! RBAC could not grant. What they print is made here; what they do is done by the hub.
 
 mod backup;
-mod beside;
 mod cordon;
 mod detach;
 mod freeze;
 mod join;
 mod keygen;
+mod kinds;
 mod manifest;
 mod preview;
 mod rebalance;

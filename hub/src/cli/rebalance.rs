@@ -3,12 +3,10 @@
 //!
 //! Writes an annotation that any client may write; the number in it only has to be another than before.
 
-use roadstead_machinery::resource::Registry;
-use roadstead_protocol::api;
 use roadstead_protocol::api::names::REBALANCE_ANNOTATION;
 use serde_json::{Value, json};
 
-use super::why::{find, path};
+use super::kinds::{find, path, served};
 use crate::client::{Api, Error};
 use crate::config::Rebalance;
 
@@ -17,10 +15,8 @@ use crate::config::Rebalance;
 /// # Errors
 /// When the kind or the object is not known, or the hub does not answer, or refuses.
 pub async fn rebalance(args: &Rebalance) -> Result<String, Error> {
-    let registry = Registry::hub(api::CRDS)
-        .map_err(|e| Error::Flag(format!("the kinds of this program are damaged: {e}")))?;
-    let resource = find(&registry, &args.kind)?;
     let hub = Api::connect(&args.target).await?;
+    let resource = find(&served(&hub).await?, &args.kind)?;
     let namespace = match resource.namespaced {
         true => args.namespace.as_ref().unwrap_or(&hub.namespace).as_str(),
         false => "",

@@ -1,5 +1,6 @@
 //! What is foretold is what then happens, and foretelling writes nothing.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use roadstead_protocol::host::tls::Crypto;
@@ -326,5 +327,46 @@ async fn what_a_secret_holds_does_not_leave_the_hub() {
         .map(|digest| answer.contents[digest.as_ref().unwrap()]["data"].clone());
     assert_eq!(had["user"], gets["user"]);
     assert_ne!(had["pass"], gets["pass"], "what changes is told");
+    stage.hub.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn why_is_answered_from_the_live_state_and_writes_nothing() {
+    let stage = Stage::start(&["a", "b"]).await;
+    stage.api.post(POLICIES, &policy(&["a"])).await.unwrap();
+    stage.api.post(MAPS, &map("world")).await.unwrap();
+    stage
+        .until("a has it", async || !stage.given("a").await.is_empty())
+        .await;
+    stage.quiet().await;
+    let before = (stage.hub.store.revision(), stage.hub.volatile.revision());
+    let ask = json!({"kind": "cm", "namespace": "default", "name": "greeting"});
+    let answer = stage.api.post(crate::why::PATH, &ask).await.unwrap();
+    let after = (stage.hub.store.revision(), stage.hub.volatile.revision());
+    assert_eq!(before, after, "something was written");
+    let answer: crate::why::Answer = serde_json::from_value(answer).unwrap();
+    assert_eq!(
+        answer.policy.as_deref(),
+        Some("DistributionPolicy default/all")
+    );
+    let chosen: Vec<(&str, bool, bool)> = answer
+        .clusters
+        .iter()
+        .map(|c| (c.name.as_str(), c.chosen, c.state.is_some()))
+        .collect();
+    assert_eq!(chosen, [("a", true, true), ("b", false, false)]);
+    for (wrong, code) in [
+        (
+            json!({"kind": "cm", "namespace": "default", "name": "none"}),
+            404,
+        ),
+        (json!({"kind": "nonsense", "name": "x"}), 400),
+        (json!({"sort": "cm"}), 400),
+    ] {
+        let Err(Error::Refused(status)) = stage.api.post(crate::why::PATH, &wrong).await else {
+            panic!("{wrong} was not refused")
+        };
+        assert_eq!(status.code, code, "{status:?}");
+    }
     stage.hub.stop().await;
 }

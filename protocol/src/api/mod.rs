@@ -21,6 +21,7 @@ pub mod policy;
 pub mod quantity;
 pub mod reconciliation;
 pub mod requests;
+pub mod rollout;
 pub mod selection;
 pub mod selector;
 pub mod token;
@@ -45,5 +46,6 @@ pub const CRDS: &[&str] = &[
     include_str!("crds/overridepolicies.policy.kurator.dev.yaml"),
     include_str!("crds/clusteroverridepolicies.policy.kurator.dev.yaml"),
     include_str!("crds/decisions.roadstead.dev.yaml"),
+    include_str!("crds/rollouts.roadstead.dev.yaml"),
     include_str!("crds/resourceinterpreters.roadstead.dev.yaml"),
 ];
