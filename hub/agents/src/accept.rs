@@ -16,6 +16,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use crate::directory::Directory;
+use crate::listen::Ears;
 use crate::metrics::Metrics;
 use crate::pace::Pace;
 use crate::secure::{self, Caller};
@@ -39,6 +40,7 @@ pub(crate) struct Hub {
     pub(crate) volatile: Store,
     pub(crate) directory: Arc<Directory>,
     pub(crate) sessions: Arc<Sessions>,
+    pub(crate) ears: Ears,
     pub(crate) metrics: Arc<Metrics>,
     /// The store's, which stays as it is while the hub runs.
     pub(crate) lineage: Arc<Lineage>,
@@ -73,6 +75,7 @@ pub(crate) async fn serve(
     let hub = Arc::new(Hub {
         directory: Arc::new(Directory::new(store.clone())),
         sessions: Arc::new(Sessions::new(options.sessions_max)),
+        ears: Ears::default(),
         registrar: authority.registrar(advertise.clone()),
         connections: Arc::new(Semaphore::new(
             options.sessions_max.saturating_add(options.handshakes_max),
@@ -90,6 +93,8 @@ pub(crate) async fn serve(
     let mut tasks = JoinSet::new();
     tasks
         .spawn(Arc::clone(&hub.directory).follow(Arc::clone(&hub.sessions), hub.authority.clone()));
+    let listened = Arc::clone(&hub);
+    tasks.spawn(async move { listened.ears.listen().await });
     let followed = Arc::clone(&hub);
     tasks.spawn(async move {
         let (store, volatile) = (followed.store.clone(), followed.volatile.clone());
@@ -261,6 +266,8 @@ async fn session(hub: Arc<Hub>, connection: quinn::Connection) {
         remote: connection.remote_address().to_string(),
         issued: chain.first().and_then(|leaf| tls::issued_at(leaf).ok()),
     };
+    // A session lasts for weeks; who it is with is known by now.
+    drop(chain);
     let mut shell = HubShell::new(Arc::clone(&hub), caller, connection.clone());
     let ended = driver::drive(&connection, Side::Hub, &mut session, &mut shell, started).await;
     if let Err(error) = &ended {

@@ -41,7 +41,7 @@ pub(crate) struct HubShell {
     index: Option<Index>,
     acked: Revision,
     outbox: Outbox,
-    listening: Listening,
+    listening: Arc<Listening>,
     questions: Questions,
     /// The revision of the freeze that the session was told last.
     frozen: Option<Revision>,
@@ -58,6 +58,7 @@ impl HubShell {
             issued,
         } = caller;
         let outbox = Outbox::new(&hub.volatile.snapshot(), &uid);
+        let listening = hub.ears.add(connection);
         Self {
             hub,
             uid,
@@ -69,7 +70,7 @@ impl HubShell {
             index: None,
             acked: Revision(0),
             outbox,
-            listening: Listening::new(connection),
+            listening,
             questions: Questions::default(),
             frozen: None,
             deciding: Job::default(),
