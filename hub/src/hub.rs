@@ -23,6 +23,9 @@ use crate::hosted;
 /// Namespaces that are there from the beginning.
 const NAMESPACES: &[&str] = &["default", "kube-system", "kube-public"];
 
+/// How much of what agents said before is kept, in bytes: only who is slow to read goes back, and whoever
+/// is slower still reads what is so now.
+const NEWS_EVENTS_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// How long agents have to be told that the hub stops.
 const STOP_WITHIN: Duration = Duration::from_secs(3);
 
@@ -225,7 +228,10 @@ fn listen(
 
 /// Opens one of the hub's stores.
 async fn open(env: &Env, backend: Backend) -> Result<Store, Error> {
-    let options = roadstead_store::Options::default();
+    let mut options = roadstead_store::Options::default();
+    if let Backend::Memory = backend {
+        options.events_bytes_max = NEWS_EVENTS_BYTES_MAX;
+    }
     Store::open(env.clone(), backend, options)
         .await
         .map_err(Error::Store)
