@@ -9,6 +9,7 @@ mod held;
 mod histories;
 mod interpreting;
 mod kinds;
+mod nonsense;
 mod pins;
 mod placing;
 mod policies;

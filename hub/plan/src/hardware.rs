@@ -86,7 +86,7 @@ impl Constraint {
             Some(value) => quantity::read(value).ok_or_else(|| {
                 format!(
                     "{path}.minQuantity: Invalid value: {value}: must be a number or a quantity \
-                     such as 64Gi, and not negative"
+                     such as 64Gi, not negative and below 18P"
                 )
             })?,
         };
