@@ -3,6 +3,7 @@
 
 mod preview;
 mod rebalance;
+mod rollout;
 mod selecting;
 mod waiting;
 
@@ -13,7 +14,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use preview::Preview;
 pub use rebalance::Rebalance;
-pub use selecting::{Cordon, Taint};
+pub use rollout::{Approve, Rollout, RolloutAct, RolloutOf, RolloutShow, RolloutUndo};
+pub use selecting::{Cordon, Drain, Fence, Taint, Uncordon};
 pub use waiting::{Clusters, Freeze, Reconcile, Unfreeze};
 
 /// Keeps a fleet of Kubernetes clusters in the state people asked for, also where the network is bad.
@@ -76,8 +78,12 @@ pub enum Command {
     Unfreeze(Unfreeze),
     /// Let nothing new go to clusters; what is there stays
     Cordon(Cordon),
-    /// Let what is new go to clusters again
-    Uncordon(Cordon),
+    /// Let what is new go to clusters again; ends draining too
+    Uncordon(Uncordon),
+    /// Let what is on clusters go elsewhere, as far as there is another place for it
+    Drain(Drain),
+    /// Declare that clusters are stopped: what they have comes up elsewhere
+    Fence(Fence),
     /// Keep away from a cluster, or remove, what does not tolerate a taint
     Taint(Taint),
     /// The fleet at a glance: clusters, what is not right, where, since when and why
@@ -87,6 +93,11 @@ pub enum Command {
     /// What a change will do to the fleet: who gets what, what moves and goes, and what changes in it.
     /// Nothing is written. Exits with 0 where nothing would change, 1 where something would, 2 on errors
     Preview(Preview),
+    /// How changes go out stage by stage: how far, and what was; back to a former release; stop it, let it
+    /// go on, end it
+    Rollout(Rollout),
+    /// Approve of the next stage of a rollout
+    Approve(Approve),
     /// Divide replicas anew, by what is free and open now
     Rebalance(Rebalance),
     /// Run one simulated member cluster as a process of its own

@@ -66,6 +66,9 @@ pub(crate) struct Answer {
     pub(crate) templates: Vec<Template>,
     /// How many templates were looked at.
     pub(crate) looked_at: usize,
+    /// What is to be said beside: how changes would go out that are shown whole.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) notes: Vec<String>,
     /// Changes on clusters that are not told, because there are too many.
     pub(crate) more: usize,
     /// What clusters have and would get, by digest; what Secrets hold is masked.
@@ -183,6 +186,7 @@ fn answer(objects: Vec<Written>, preview: Preview, (contents, mask): (&Snapshot,
     let mut answer = Answer {
         objects,
         looked_at: preview.looked_at,
+        notes: preview.notes,
         ..Answer::default()
     };
     let mut told = 0;

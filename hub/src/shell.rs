@@ -66,12 +66,16 @@ async fn carry_out(cli: Cli) -> Result<ExitCode> {
         Command::Reconcile(args) => say(&cli::reconcile(&args).await?),
         Command::Freeze(args) => say(&cli::freeze(&args).await?),
         Command::Unfreeze(args) => say(&cli::unfreeze(&args).await?),
-        Command::Cordon(args) => say(&cli::cordon(&args, true).await?),
-        Command::Uncordon(args) => say(&cli::cordon(&args, false).await?),
+        Command::Cordon(args) => say(&cli::cordon(&args).await?),
+        Command::Uncordon(args) => say(&cli::uncordon(&args).await?),
+        Command::Drain(args) => say(&cli::drain(&args).await?),
+        Command::Fence(args) => say(&cli::fence(&args).await?),
         Command::Taint(args) => say(&cli::taint(&args).await?),
         Command::Status(args) => say(&cli::status(&args).await?),
         Command::Why(args) => say(&cli::why(&args).await?),
         Command::Rebalance(args) => say(&cli::rebalance(&args).await?),
+        Command::Rollout(args) => say(&cli::rollout(&args).await?),
+        Command::Approve(args) => say(&cli::approve(&args).await?),
         Command::Preview(args) => {
             let shown = cli::preview(&args).await?;
             say(&shown.text)?;
@@ -99,6 +103,8 @@ fn default_log(command: &Command) -> &'static str {
         | Command::Reconcile(_)
         | Command::Cordon(_)
         | Command::Uncordon(_)
+        | Command::Drain(_)
+        | Command::Fence(_)
         | Command::Taint(_)
         | Command::Freeze(_)
         | Command::Unfreeze(_)
@@ -107,6 +113,8 @@ fn default_log(command: &Command) -> &'static str {
         | Command::Keygen(_)
         | Command::Why(_)
         | Command::Rebalance(_)
+        | Command::Rollout(_)
+        | Command::Approve(_)
         | Command::Preview(_)
         | Command::Completion { .. } => "warn,kube_client=off",
     }

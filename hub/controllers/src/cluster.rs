@@ -9,6 +9,7 @@ use roadstead_store::records::{Liveness, decode, facts_key, liveness_key, object
 use roadstead_store::{CommitError, Snapshot, Txn};
 
 use crate::copies::Copy;
+use crate::displaced;
 use crate::error::Error;
 use crate::events;
 use crate::holds::Seen;
@@ -93,13 +94,15 @@ fn attempt(
     let (waiting, sooner) = seen.conditions();
     let copy = Copy::read(&volatile, uid)?.condition(&mut status.conditions, context.now());
     let (copied, over) = copy.unzip();
+    let displaced = displaced::conditions(snapshot, &cluster, &mut status.conditions)?;
     let again = [again, sooner, over].into_iter().flatten().min();
     let generation = cluster.metadata.generation;
     status.observed_generation = generation;
     let new = std::iter::once(ready)
         .chain(waiting)
         .chain(hosted)
-        .chain(copied);
+        .chain(copied)
+        .chain(displaced);
     let turned = objects::set_all(
         &mut status.conditions,
         new.map(|condition| condition.at(generation)).collect(),

@@ -1,5 +1,6 @@
 //! The Decision of a template: its name, and the object.
 
+use roadstead_plan::finding::Cause;
 use roadstead_plan::{Placement, Template};
 use roadstead_protocol::api::decision::{KIND, Spec, Target, TemplateRef};
 use roadstead_protocol::api::names::{DECISIONS, DELETE_CONTENTS_ANNOTATION, OWN_GROUP, VERSION};
@@ -76,9 +77,14 @@ pub(crate) fn spec(template: &Template<'_>, placement: &Placement, former: &Spec
         uid: t.cluster.clone(),
         replicas: t.replicas,
         pinned: t.pinned,
+        release: t.release.clone(),
+        behind: t.behind,
         reason: t.chosen.text().to_owned(),
         held: false,
         tolerated_seconds: None,
+        extra: t.extra,
+        arriving: t.arriving,
+        outside: false,
     });
     let kept = placement.kept.iter().map(|k| Target {
         namespace: k.path.0.clone(),
@@ -86,9 +92,14 @@ pub(crate) fn spec(template: &Template<'_>, placement: &Placement, former: &Spec
         uid: k.cluster.clone(),
         replicas: k.replicas,
         pinned: k.pinned,
+        release: String::new(),
+        behind: k.cause == Cause::Wave,
         reason: format!("kept as it is: {}", k.cause.text()),
         held: true,
         tolerated_seconds: placement.expired.get(&k.cluster).copied(),
+        extra: k.extra,
+        arriving: k.arriving,
+        outside: k.outside,
     });
     let mut clusters: Vec<Target> = targets.chain(kept).collect();
     clusters.sort_by(|a, b| (&a.namespace, &a.name).cmp(&(&b.namespace, &b.name)));
@@ -115,6 +126,7 @@ pub(crate) fn spec(template: &Template<'_>, placement: &Placement, former: &Spec
         affinity: placement.affinity.clone(),
         groups: placement.groups.clone(),
         rebalance: placement.rebalance.clone(),
+        failed_over: placement.failed.iter().cloned().collect(),
     }
 }
 

@@ -6,13 +6,14 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 use roadstead_plan::World;
+use roadstead_plan::rollout::release::Release;
 use roadstead_protocol::api::meta::parse_timestamp;
 use roadstead_protocol::wire::Digest;
 use roadstead_store::records::{
-    ANSWERS_PREFIX, APPROVALS_PREFIX, CONTENT_PREFIX, DELETIONS_PREFIX, DeletionRecord,
-    FREEZE_PREFIX, LEDGER_PREFIX, LedgerEntry, LedgerState, Link, REQUIRES_PREFIX, SHOWN_PREFIX,
-    SeenRecord, decode, ledger_key, objects_prefix, parse_answer_key, parse_content_key,
-    parse_ledger_key, seen_key,
+    ADMITTED_PREFIX, ANSWERS_PREFIX, APPROVALS_PREFIX, CONTENT_PREFIX, DELETIONS_PREFIX,
+    DeletionRecord, FREEZE_PREFIX, LEDGER_PREFIX, LedgerEntry, LedgerState, Link, RELEASES_PREFIX,
+    REQUIRES_PREFIX, ROLLOUT_PREFIX, SHOWN_PREFIX, SeenRecord, decode, ledger_key, objects_prefix,
+    parse_answer_key, parse_content_key, parse_ledger_key, parse_of_policy, seen_key,
 };
 use roadstead_store::{Check, Entry, Snapshot, Txn};
 
@@ -79,6 +80,7 @@ fn sweep(context: &Reconciler, snapshot: &Snapshot) -> Result<Txn, Error> {
         needed.uids.insert(decode::<Link>(entry)?.uid);
     }
     stale.extend(said(context, snapshot, &world, &mut needed)?);
+    stale.extend(rollouts(snapshot, &world, &mut needed)?);
     stale.extend(context.groups.spent(snapshot)?);
     for entry in snapshot.range(CONTENT_PREFIX) {
         let digest = parse_content_key(entry.key.as_str());
@@ -110,6 +112,36 @@ fn sweep(context: &Reconciler, snapshot: &Snapshot) -> Result<Txn, Error> {
             .delete(entry.key.clone());
     }
     Ok(txn)
+}
+
+/// What is written of the rollouts of policies that a user deleted. What releases hold is needed.
+fn rollouts<'s>(
+    snapshot: &'s Snapshot,
+    world: &World,
+    needed: &mut Needed,
+) -> Result<Vec<&'s Entry>, Error> {
+    let mut stale = Vec::new();
+    for prefix in [RELEASES_PREFIX, ADMITTED_PREFIX, ROLLOUT_PREFIX] {
+        for entry in snapshot.range(prefix) {
+            let path = entry.key.as_str();
+            let of_policy = parse_of_policy(prefix, path).map(|(uid, _)| uid);
+            let Some(uid) = of_policy.or_else(|| path.strip_prefix(prefix)) else {
+                continue;
+            };
+            let there = world.policy(uid).is_some() || world.unreadable(uid).is_some();
+            if !there && world.deleted.contains(uid) {
+                stale.push(entry);
+                needed.uids.insert(uid.to_owned());
+            } else if prefix == RELEASES_PREFIX {
+                let contents = decode::<Release>(entry)?.items.into_iter();
+                let keys = contents.map(|item| format!("{CONTENT_PREFIX}{}", item.content));
+                needed
+                    .digests
+                    .extend(keys.filter_map(|key| parse_content_key(&key)));
+            }
+        }
+    }
+    Ok(stale)
 }
 
 /// What users said about clusters and policies, of which nothing follows any more.

@@ -97,6 +97,9 @@ pub(crate) fn former(ledger: &Ledger, decision: &Decision) -> Vec<Former> {
                 pinned: target.and_then(|t| t.pinned),
                 expired: target.and_then(|t| t.tolerated_seconds),
                 delete_contents: decision.spec.template.delete_contents,
+                extra: target.map_or(0, |t| t.extra),
+                arriving: target.is_some_and(|t| t.arriving),
+                outside: target.is_some_and(|t| t.outside),
             }
         })
         .collect()

@@ -7,6 +7,7 @@
 //! - [`placement`]: a template's Decision, ledger, contents and tombstones, in one transaction.
 //! - [`status`]: what became of a Decision on the clusters.
 //! - [`cluster`], [`fleet`], [`policy`]: conditions on what people wrote.
+//! - [`rollout`]: how a policy's changes go out, stage by stage.
 //! - [`gc`]: contents, deletion records and events that nothing needs any more.
 //!
 //! Deliberately absent: any opinion about who runs what (`roadstead-plan` has it), and sessions.
@@ -16,11 +17,13 @@ mod around;
 mod cluster;
 mod copies;
 mod decision;
+mod displaced;
 mod driver;
 mod error;
 mod events;
 mod fleet;
 mod gc;
+mod given;
 mod groups;
 mod holds;
 mod hosting;
@@ -34,6 +37,7 @@ mod policy;
 pub mod preview;
 mod queue;
 mod reconciler;
+mod rollout;
 mod room;
 mod shown;
 mod status;

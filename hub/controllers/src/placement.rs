@@ -15,14 +15,16 @@ use roadstead_protocol::api::decision::ClusterStatus;
 use roadstead_protocol::wire::ItemKey;
 use roadstead_store::{Check, Snapshot, Txn};
 
-use self::read::{Read, assert_read, read};
+use self::read::assert_read;
 use self::write::write_decision;
 use crate::error::Error;
 use crate::ledger::{self, Writing};
 use crate::reconciler::Reconciler;
-use crate::{approvals, around, decision, groups, objects, pledges};
+use crate::{approvals, around, decision, groups, objects, pledges, rollout};
 
 pub(crate) use self::placed::{REMOVING, cut, placed_of};
+pub(crate) use self::read::{Read, read};
+pub(crate) use self::write::home;
 
 pub(crate) async fn reconcile(
     context: &Reconciler,
@@ -80,6 +82,7 @@ fn decide(
     link((snapshot, &world), &read, &placement, &mut txn)?;
     if !txn.ops.is_empty() {
         assert_read(snapshot, &world, &read, &placement, &mut txn)?;
+        rollout::waves::assert(snapshot, &template.rollout, &mut txn)?;
         pledges::take_turns(snapshot, &world, &placement, &mut txn)?;
         groups::tell(snapshot, item, (&read.decision.spec, &placement), &mut txn)?;
     }
@@ -99,8 +102,12 @@ fn think<'a>(
     (snapshot, world): (&Snapshot, &World),
     read: &'a Read,
 ) -> Result<Thought<'a>, Error> {
-    let template = read.template(context, snapshot, world)?;
+    let mut template = read.template(context, snapshot, world)?;
     let mut placement = place(world, &template, None);
+    if placement.watches {
+        template.observed = read.observed(context, world)?;
+        placement = place(world, &template, None);
+    }
     let mut review = None;
     if placement.needs_review {
         let found = context.review(snapshot, world)?;

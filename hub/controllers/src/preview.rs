@@ -17,15 +17,21 @@ use crate::Parts;
 use crate::error::Error;
 use crate::placement;
 use crate::reconciler::Reconciler;
+use crate::rollout;
 use crate::wake::Wake;
-use crate::work::Work;
+use crate::work::{Name, Work};
 
 pub use difference::{Change, ClusterChange, ItemChange};
 
 /// Most rounds of work that wakes other work.
 const ROUNDS_MAX: usize = 16;
+/// Most notes that one preview has.
+const NOTES_MAX: usize = 20;
 /// Most templates that one preview is made of.
 pub const TEMPLATES_MAX: usize = 50_000;
+
+/// Group and plural of a policy, and its name.
+type Rolling = (String, String, Name);
 
 /// What would change.
 #[derive(Clone, Debug, Default)]
@@ -34,6 +40,8 @@ pub struct Preview {
     pub items: Vec<ItemChange>,
     /// How many templates were looked at.
     pub looked_at: usize,
+    /// What is to be said beside: of changes that go out stage by stage, which are shown whole.
+    pub notes: Vec<String>,
 }
 
 /// A copy of the hub to try something on.
@@ -78,11 +86,16 @@ impl Trial {
     /// Where a record is damaged, too much woke, or work wakes other work without end.
     pub async fn settle(mut self) -> Result<Preview, Error> {
         let reconciler = Reconciler::new(self.parts.clone());
-        let mut touched = BTreeSet::new();
+        let (mut touched, mut notes) = (BTreeSet::new(), BTreeSet::new());
         for _ in 0..ROUNDS_MAX {
-            let woken = self.woken()?;
-            if woken.is_empty() {
-                return self.compare(touched).await;
+            let (woken, rollouts) = self.woken()?;
+            if woken.is_empty() && rollouts.is_empty() {
+                let mut preview = self.compare(touched).await?;
+                preview.notes = notes.into_iter().take(NOTES_MAX).collect();
+                return Ok(preview);
+            }
+            for (group, plural, name) in rollouts {
+                notes.extend(rollout::finish(&reconciler, (&group, &plural), &name).await?);
             }
             for item in woken {
                 place(&reconciler, &item).await?;
@@ -95,8 +108,9 @@ impl Trial {
         Err(Error::Restless(ROUNDS_MAX))
     }
 
-    /// The templates to be placed anew because of what was written since the last call.
-    fn woken(&mut self) -> Result<BTreeSet<ItemKey>, Error> {
+    /// The templates to be placed anew, and the policies whose rollouts are to be looked at, because of
+    /// what was written since the last call.
+    fn woken(&mut self) -> Result<(BTreeSet<ItemKey>, BTreeSet<Rolling>), Error> {
         let mut woken = Vec::new();
         while let Some(event) = self.watch.try_next() {
             match event {
@@ -105,15 +119,27 @@ impl Trial {
             }
         }
         self.wake.gathered(&mut woken);
-        let items = woken.into_iter().filter_map(|woken| match woken.key {
-            Work::Placement(item) => Some(item),
-            Work::Cluster(_)
-            | Work::Status(_)
-            | Work::Fleet(_)
-            | Work::Policy { .. }
-            | Work::Garbage => None,
-        });
-        Ok(items.collect())
+        let (mut items, mut rollouts) = (BTreeSet::new(), BTreeSet::new());
+        for woken in woken {
+            match woken.key {
+                Work::Placement(item) => {
+                    items.insert(item);
+                }
+                Work::Rollout {
+                    group,
+                    plural,
+                    name,
+                } => {
+                    rollouts.insert((group, plural, name));
+                }
+                Work::Cluster(_)
+                | Work::Status(_)
+                | Work::Fleet(_)
+                | Work::Policy { .. }
+                | Work::Garbage => {}
+            }
+        }
+        Ok((items, rollouts))
     }
 
     /// Compares with what the hub would make of the same templates as things are.

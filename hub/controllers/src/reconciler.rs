@@ -17,14 +17,17 @@ use tokio::time::Instant;
 
 use crate::driver::Reconcile;
 use crate::error::Error;
+use crate::given::Given;
 use crate::groups::Groups;
 use crate::kinds::Kinds;
 use crate::pledges::Pledges;
+use crate::rollout::Clocks;
 use crate::room::Room;
 use crate::work::Work;
 use crate::worlds::Worlds;
 use crate::{
-    Parts, approvals, cluster, fleet, gc, groups, objects, placement, policy, status, world,
+    Parts, approvals, cluster, fleet, gc, groups, objects, placement, policy, rollout, status,
+    world,
 };
 
 /// How often something is tried anew at once after another write got in between.
@@ -37,6 +40,8 @@ pub(crate) struct Reconciler {
     away: Mutex<BTreeMap<String, Instant>>,
     pub(crate) pledges: Pledges,
     pub(crate) groups: Groups,
+    pub(crate) given: Given,
+    pub(crate) rollouts: Clocks,
     kinds: Kinds,
     /// Shared with what wakes.
     pub(crate) room: Arc<Room>,
@@ -77,6 +82,8 @@ impl Reconciler {
             away: Mutex::default(),
             pledges: Pledges::default(),
             groups: Groups::default(),
+            given: Given::default(),
+            rollouts: Clocks::default(),
             kinds: Kinds::default(),
             room: Arc::default(),
             start: instant(),
@@ -111,9 +118,7 @@ impl Reconciler {
             let cache = self.cache();
             let known = cache.parts.as_ref();
             let known = known.filter(|(of, _)| std::ptr::eq(Arc::as_ptr(of), world));
-            known
-                .map(|(_, parts)| Arc::clone(parts))
-                .unwrap_or_default()
+            known.map(|(_, parts)| Arc::clone(parts)).unwrap_or_default()
         };
         let mut parts = BTreeMap::new();
         for entry in snapshot.range(&objects_prefix(OWN_GROUP, DECISIONS)) {
@@ -135,10 +140,7 @@ impl Reconciler {
         let former = approvals::read(snapshot)?;
         let review = Review::of(world, parts.values().map(|a| &a.part), &former);
         let mut cache = self.cache();
-        cache.parts = cache
-            .world
-            .shared(world)
-            .map(|world| (world, Arc::new(parts)));
+        cache.parts = cache.world.shared(world).map(|world| (world, Arc::new(parts)));
         Ok(Arc::new(review))
     }
 
@@ -245,6 +247,11 @@ impl Reconcile for Reconciler {
                     plural,
                     name,
                 } => policy::reconcile(&self, (&group, &plural), &name).await,
+                Work::Rollout {
+                    group,
+                    plural,
+                    name,
+                } => rollout::reconcile(&self, (&group, &plural), &name).await,
                 Work::Garbage => gc::reconcile(&self).await,
             }
         })

@@ -15,7 +15,7 @@ use roadstead_store::{Snapshot, Txn};
 
 use crate::decision::decision_key;
 use crate::error::Error;
-use crate::ledger::{self, Held};
+use crate::ledger::Held;
 use crate::reconciler::Reconciler;
 use crate::{objects, observed, world};
 
@@ -42,7 +42,7 @@ fn attempt(
     };
     let decision: Decision = objects::typed(entry)?;
     let world = context.world(snapshot)?;
-    let ledger = ledger::read(snapshot, item, world::clusters(&world, &decision))?;
+    let ledger = (context.given).read(snapshot, &world, item, &decision)?;
     let news = context.parts.volatile.snapshot();
     let mut seen = observed::of((snapshot, &news), &world, item, &ledger)?;
     let mut clusters = Vec::new();
@@ -58,7 +58,9 @@ fn attempt(
         let seen = seen.remove(uid).unwrap_or_default();
         clusters.push(told(path.unwrap_or_default(), held, &seen));
         if matches!(held.record.state, LedgerState::Put { .. }) {
-            members.push(seen);
+            let behind = target.is_some_and(|target| target.behind);
+            let applied = seen.applied && !behind;
+            members.push(Observed { applied, ..seen });
         }
     }
     clusters.sort_by(|a, b| (&a.namespace, &a.name).cmp(&(&b.namespace, &b.name)));

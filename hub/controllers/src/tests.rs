@@ -4,6 +4,7 @@ mod around;
 mod asserting;
 mod clusters;
 mod dividing;
+mod displacing;
 mod driving;
 mod held;
 mod histories;
@@ -15,6 +16,7 @@ mod placing;
 mod policies;
 mod preserved;
 mod reach;
+mod rollouts;
 mod selecting;
 
 use std::sync::Arc;

@@ -7,7 +7,9 @@ mod decisions;
 mod facts;
 mod kinds;
 mod links;
+mod moving;
 mod wide;
+mod rollouts;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -27,6 +29,7 @@ use tokio::time::Instant;
 use self::changes::{own, woken};
 use self::decisions::{Holders, lacks};
 use self::wide::Wide;
+use self::rollouts::Rolling;
 use crate::Parts;
 use crate::driver::{Source, Woken};
 use crate::kinds::Kinds;
@@ -75,6 +78,8 @@ pub(crate) struct Wake {
     large: BTreeMap<ItemKey, u32>,
     /// What is to be woken once all that waits was read.
     wide: Wide,
+    /// Policies with rollouts.
+    rolling: Rolling,
 }
 
 impl Wake {
@@ -99,6 +104,7 @@ impl Wake {
             held: None,
             large: BTreeMap::new(),
             wide: Wide::default(),
+            rolling: Rolling::default(),
         }
     }
 
@@ -126,6 +132,7 @@ impl Wake {
         let snapshot = self.store.snapshot();
         let registry = self.registry();
         let mut work = BTreeSet::from([Work::Garbage]);
+        work.extend(self.all_rollouts());
         self.unplaced.clear();
         self.large.clear();
         self.held = Some(Holders::new());

@@ -22,6 +22,15 @@ pub(crate) enum Work {
         /// The policy.
         name: Name,
     },
+    /// How a policy's changes go out.
+    Rollout {
+        /// The policy's group.
+        group: String,
+        /// The policy's plural.
+        plural: String,
+        /// The policy.
+        name: Name,
+    },
     /// What nothing needs any more.
     Garbage,
 }
@@ -51,6 +60,11 @@ impl std::fmt::Display for Work {
                 plural,
                 name,
             } => write!(f, "{plural}.{group} {name}"),
+            Self::Rollout {
+                group,
+                plural,
+                name,
+            } => write!(f, "rollouts of {plural}.{group} {name}"),
             Self::Garbage => f.write_str("garbage"),
         }
     }

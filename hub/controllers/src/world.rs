@@ -1,6 +1,6 @@
 //! Reads what the plan wants from a snapshot of the store.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use roadstead_machinery::resource::{Registry, Resource};
@@ -22,6 +22,7 @@ use roadstead_store::{Key, Snapshot};
 use serde_json::Value;
 
 use crate::error::Error;
+use crate::rollout::waves;
 use crate::{around, decision, ledger, objects};
 
 /// Group, kind and plural of the policies.
@@ -58,8 +59,7 @@ fn definitions_prefix() -> String {
 /// # Errors
 /// When an object in the store is not JSON: a damaged store decides nothing.
 pub fn world(snapshot: &Snapshot, limits: Limits) -> Result<World, Error> {
-    let clusters = objects_prefix(CLUSTER_GROUP, ATTACHED_CLUSTERS);
-    read(snapshot, limits, Some(clusters))
+    read(snapshot, limits, Some(objects_prefix(CLUSTER_GROUP, ATTACHED_CLUSTERS)))
 }
 
 /// As [`world`], but without clusters.
@@ -133,11 +133,7 @@ pub(crate) fn locate(
 
 /// Where the replicas of `item` stand: where people tell it of its kind, else where the kind's scale
 /// subresource says.
-pub(crate) fn replicas_path(
-    world: &World,
-    item: &ItemKey,
-    scale: Option<String>,
-) -> Option<String> {
+pub(crate) fn replicas_path(world: &World, item: &ItemKey, scale: Option<String>) -> Option<String> {
     let told = world.interpreter(item);
     let told = told.and_then(|told| told.replicas_path.clone());
     told.or(scale)
@@ -177,6 +173,8 @@ pub fn template<T>(
     )?;
     let replicas_path = located.and_then(|(_, path)| path);
     let replicas_path = self::replicas_path(world, item, replicas_path);
+    let about = (object.as_ref(), &decision, &ledger, &around);
+    let rollout = waves::of_template(snapshot, world, item, about)?;
     Ok(then(&Template {
         key: item.clone(),
         object: object.as_ref(),
@@ -186,6 +184,8 @@ pub fn template<T>(
         pledges: Vec::new(),
         around,
         decided: Decided::read(&decision.spec),
+        observed: BTreeMap::new(),
+        rollout,
         now: Duration::ZERO,
     }))
 }
@@ -195,12 +195,16 @@ pub(crate) fn clusters<'a>(
     world: &'a World,
     decision: &'a roadstead_protocol::api::decision::Decision,
 ) -> impl Iterator<Item = &'a str> {
-    let known: BTreeSet<&str> = world
-        .clusters
-        .iter()
-        .map(|c| c.uid.as_str())
-        .chain(decision.spec.clusters.iter().map(|t| t.uid.as_str()))
-        .filter(|uid| !uid.is_empty())
-        .collect();
-    known.into_iter()
+    // Whoever asks for none of them pays for none.
+    std::iter::once_with(move || {
+        let known: BTreeSet<&str> = world
+            .clusters
+            .iter()
+            .map(|c| c.uid.as_str())
+            .chain(decision.spec.clusters.iter().map(|t| t.uid.as_str()))
+            .filter(|uid| !uid.is_empty())
+            .collect();
+        known
+    })
+    .flatten()
 }

@@ -23,6 +23,8 @@ pub enum Chosen {
     All,
     /// Another object there needs it.
     Required,
+    /// It is drained, and there is no other place for what it has.
+    Stays,
 }
 
 /// Why a cluster is not chosen.
@@ -78,6 +80,14 @@ pub enum Refused {
     AwayFromPeers,
     /// A workload is there that the object is to be apart from.
     NearPeers,
+    /// The rollout has not come so far.
+    Wave,
+    /// People want what is there elsewhere.
+    Drained,
+    /// People declared that it is stopped.
+    Fenced,
+    /// The object failed over from it.
+    FailedOver,
 }
 
 impl Chosen {
@@ -90,6 +100,7 @@ impl Chosen {
             Self::Fields => "its provider, region, zone, version or APIs are selected",
             Self::All => "the policy takes all clusters that it may name",
             Self::Required => "another object there needs it",
+            Self::Stays => "it is drained, and there is no other place for it",
         }
     }
 }
@@ -123,6 +134,10 @@ impl Refused {
             Self::SpreadUnmet => "SpreadUnmet",
             Self::AwayFromPeers => "WorkloadAffinity",
             Self::NearPeers => "WorkloadAntiAffinity",
+            Self::Wave => "RollingOut",
+            Self::Drained => "Drained",
+            Self::Fenced => "Fenced",
+            Self::FailedOver => "FailedOver",
         }
     }
 
@@ -137,6 +152,7 @@ impl Refused {
         Self::SpreadUnmet,
         Self::AwayFromPeers,
         Self::NearPeers,
+        Self::Drained,
     ];
 
     /// For people.
@@ -175,6 +191,12 @@ impl Refused {
             Self::SpreadUnmet => "there are fewer groups than the policy's spreadConstraints want",
             Self::AwayFromPeers => "the workloads that it is to be with are on other clusters",
             Self::NearPeers => "a workload is there that it is to be apart from",
+            Self::Wave => "the rollout of the object has not come to it",
+            Self::Drained => "it is drained",
+            Self::Fenced => "it is fenced: people declared that it is stopped",
+            Self::FailedOver => {
+                "the object failed over from it; `roadstead rebalance` lets it come back"
+            }
         }
     }
 }

@@ -4,6 +4,7 @@
 //! NoExecute), and who is not wanted loses what it has; *open* follows from facts and from what people
 //! say about new objects only, and takes nothing away.
 
+mod displacing;
 mod spreading;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -41,7 +42,8 @@ pub(crate) fn choose<'a>(
     if at >= readings.len() {
         return;
     }
-    let judged = readings.swap_remove(at);
+    let mut judged = readings.swap_remove(at);
+    chooser.displace(&mut judged, intent);
     intent.affinity.clone_from(&judged.group.name);
     intent.again = judged.again;
     intent.expired = judged.expired;
@@ -149,6 +151,8 @@ struct Judged<'a> {
     again: Option<Duration>,
     /// For how many seconds a taint of a cluster that has it was tolerated, where these have passed.
     expired: BTreeMap<String, u64>,
+    /// Those that have it, and are drained or were stopped; why.
+    displaced: Vec<(Wanted<'a>, Refused)>,
 }
 
 /// Chooses for one template.
@@ -159,6 +163,10 @@ struct Chooser<'a, 't> {
     /// UIDs of the clusters that have it, not only because something needs it there; with the seconds
     /// for which their taints were tolerated, where these have passed.
     former: BTreeMap<&'t str, Option<u64>>,
+    /// Of these, those of which it counts no more.
+    outside: BTreeSet<&'t str>,
+    /// UIDs of the clusters that it failed over from.
+    failed: BTreeSet<String>,
     gate: Gate<'t>,
     divided: bool,
     fresh: bool,
@@ -168,6 +176,8 @@ struct Chooser<'a, 't> {
 impl<'a, 't> Chooser<'a, 't> {
     fn new(world: &'a World, policy: &'a Policy, template: &'t Template<'t>, fresh: bool) -> Self {
         let former = template.former.iter().filter(|f| f.is_own());
+        let outside = former.clone().filter(|f| f.outside);
+        let outside = outside.map(|f| f.cluster.as_str()).collect();
         let former = former.map(|f| (f.cluster.as_str(), f.expired));
         let divided = is_divided(world, template, &policy.scheduling.replicas);
         let selecting = &policy.selecting;
@@ -177,6 +187,8 @@ impl<'a, 't> Chooser<'a, 't> {
             policy,
             template,
             former: former.collect(),
+            outside,
+            failed: BTreeSet::new(),
             gate: Gate::new(template, &selecting.workload, choice),
             divided,
             fresh,
@@ -197,6 +209,7 @@ impl<'a, 't> Chooser<'a, 't> {
             ambiguous: Vec::new(),
             again: None,
             expired: BTreeMap::new(),
+            displaced: Vec::new(),
         };
         let visible = self.world.clusters.iter();
         for cluster in visible.filter(|c| c.visible(from, self.world)) {
@@ -211,11 +224,22 @@ impl<'a, 't> Chooser<'a, 't> {
             Ok(chosen) => chosen,
             Err(refused) => return judged.refused.push((cluster, refused)),
         };
-        let tolerations = &self.policy.selecting.tolerations;
-        let taints = toleration::judge(tolerations, cluster, self.now);
         let mut wanted = Wanted::new(cluster, chosen);
         let had = self.former.get(cluster.uid.as_str());
         wanted.has = had.is_some();
+        wanted.outside = self.outside.contains(cluster.uid.as_str());
+        if let Some(why) = self.displaced(cluster) {
+            wanted.open = false;
+            wanted.shut = Some(why);
+            if wanted.has {
+                return judged.displaced.push((wanted, why));
+            }
+            let text = why.text().to_owned();
+            judged.figures.insert(cluster.uid.clone(), text);
+            return judged.refused.push((cluster, why));
+        }
+        let tolerations = &self.policy.selecting.tolerations;
+        let taints = toleration::judge(tolerations, cluster, self.now);
         let expired = had.copied().flatten();
         match taints {
             Taints::None => {
@@ -280,7 +304,10 @@ impl<'a, 't> Chooser<'a, 't> {
         };
         let some = |judged: &Judged<'a>| !judged.wanted.is_empty();
         let first = readings.iter().position(possible);
+        // What has no other place stays where it is.
+        let stays = |judged: &Judged<'a>| used(&judged) && !judged.displaced.is_empty();
         first
+            .or_else(|| readings.iter().position(stays))
             .or_else(|| readings.iter().position(some))
             .unwrap_or(0)
     }

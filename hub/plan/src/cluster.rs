@@ -37,6 +37,10 @@ pub struct Cluster {
     pub taints: Vec<Taint>,
     /// Whether people want nothing new there.
     pub cordoned: bool,
+    /// Whether people want what is there elsewhere.
+    pub drained: bool,
+    /// Whether people declared that it is stopped.
+    pub fenced: bool,
     /// Who provides it, by its spec or its labels.
     pub provider: Option<String>,
     /// In which region it is, by its spec or its labels.
@@ -113,6 +117,8 @@ impl Cluster {
         Self {
             taints: taints.collect(),
             cordoned: spec.unschedulable,
+            drained: spec.drain,
+            fenced: spec.fenced,
             provider: labelled(spec.provider, PROVIDER_LABEL),
             region: labelled(spec.region, REGION_LABEL),
             zone: labelled(spec.zone, ZONE_LABEL),

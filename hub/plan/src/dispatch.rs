@@ -131,8 +131,11 @@ pub(crate) fn stay(
         return stay;
     }
     let mut less = false;
+    // Who had all of it, undivided, had as many as there are.
+    let all = asked.values().copied().fold(0, u32::saturating_add);
     for target in &rendered.targets {
-        let had = had.get(target.cluster.as_str()).copied().flatten();
+        let had = had.get(target.cluster.as_str());
+        let had = had.map(|had| had.unwrap_or(all));
         if let (Some(had), Some(share)) = (had, target.replicas) {
             less |= share < had;
             // Where it goes by room, what comes up now may not be what comes up next.

@@ -86,6 +86,28 @@ pub enum Finding {
         /// Some of them, as `namespace/name`.
         samples: Vec<String>,
     },
+    /// Something waits until what replaces it was seen healthy.
+    Replacing {
+        /// On how many clusters it waits.
+        count: u32,
+        /// Some of them, as `namespace/name`.
+        old: Vec<String>,
+        /// Some of those on which it is replaced, as `namespace/name: how it is there`.
+        new: Vec<String>,
+        /// Replicas that have no place elsewhere.
+        unplaced: u32,
+        /// The command that lets it go all the same.
+        confirm: String,
+    },
+    /// Clusters are not given what stands on the hub, but a release.
+    Behind {
+        /// How many.
+        count: u32,
+        /// Some of them, as `namespace/name`.
+        samples: Vec<String>,
+        /// How the rollout is, for people.
+        says: String,
+    },
     /// Removals (or changes) wait.
     Held {
         /// For what.
@@ -135,6 +157,12 @@ pub enum Cause {
     Awaiting,
     /// Such an object is never sent anywhere.
     Reserved,
+    /// The rollout of the change has not come so far.
+    Wave,
+    /// What replaces it was not seen healthy yet.
+    Replacing,
+    /// The cluster was declared to be stopped, or given up for this object.
+    Stopped,
 }
 
 impl Cause {
@@ -157,6 +185,9 @@ impl Cause {
             Self::Suspended => "Suspended",
             Self::Awaiting => "Awaiting",
             Self::Reserved => "NeverPropagated",
+            Self::Wave => "RollingOut",
+            Self::Replacing => "Replacing",
+            Self::Stopped => "Stopped",
         }
     }
 
@@ -185,6 +216,12 @@ impl Cause {
             Self::Suspended => "its policy suspends dispatching",
             Self::Awaiting => "what it waits for is not there yet",
             Self::Reserved => "such an object is never sent to a cluster",
+            Self::Wave => "the rollout of the change has not come so far",
+            Self::Replacing => "what replaces it was not seen healthy yet",
+            Self::Stopped => {
+                "the cluster is fenced, or it failed over from there, and it is not replaced or the \
+                 cluster is not back"
+            }
         }
     }
 
@@ -203,13 +240,21 @@ impl Cause {
             | Self::NotRendered
             | Self::Suspended
             | Self::Awaiting
-            | Self::Reserved => false,
+            | Self::Reserved
+            | Self::Wave
+            | Self::Replacing
+            | Self::Stopped => false,
         }
     }
 
     /// Whether what is kept is known to run.
     pub(crate) fn runs(self) -> bool {
-        self != Self::ClusterMissing
+        !matches!(self, Self::ClusterMissing | Self::Stopped)
+    }
+
+    /// Whether what is kept counts no more.
+    pub(crate) fn is_outside(self) -> bool {
+        matches!(self, Self::Replacing | Self::Stopped)
     }
 }
 
@@ -233,6 +278,8 @@ impl Finding {
             Self::NotRendered { .. } => "OverrideFailed",
             Self::Suspended { .. } => "Suspended",
             Self::Awaits { .. } => "Awaiting",
+            Self::Replacing { .. } => "Replacing",
+            Self::Behind { .. } => "RollingOut",
             Self::Held { cause, .. } => cause.reason(),
         }
     }
@@ -288,6 +335,33 @@ impl std::fmt::Display for Finding {
                 count,
                 samples,
             } => write!(f, "on {} it waits for {on}: {why}", listed(*count, samples)),
+            Self::Replacing {
+                count,
+                old,
+                new,
+                unplaced,
+                confirm,
+            } => {
+                let until = match (new.as_slice(), unplaced) {
+                    ([], 0) => "there is news of the cluster".to_owned(),
+                    ([], _) => "there is another place for it".to_owned(),
+                    (new, _) => format!("what replaces it is healthy ({})", new.join(", ")),
+                };
+                write!(
+                    f,
+                    "stays on {} until {until}; to let it go all the same: {confirm}",
+                    listed(*count, old)
+                )
+            }
+            Self::Behind {
+                count,
+                samples,
+                says,
+            } => write!(
+                f,
+                "the change has not reached {}: {says}",
+                listed(*count, samples)
+            ),
             Self::Held {
                 cause,
                 count,

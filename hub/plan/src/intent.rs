@@ -1,7 +1,7 @@
 //! What the policies want for a template, before it is rendered and before anything is known about
 //! removals: which policy, which clusters, how many replicas.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use roadstead_protocol::api::decision::Unplaced;
@@ -33,6 +33,10 @@ pub(crate) struct Intent<'a> {
     pub(crate) overrides: Vec<&'a Overrides>,
     pub(crate) targets: Vec<Wanted<'a>>,
     pub(crate) refused: Vec<(&'a Cluster, Refused)>,
+    /// Those that are to lose what they have as far as there is another place for it.
+    pub(crate) leaving: Vec<Wanted<'a>>,
+    /// UIDs of the stopped clusters that keep what they have, since there is no other place for it.
+    pub(crate) unreplaced: BTreeSet<&'a str>,
     /// Every cluster that users' acts choose, whether it takes anything or not.
     pub(crate) wanted: Vec<&'a Cluster>,
     /// By UID, the clusters on which something else needs the object, and what.
@@ -74,6 +78,10 @@ pub(crate) struct Wanted<'a> {
     pub(crate) shut: Option<Refused>,
     /// Whether it has it already.
     pub(crate) has: bool,
+    /// Whether what it has counts no more.
+    pub(crate) outside: bool,
+    /// Replicas that it keeps beyond its share for now.
+    pub(crate) extra: u32,
     /// How many replicas it gets at least, where they are divided.
     pub(crate) floor: u32,
 }
@@ -87,10 +95,17 @@ impl<'a> Wanted<'a> {
             open: true,
             shut: None,
             has: false,
+            outside: false,
+            extra: 0,
             floor: 0,
             weight: None,
             replicas: None,
         }
+    }
+
+    /// How many replicas it is given, with those that it keeps beyond its share.
+    pub(crate) fn given(&self) -> Option<u32> {
+        self.replicas.map(|share| share.saturating_add(self.extra))
     }
 }
 

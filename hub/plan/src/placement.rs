@@ -18,6 +18,7 @@ use crate::removal::{self, Fate, Judge, Manner, Reason};
 use crate::render::Content;
 use crate::rendering::{Back, Rendered, render_all};
 use crate::review::Review;
+use crate::swap::{self, Swap};
 use crate::template::{Former, Template};
 use crate::world::World;
 
@@ -68,6 +69,11 @@ pub struct Placement {
     /// Whether edits remove something, so that a [`Review`] has a say. A placement that was made
     /// without one must then not be carried out.
     pub needs_review: bool,
+    /// Whether it goes by what was observed of the object: a placement that was made without that is
+    /// then made again.
+    pub watches: bool,
+    /// UIDs of the clusters that it failed over from.
+    pub failed: BTreeSet<String>,
 }
 
 /// A cluster that gets something.
@@ -91,12 +97,20 @@ pub struct Target {
     pub left: Vec<String>,
     /// What it gets.
     pub content: Content,
+    /// The release that this is of; empty where the policy has no rollouts.
+    pub release: String,
+    /// Whether that says something else than what stands on the hub.
+    pub behind: bool,
     /// Whether what is there already is taken over.
     pub overwrite: bool,
     /// Why it was chosen.
     pub chosen: Chosen,
     /// Its weight, where replicas are divided.
     pub weight: Option<u32>,
+    /// Replicas that it keeps beyond its share, until what replaces them was seen healthy elsewhere.
+    pub extra: u32,
+    /// Whether what it gets comes up for what goes elsewhere, and was not seen healthy yet.
+    pub arriving: bool,
 }
 
 /// A cluster that keeps what it has.
@@ -114,6 +128,12 @@ pub struct Kept {
     pub digest: Option<Digest>,
     /// What the change waits for.
     pub cause: Cause,
+    /// Replicas that it has beyond its share.
+    pub extra: u32,
+    /// Whether what it has counts no more.
+    pub outside: bool,
+    /// Whether what it has came up for what goes elsewhere, and was not seen healthy yet.
+    pub arriving: bool,
 }
 
 /// A cluster that loses it.
@@ -132,7 +152,7 @@ pub struct Removal {
 /// Decides about one template. Without a `review`, a placement that [needs one]
 /// (`Placement::needs_review`) says so.
 pub fn place(world: &World, template: &Template<'_>, review: Option<&Review>) -> Placement {
-    let (mut intent, rendered, moves) = render(world, template);
+    let (mut intent, rendered, moves, swap) = render(world, template);
     let mut placement = Placement {
         policy: intent.winner.map(|p| p.identity.reference()),
         contenders: intent
@@ -166,10 +186,11 @@ pub fn place(world: &World, template: &Template<'_>, review: Option<&Review>) ->
         world,
         template,
         &intent,
-        (&rendered.back, moves),
+        (&rendered.back, moves, &swap),
         review,
         &mut placement,
     );
+    say_swap(&swap, &mut placement);
     placement.requires = requires(template, &placement);
     placement.required_by = needed_by(&intent);
     placement.refused = summarize(&intent.refused);
@@ -190,7 +211,7 @@ enum Moves {
 }
 
 /// What is wanted, rendered, without what is not given yet.
-fn render<'a>(world: &'a World, template: &'a Template<'_>) -> (Intent<'a>, Rendered, Moves) {
+fn render<'a>(world: &'a World, template: &'a Template<'_>) -> (Intent<'a>, Rendered, Moves, Swap) {
     let mut stay = BTreeMap::new();
     loop {
         let moves = if stay.is_empty() {
@@ -200,14 +221,16 @@ fn render<'a>(world: &'a World, template: &'a Template<'_>) -> (Intent<'a>, Rend
         };
         let mut intent = intend(world, template, template.now);
         let asked = asked(&intent);
+        let total = swap::total(&intent);
         leave(&stay, &mut intent);
+        let swap = Swap::judge(world, template, total, &mut intent);
         let mut rendered = render_all(world, template, &mut intent);
         hold_back(world, template, &mut intent, &mut rendered);
         if moves == Moves::Done {
             stay = dispatch::stay(template, &asked, &rendered);
         }
         if moves == Moves::Waiting || stay.is_empty() {
-            return (intent, rendered, moves);
+            return (intent, rendered, moves, swap);
         }
     }
 }
@@ -246,7 +269,7 @@ fn settle_former(
     world: &World,
     template: &Template<'_>,
     intent: &Intent<'_>,
-    (back, moves): (&BTreeMap<String, Back>, Moves),
+    (back, moves, swap): (&BTreeMap<String, Back>, Moves, &Swap),
     review: Option<&Review>,
     placement: &mut Placement,
 ) -> Vec<String> {
@@ -256,6 +279,9 @@ fn settle_former(
         if let Some(back) = back.get(&former.cluster) {
             fates.insert(former, Fate::Keep(back.cause));
         } else if let Some(fate) = judge.fate(former) {
+            let last = |reason| template.rollout.holds(world, former, reason);
+            let waits = matches!(fate, Fate::Remove(reason) if last(reason));
+            let fate = if waits { Fate::Keep(Cause::Wave) } else { fate };
             fates.insert(former, fate);
         }
     }
@@ -270,6 +296,10 @@ fn settle_former(
     for (former, mut fate) in fates {
         if matches!(fate, Fate::Remove(_)) && holds(world, intent.winner, requirers, former) {
             fate = Fate::Keep(Cause::Suspended);
+        }
+        let edited = matches!(fate, Fate::Remove(reason) if reason.moves());
+        if edited && swap.holds(&former.cluster) {
+            fate = Fate::Keep(swap::cause(world, template, former));
         }
         let cluster = former.cluster.clone();
         let path = path(world, former);
@@ -294,6 +324,10 @@ fn settle_former(
                 pinned: former.pinned,
                 digest: former.digest,
                 cause,
+                extra: former.extra,
+                arriving: former.arriving,
+                outside: (former.outside || cause.is_outside())
+                    && !intent.unreplaced.contains(&*former.cluster),
             }),
             Fate::Forget => placement.forgotten.push(cluster),
         }
@@ -335,9 +369,22 @@ fn summarize(refused: &[(&Cluster, Refused)]) -> Vec<Refusal> {
     by_reason.into_iter().map(refusal).collect()
 }
 
+/// Enters what comes up, and says what waits for that.
+fn say_swap(swap: &Swap, placement: &mut Placement) {
+    for target in &mut placement.targets {
+        target.arriving = swap.arrives(&target.cluster);
+    }
+    let waits = |kept: &&Kept| kept.outside;
+    let kept = placement.kept.iter().filter(waits);
+    let kept: BTreeSet<&str> = kept.map(|kept| kept.cluster.as_str()).collect();
+    let finding = swap.finding(&kept);
+    placement.watches = swap.is_under_way() || !kept.is_empty() || finding.is_some();
+    placement.findings.extend(finding);
+}
+
 fn held(kept: &[Kept], confirm: &[String]) -> Vec<Finding> {
     let mut by_cause: BTreeMap<Cause, Vec<String>> = BTreeMap::new();
-    for kept in kept {
+    for kept in kept.iter().filter(|kept| !kept.outside) {
         let path = format!("{}/{}", kept.path.0, kept.path.1);
         by_cause.entry(kept.cause).or_default().push(path);
     }

@@ -13,6 +13,7 @@ use serde_json::Value;
 
 use crate::cluster::Viewpoint;
 use crate::options::Options;
+use crate::rollout::Rollout;
 use crate::scheduling::Scheduling;
 use crate::selecting::{self, Selecting};
 
@@ -132,6 +133,8 @@ pub struct Policy {
     pub priority: i32,
     /// Whether it takes templates over from holders of a lower priority.
     pub preempts: bool,
+    /// How changes reach the clusters; all at once where nothing is said.
+    pub rollout: Option<Rollout>,
     /// What else it says.
     pub options: Options,
 }
@@ -154,7 +157,9 @@ fn parse_distribution(identity: &Identity, object: &Value) -> Result<Policy, Str
     let options = Options::read(&spec, identity.viewpoint())?;
     check_selectors(&spec.resource_selectors)?;
     let scheduling = scheduling(&spec.placement)?;
+    let rollout = spec.rollout.as_ref().map(Rollout::read).transpose()?;
     Ok(Policy {
+        rollout,
         identity: identity.clone(),
         selectors: spec.resource_selectors,
         selecting: Selecting::read(&spec.placement)?,

@@ -31,9 +31,21 @@ pub enum Reason {
     Confirmed,
     /// Nothing needs it there any more.
     NotNeeded,
+    /// A user drains the cluster, and there is another place for it.
+    Drained,
+    /// The cluster was stopped, and it is replaced elsewhere.
+    Replaced,
 }
 
 impl Reason {
+    /// Whether it may be that what goes is replaced elsewhere, so that it goes only after that.
+    pub(crate) fn moves(self) -> bool {
+        matches!(
+            self,
+            Self::NotChosen | Self::Confirmed | Self::Drained | Self::Replaced
+        )
+    }
+
     /// For people.
     pub fn text(self) -> &'static str {
         match self {
@@ -42,6 +54,8 @@ impl Reason {
             Self::NotChosen => "its policy no longer chooses the cluster",
             Self::Confirmed => "its removal was confirmed",
             Self::NotNeeded => "nothing needs it there any more",
+            Self::Drained => "the cluster is drained",
+            Self::Replaced => "the cluster was stopped, and it is replaced elsewhere",
         }
     }
 }
@@ -80,6 +94,10 @@ pub(crate) struct Judge<'a> {
     blocked: Option<Cause>,
     ambiguous: BTreeSet<&'a str>,
     targets: BTreeSet<&'a str>,
+    /// Those that lose it because they are drained, or stopped, by UID.
+    leaving: BTreeMap<&'a str, Reason>,
+    /// Of these, those for which there is no other place.
+    unreplaced: BTreeSet<&'a str>,
 }
 
 impl<'a> Judge<'a> {
@@ -98,6 +116,8 @@ impl<'a> Judge<'a> {
             unresolved: intent.unresolved,
             blocked: intent.blocked,
             ambiguous: ambiguous.map(|(cluster, _)| cluster.uid.as_str()).collect(),
+            leaving: displaced(intent),
+            unreplaced: intent.unreplaced.clone(),
             targets: intent
                 .targets
                 .iter()
@@ -137,7 +157,15 @@ impl<'a> Judge<'a> {
         if self.ambiguous.contains(former.cluster.as_str()) {
             return Fate::Keep(Cause::AmbiguousName);
         }
+        let uid = former.cluster.as_str();
+        let leaves = self.leaving.get(uid);
         match by_policies(world, self.requirers, former) {
+            Fate::Remove(Reason::NotChosen) if self.unreplaced.contains(uid) => {
+                Fate::Keep(Cause::Stopped)
+            }
+            Fate::Remove(Reason::NotChosen) if leaves.is_some() => {
+                Fate::Remove(leaves.copied().unwrap_or(Reason::NotChosen))
+            }
             Fate::Remove(Reason::NotChosen) if self.unresolved => Fate::Keep(Cause::UnknownNames),
             Fate::Remove(Reason::NotChosen) if self.contended(former) => {
                 Fate::Keep(Cause::Contended)
@@ -159,6 +187,24 @@ impl<'a> Judge<'a> {
             .filter_map(|uid| self.world.policy(uid))
             .any(|p| selected(&p.identity, &p.selectors, self.key, &self.labels).is_some())
     }
+}
+
+/// Those that lose it because they are drained, or stopped, by UID.
+fn displaced<'a>(intent: &Intent<'a>) -> BTreeMap<&'a str, Reason> {
+    let refused = intent.refused.iter();
+    let stopped = [Refused::Fenced, Refused::FailedOver];
+    refused
+        .filter(|(_, why)| *why == Refused::Drained || stopped.contains(why))
+        .map(|(cluster, why)| {
+            let drained = *why == Refused::Drained;
+            let reason = if drained {
+                Reason::Drained
+            } else {
+                Reason::Replaced
+            };
+            (cluster.uid.as_str(), reason)
+        })
+        .collect()
 }
 
 /// By who put it there: policies, and objects that needed it there.
@@ -215,6 +261,10 @@ pub(crate) fn settle(
     let runs = |fate: &Fate| fate.kept().is_some_and(Cause::runs);
     let leaves_none = intent.targets.is_empty() && !fates.values().any(runs);
     for (former, fate) in fates.iter_mut() {
+        let moved = matches!(fate, Fate::Remove(Reason::Drained | Reason::Replaced));
+        if moved && leaves_none {
+            *fate = Fate::Keep(Cause::LastClusters);
+        }
         if *fate != Fate::Remove(Reason::NotChosen) {
             continue;
         }
@@ -351,7 +401,9 @@ fn preserved(world: &World, template: &Template<'_>, former: &Former, reason: Re
             return true;
         }
         Reason::TemplateDeleted | Reason::PolicyDeleted | Reason::NotNeeded => {}
-        Reason::NotChosen | Reason::Confirmed => return false,
+        Reason::NotChosen | Reason::Confirmed | Reason::Drained | Reason::Replaced => {
+            return false;
+        }
     }
     let says = |uid: &str| {
         let now = || world.policy(uid).is_some_and(|p| p.options.preserve);

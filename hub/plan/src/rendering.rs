@@ -13,11 +13,11 @@ use crate::deps::references::required;
 use crate::deps::requirers::{REQUIRED, Requirer, overwrite};
 use crate::finding::{Cause, Finding};
 use crate::intent::{Intent, Wanted};
-use crate::overrides::Overriding;
 use crate::placement::Target;
 use crate::pointer::Pointer;
 use crate::policy::Policy;
 use crate::render::{self, Content};
+use crate::rollout::bases::{Base, Bases, Late};
 use crate::template::Template;
 use crate::world::World;
 
@@ -37,6 +37,9 @@ pub(crate) struct Back {
     /// Its share of the replicas, where they are divided.
     pub(crate) replicas: Option<u32>,
 }
+
+/// What is made where no override has a say, by release and number of replicas.
+type Plain = BTreeMap<(String, Option<u32>), Made>;
 
 /// What is made for one cluster.
 #[derive(Clone)]
@@ -64,17 +67,26 @@ pub(crate) fn render_all(
     let Some(object) = template.object else {
         return out;
     };
-    let base = render::strip(object);
-    let overriding = Overriding::new(world, &intent.overrides);
-    let mut plain: BTreeMap<Option<u32>, Made> = BTreeMap::new();
+    let bases = Bases::new(world, template, object, &intent.overrides);
+    let mut plain = Plain::new();
     let mut had_part: BTreeSet<PolicyRef> = BTreeSet::new();
     let followed = intent.winner.is_some_and(|p| p.options.propagate_deps);
     let follow = followed || !intent.required.is_empty();
+    let mut late = Late::default();
     for wanted in std::mem::take(&mut intent.targets) {
-        match render_one(template, &base, &overriding, &wanted, &mut plain, follow) {
+        let Some(base) = bases.of(template, intent, &wanted) else {
+            late.wait(template, &wanted, intent, &mut out);
+            continue;
+        };
+        match render_one(template, base, &wanted, &mut plain, follow) {
             Ok((made, policies)) => {
                 had_part.extend(policies);
-                out.targets.push(target(world, &wanted, made, intent));
+                late.note(base, &wanted);
+                out.targets.push(Target {
+                    release: base.release.to_owned(),
+                    behind: base.behind,
+                    ..target(world, &wanted, made, intent)
+                });
                 intent.targets.push(wanted);
             }
             Err(problem) => {
@@ -91,8 +103,12 @@ pub(crate) fn render_all(
             }
         }
     }
+    intent.findings.extend(late.finding(template));
     let order = intent.overrides.iter().map(|o| o.identity.reference());
     out.overrides = order.filter(|o| had_part.contains(o)).collect();
+    let former = had_part.into_iter().filter(|o| !out.overrides.contains(o));
+    let former: Vec<PolicyRef> = former.collect();
+    out.overrides.extend(former);
     out
 }
 
@@ -118,8 +134,16 @@ fn target(world: &World, wanted: &Wanted<'_>, made: Made, intent: &Intent<'_>) -
         ),
         replicas: wanted.replicas,
         pinned: made.pinned,
-        effective: made.effective,
+        // What only stays for now is no part of what is to be.
+        effective: match made.pinned {
+            Some(_) => made.effective,
+            None => made.effective.map(|n| n.saturating_sub(wanted.extra)),
+        },
+        extra: wanted.extra,
+        arriving: false,
         content: made.content,
+        release: String::new(),
+        behind: false,
         overwrite: overwrite(world, own, required),
         left: left(own, required),
         chosen: wanted.chosen,
@@ -137,27 +161,28 @@ fn left(own: Option<&Policy>, required: &[&Requirer]) -> Vec<String> {
 /// Renders for one cluster. Contents that no override touches are made once per share.
 fn render_one(
     template: &Template<'_>,
-    base: &Value,
-    overriding: &Overriding<'_>,
+    base: &Base<'_>,
     wanted: &Wanted<'_>,
-    plain: &mut BTreeMap<Option<u32>, Made>,
+    plain: &mut Plain,
     follow: bool,
 ) -> Result<(Made, Vec<PolicyRef>), String> {
-    let concerned = overriding.concern(wanted.cluster);
-    if !concerned && let Some(made) = plain.get(&wanted.replicas) {
+    let concerned = base.overriding.concern(wanted.cluster);
+    let given = (base.release.to_owned(), wanted.given());
+    if !concerned && let Some(made) = plain.get(&given) {
         return Ok((made.clone(), Vec::new()));
     }
-    let mut object = base.clone();
+    let mut object = base.object.clone();
     let place = template
         .replicas_path
         .map(|path| Pointer::parse(&path.replace('.', "/")))
         .transpose()
         .map_err(|e| e.to_string())?;
-    if let Some(share) = wanted.replicas {
+    if let Some(share) = wanted.given() {
         count::write(template, &mut object, share)?;
     }
     let divided = place.as_ref().and_then(|place| replicas(&object, place));
-    let policies = overriding
+    let policies = base
+        .overriding
         .apply(wanted.cluster, &mut object)
         .map_err(|error| error.to_string())?;
     if concerned {
@@ -181,7 +206,7 @@ fn render_one(
         effective,
     };
     if !concerned {
-        plain.insert(wanted.replicas, made.clone());
+        plain.insert(given, made.clone());
     }
     Ok((
         made,

@@ -11,7 +11,7 @@ use roadstead_protocol::api::decision::{SAMPLES_MAX, Unplaced};
 use roadstead_protocol::wire::Digest;
 use serde_json::Value;
 
-use crate::affinity::{Reading, Refused};
+use crate::affinity::{Chosen, Reading, Refused};
 use crate::allotment::{Ask, Claim, Strategy, allot};
 use crate::cluster::Cluster;
 use crate::count::{Count, count};
@@ -121,7 +121,7 @@ fn block(intent: &mut Intent<'_>, cause: Cause) {
 /// What a cluster had of the template by a policy of its own, with its share where it had one.
 fn former(template: &Template<'_>, cluster: &Cluster) -> Option<Option<u32>> {
     let mut former = template.former.iter();
-    let former = former.find(|f| f.cluster == cluster.uid && f.is_own())?;
+    let former = former.find(|f| f.cluster == cluster.uid && f.is_own() && !f.outside)?;
     Some(former.replicas)
 }
 
@@ -255,7 +255,8 @@ fn divide<'a>(
         once: asked.once,
     };
     let claims: Vec<Claim> = candidates.iter().map(|c| c.claim).collect();
-    let division = allot(&ask, &claims);
+    let mut division = allot(&ask, &claims);
+    division.unplaced = remain(template, (asked.total, division.unplaced), intent);
     let afresh = (ask.keep && !ask.once).then(|| allot(&Ask { keep: false, ..ask }, &claims));
     let afresh = afresh.map(|division| division.shares).unwrap_or_default();
     for ((candidate, share), afresh) in candidates.iter().zip(&division.shares).zip(afresh) {
@@ -308,6 +309,29 @@ fn divide<'a>(
             }),
         }
     }
+}
+
+/// Leaves on the clusters that are drained what has no place elsewhere; how much is then left.
+fn remain(template: &Template<'_>, (total, unplaced): (u32, u32), intent: &mut Intent<'_>) -> u32 {
+    let mut left = unplaced;
+    for wanted in std::mem::take(&mut intent.leaving) {
+        let cluster = wanted.cluster;
+        let had = former(template, cluster).map_or(0, |share| share.unwrap_or(total));
+        let stays = had.min(left);
+        let figure = Refused::Drained.text().to_owned();
+        if stays > 0 {
+            left -= stays;
+            intent.targets.push(Wanted {
+                replicas: Some(stays),
+                chosen: Chosen::Stays,
+                ..wanted
+            });
+        } else {
+            intent.refused.push((cluster, Refused::Drained));
+        }
+        intent.figures.insert(cluster.uid.clone(), figure);
+    }
+    left
 }
 
 /// What a division goes by, beside the number of replicas.

@@ -1,6 +1,6 @@
 //! One object that people wrote, what selects it, and what was decided about it before.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use roadstead_protocol::api::decision::Spec;
@@ -14,9 +14,11 @@ use serde_json::Value;
 use crate::confirmation::Loss;
 use crate::deps::order::Awaited;
 use crate::deps::requirers::{Needs, REQUIRED, Requirer};
+use crate::observed::Observed;
 use crate::peers::Peers;
 use crate::policy::Identity;
 use crate::resources::Pod;
+use crate::rollout::Waves;
 
 /// One object that may be sent to clusters.
 #[derive(Clone, Debug)]
@@ -38,6 +40,11 @@ pub struct Template<'a> {
     pub around: Around,
     /// What was decided before, beside that.
     pub decided: Decided,
+    /// What was last observed of it, by the UIDs of clusters. May be empty unless
+    /// [`Placement::watches`](crate::Placement::watches).
+    pub observed: BTreeMap<String, Observed>,
+    /// The rollouts that it has to do with.
+    pub rollout: Waves,
     /// The time, counted from the hub's start. Zero where nobody counts.
     pub now: Duration,
 }
@@ -51,6 +58,8 @@ pub struct Decided {
     pub affinity: String,
     /// What tells the last rebalancing that was asked for from others.
     pub rebalance: String,
+    /// UIDs of the clusters that it failed over from, and does not go back to by itself.
+    pub failed: BTreeSet<String>,
 }
 
 impl Decided {
@@ -61,6 +70,7 @@ impl Decided {
             policy: policy.map(|p| p.uid.clone()).unwrap_or_default(),
             affinity: decision.affinity.clone(),
             rebalance: decision.rebalance.clone(),
+            failed: decision.failed_over.iter().cloned().collect(),
         }
     }
 }
@@ -114,6 +124,12 @@ pub struct Former {
     pub expired: Option<u64>,
     /// Whether the template asked that its removal deletes what is inside it.
     pub delete_contents: bool,
+    /// Replicas that it has beyond its share, until what replaces them was seen healthy elsewhere.
+    pub extra: u32,
+    /// Whether what it has comes up for what goes elsewhere, and was not seen healthy yet.
+    pub arriving: bool,
+    /// Whether what it has counts no more: it goes as soon as what replaces it is there.
+    pub outside: bool,
 }
 
 impl Former {

@@ -5,6 +5,7 @@ mod allotment;
 mod claims;
 mod deps;
 mod dispatch;
+mod displacing;
 mod division;
 mod expression;
 mod hardware;
@@ -21,12 +22,14 @@ mod pointer;
 mod random;
 mod removal;
 mod render;
+mod rollout;
 mod selecting;
 mod share;
 mod spread;
 mod staying;
+mod swap;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use roadstead_protocol::wire::ItemKey;
@@ -34,7 +37,9 @@ use serde_json::Value;
 
 use crate::removal::Manner;
 use crate::render::identity;
-use crate::{Around, Decided, Former, Limits, Part, Placement, Review, Template, World, place};
+use crate::{
+    Around, Decided, Former, Limits, Observed, Part, Placement, Review, Template, World, place,
+};
 
 /// Reads the documents of a YAML text.
 pub(super) fn yaml(text: &str) -> Vec<Value> {
@@ -125,6 +130,8 @@ pub(super) struct Case {
     pub(super) basis: Option<String>,
     pub(super) around: Around,
     pub(super) decided: Decided,
+    pub(super) observed: BTreeMap<String, Observed>,
+    pub(super) rollout: crate::rollout::Waves,
     pub(super) now: Duration,
     pub(super) limits: Limits,
 }
@@ -171,6 +178,8 @@ impl Case {
             pledges: Vec::new(),
             around: self.around.clone(),
             decided: self.decided.clone(),
+            observed: self.observed.clone(),
+            rollout: self.rollout.clone(),
             now: self.now,
         }
     }
@@ -189,6 +198,10 @@ impl Case {
             .cloned()
             .map(|f| Former {
                 expired: placement.expired.get(&f.cluster).copied(),
+                outside: placement
+                    .kept
+                    .iter()
+                    .any(|k| k.cluster == f.cluster && k.outside),
                 ..f
             })
             .collect();
@@ -203,6 +216,9 @@ impl Case {
             pinned: t.pinned,
             expired: None,
             delete_contents: false,
+            extra: t.extra,
+            arriving: t.arriving,
+            outside: false,
         });
         self.former = given.chain(kept).collect();
         self.basis.clone_from(&placement.basis);
@@ -215,6 +231,7 @@ impl Case {
                 .unwrap_or_default(),
             affinity: placement.affinity.clone(),
             rebalance: placement.rebalance.clone(),
+            failed: placement.failed.clone(),
         };
     }
 }

@@ -198,8 +198,9 @@ impl World {
         let same = |(a, b): (&Arc<Cluster>, &Arc<Cluster>)| {
             Arc::ptr_eq(a, b) || (a.place(), &a.uid) == (b.place(), &b.uid)
         };
-        let stays =
-            clusters.len() == self.clusters.len() && clusters.iter().zip(&self.clusters).all(same);
+        let stays = clusters.len() == self.clusters.len()
+            && clusters.iter().zip(&self.clusters).all(same)
+            && self.places.by_uid.len() == clusters.len();
         self.clusters = clusters;
         if !stays {
             self.places = Arc::new(Places::of(&self.clusters));

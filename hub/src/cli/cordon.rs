@@ -1,4 +1,4 @@
-//! `roadstead cordon`, `uncordon` and `taint`: what goes to a cluster, and what may stay there.
+//! `roadstead cordon` and `taint`: what goes to a cluster, and what may stay there.
 //!
 //! They write the AttachedCluster's spec, as `kubectl edit` would; the decisions that follow are made
 //! by the hub.
@@ -12,24 +12,20 @@ const ALL: &str = "/apis/cluster.kurator.dev/v1alpha1/attachedclusters";
 /// How often a taint is written anew after somebody else wrote in between.
 const ATTEMPTS_MAX: u32 = 5;
 
-/// Cordons clusters, or lifts it. Gives the text to print.
+/// Cordons clusters. Gives the text to print.
 ///
 /// # Errors
 /// When a cluster is not there, or the hub does not answer, or refuses; those before it are done.
-pub async fn cordon(args: &Cordon, cordoned: bool) -> Result<String, Error> {
+pub async fn cordon(args: &Cordon) -> Result<String, Error> {
     let hub = Api::connect(&args.clusters.target).await?;
-    let patch = json!({"spec": {"unschedulable": cordoned.then_some(true)}});
+    let patch = json!({"spec": {"unschedulable": true}});
     let mut lines = Vec::new();
     for (namespace, name) in paths(&hub, &args.clusters).await? {
         hub.merge(&path(&namespace, &name, "cordon"), &patch)
             .await?;
-        lines.push(if cordoned {
-            format!(
-                "{namespace}/{name} is cordoned: nothing new goes there, and what is there stays"
-            )
-        } else {
-            format!("{namespace}/{name} is open to what is new")
-        });
+        lines.push(format!(
+            "{namespace}/{name} is cordoned: nothing new goes there, and what is there stays"
+        ));
     }
     Ok(shown(lines))
 }
@@ -83,7 +79,7 @@ async fn change(
     }
 }
 
-async fn paths(hub: &Api, clusters: &Clusters) -> Result<Vec<(String, String)>, Error> {
+pub(super) async fn paths(hub: &Api, clusters: &Clusters) -> Result<Vec<(String, String)>, Error> {
     if clusters.all {
         let text = |cluster: &Value, pointer: &str| {
             let text = cluster.pointer(pointer).and_then(Value::as_str);
@@ -100,14 +96,14 @@ async fn paths(hub: &Api, clusters: &Clusters) -> Result<Vec<(String, String)>, 
         .collect())
 }
 
-fn path(namespace: &str, name: &str, manager: &str) -> String {
+pub(super) fn path(namespace: &str, name: &str, manager: &str) -> String {
     format!(
         "/apis/cluster.kurator.dev/v1alpha1/namespaces/{namespace}/attachedclusters/{name}\
          ?fieldManager=roadstead-{manager}"
     )
 }
 
-fn shown(lines: Vec<String>) -> String {
+pub(super) fn shown(lines: Vec<String>) -> String {
     if lines.is_empty() {
         return "There are no clusters.".to_owned();
     }

@@ -123,7 +123,8 @@ fn differs(answer: &Answer) -> bool {
 fn text(answer: &Answer, brief: bool) -> String {
     let mut parts = vec![on_the_hub(answer)];
     parts.push(on_the_clusters(answer));
-    let notes: Vec<String> = answer.templates.iter().flat_map(notes).collect();
+    let notes = answer.templates.iter().flat_map(notes);
+    let notes: Vec<String> = notes.chain(answer.notes.iter().cloned()).collect();
     if !notes.is_empty() {
         parts.push(notes.join("\n"));
     }

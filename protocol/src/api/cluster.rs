@@ -46,6 +46,12 @@ pub struct Spec {
     /// Whether nothing new goes there; what is there stays.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub unschedulable: bool,
+    /// Whether what is there goes elsewhere, as far as there is another place for it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub drain: bool,
+    /// Whether people declare that it is stopped, so that what it has counts no more.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub fenced: bool,
     /// What keeps objects away whose policy does not tolerate it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub taints: Vec<Taint>,

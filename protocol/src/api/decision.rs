@@ -73,6 +73,9 @@ pub struct Spec {
     /// What tells the last rebalancing that was asked for from others; empty where none ever was.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub rebalance: String,
+    /// UIDs of the clusters that it failed over from, and does not go back to by itself.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub failed_over: Vec<String>,
 }
 
 /// A template.
@@ -158,6 +161,12 @@ pub struct Target {
     /// What override policies make of its number of replicas, where they do: so many run.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pinned: Option<u32>,
+    /// The release that it is given, where its policy has rollouts.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub release: String,
+    /// Whether that says something else than what stands on the hub.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub behind: bool,
     /// Why it was chosen, or why it is kept though it no longer is.
     pub reason: String,
     /// Whether it is kept as it is because its removal (or change) waits; `reason` says for what.
@@ -167,6 +176,19 @@ pub struct Target {
     /// hub that starts anew does not count them again.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tolerated_seconds: Option<u64>,
+    /// Replicas that it keeps beyond its share, until what replaces them was seen healthy elsewhere.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub extra: u32,
+    /// Whether what it has comes up for what goes elsewhere, and was not seen healthy yet.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub arriving: bool,
+    /// Whether what it has counts no more: it goes as soon as what replaces it is there.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub outside: bool,
+}
+
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 /// Something that an object needs beside it.

@@ -47,3 +47,6 @@ pub const OWN_PREFIX: &str = "roadstead.dev/";
 pub const FREEZE_ANNOTATION: &str = "roadstead.dev/freeze";
 /// Annotation on an AttachedCluster: why it is frozen, for people.
 pub const FREEZE_REASON_ANNOTATION: &str = "roadstead.dev/freeze-reason";
+/// Annotation on a distribution policy that has a rollout: the release that is wanted back, and a number
+/// that tells this wish from others, as in `3f2a 2`. It holds until a template changes.
+pub const ROLLOUT_UNDO_ANNOTATION: &str = "roadstead.dev/rollout-undo";

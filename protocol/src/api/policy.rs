@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::condition::Condition;
 use super::hardware::{HardwarePreference, ResourceConstraint};
 use super::meta::ObjectMeta;
+use super::rollout::Strategy;
 use super::selection::{
     AffinityTerm, FieldSelector, SpreadConstraint, Toleration, WorkloadAffinity,
 };
@@ -60,6 +61,9 @@ pub struct DistributionSpec {
     /// What happens when somebody changes the objects on a cluster.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub drift: Option<Drift>,
+    /// How changes reach the clusters; all at once where nothing is said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rollout: Option<Strategy>,
     /// Who of several policies takes an object that nobody holds: the highest.
     pub priority: i32,
     /// Whether it takes objects over from holders of a lower priority.

@@ -45,7 +45,10 @@ fn rank(finding: &Finding) -> u8 {
         Finding::Unreadable { .. } => 0,
         Finding::Reserved(_) | Finding::ZeroWeights | Finding::BadReplicas(_) => 1,
         Finding::NotRendered { .. } => 2,
-        Finding::Held { .. } | Finding::Suspended { .. } | Finding::Awaits { .. } => 3,
+        Finding::Held { .. }
+        | Finding::Behind { .. } | Finding::Suspended { .. }
+        | Finding::Replacing { .. }
+        | Finding::Awaits { .. } => 3,
         Finding::UnknownClusters(_) => 4,
         Finding::AmbiguousCluster { .. } => 5,
         Finding::Unplaced { .. }

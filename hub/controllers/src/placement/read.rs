@@ -1,6 +1,8 @@
 //! What a template's decision is made from: reading it, and asserting that it is still so.
 
-use roadstead_plan::{Around, Decided, Placement, Template, World};
+use std::collections::BTreeMap;
+
+use roadstead_plan::{Around, Decided, Observed, Placement, Template, World};
 use roadstead_protocol::api::decision::{Decision, PolicyRef};
 use roadstead_protocol::wire::ItemKey;
 use roadstead_store::records::{deletion_key, object_key, world_key};
@@ -10,31 +12,34 @@ use serde_json::Value;
 use crate::error::Error;
 use crate::ledger::{self, Answers, Ledger};
 use crate::reconciler::Reconciler;
-use crate::{around, decision, objects, world};
+use crate::rollout::waves;
+use crate::{around, decision, objects, observed, world};
 
 /// What a template's decision was made from.
-pub(super) struct Read {
-    pub(super) item: ItemKey,
+pub(crate) struct Read {
+    pub(crate) item: ItemKey,
     /// Where the template is, or would be; `None` for a kind that is not known.
-    pub(super) key: Option<Key>,
-    pub(super) object: Option<Value>,
-    pub(super) replicas_path: Option<String>,
-    pub(super) decision_entry: Option<Entry>,
-    pub(super) decision: Decision,
-    pub(super) ledger: Ledger,
-    pub(super) answers: Answers,
-    pub(super) around: Around,
+    pub(crate) key: Option<Key>,
+    pub(crate) object: Option<Value>,
+    pub(crate) replicas_path: Option<String>,
+    pub(crate) decision_entry: Option<Entry>,
+    pub(crate) decision: Decision,
+    pub(crate) ledger: Ledger,
+    pub(crate) answers: Answers,
+    pub(crate) around: Around,
 }
 
 impl Read {
     /// The template as the plan sees it.
-    pub(super) fn template(
+    pub(crate) fn template(
         &self,
         context: &Reconciler,
         snapshot: &Snapshot,
         world: &World,
     ) -> Result<Template<'_>, Error> {
         let registry = &context.registry(snapshot);
+        let object = self.object.as_ref();
+        let about = (object, &self.decision, &self.ledger, &self.around);
         Ok(Template {
             key: self.item.clone(),
             object: self.object.as_ref(),
@@ -44,12 +49,24 @@ impl Read {
             pledges: (context.pledges).of(snapshot, registry, world, &self.item)?,
             around: self.around.clone(),
             decided: Decided::read(&self.decision.spec),
+            observed: BTreeMap::new(),
+            rollout: waves::of_template(snapshot, world, &self.item, about)?,
             now: context.uptime(),
         })
     }
+
+    /// What was last observed of it on each cluster.
+    pub(crate) fn observed(
+        &self,
+        context: &Reconciler,
+        world: &World,
+    ) -> Result<BTreeMap<String, Observed>, Error> {
+        let news = context.parts.volatile.snapshot();
+        observed::of((&context.parts.store.snapshot(), &news), world, &self.item, &self.ledger)
+    }
 }
 
-pub(super) fn read(
+pub(crate) fn read(
     context: &Reconciler,
     snapshot: &Snapshot,
     world: &World,
@@ -69,7 +86,7 @@ pub(super) fn read(
         .map(objects::typed)
         .transpose()?
         .unwrap_or_default();
-    let ledger = ledger::read(snapshot, item, world::clusters(world, &decision))?;
+    let ledger = (context.given).read(snapshot, world, item, &decision)?;
     let answers = ledger::answers(snapshot, item, world::clusters(world, &decision))?;
     let registry = &context.registry(snapshot);
     let mut around = around::read(
@@ -96,7 +113,7 @@ pub(super) fn read(
 /// Asserts that what it was decided from is as it was read: the template (or that it is not there),
 /// everything that people write about policies, clusters and namespaces, and the deletion records
 /// that justify removals.
-pub(super) fn assert_read(
+pub(crate) fn assert_read(
     snapshot: &Snapshot,
     world: &World,
     read: &Read,

@@ -80,7 +80,7 @@ fn namespace_lives(snapshot: &Snapshot, namespace: &str) -> Result<bool, Error> 
 }
 
 /// Makes the namespace for the Decisions of cluster-scoped templates where it is missing.
-fn home(context: &Reconciler, snapshot: &Snapshot, txn: &mut Txn) -> Result<(), Error> {
+pub(crate) fn home(context: &Reconciler, snapshot: &Snapshot, txn: &mut Txn) -> Result<(), Error> {
     let key = object_key("", "namespaces", "", decision::SYSTEM_NAMESPACE)?;
     if snapshot.get(key.as_str()).is_some() {
         return Ok(());

@@ -151,6 +151,11 @@ async fn a_config_map_goes_along_moves_and_leaves_with_the_last_that_needs_it() 
     assert_eq!(condition(&said, "Placed"), "True Placed");
     hub.apply(follow(&["b", "c"])).await;
     hub.settle().await;
+    assert_eq!(on(&hub, &web(), &["a", "b", "c"]), "put put put");
+    assert_eq!(on(&hub, &files(), &["a", "b", "c"]), "put put put");
+    hub.report("c", ItemState::Applied, Health::Healthy, json!({}))
+        .await;
+    hub.settle().await;
     assert_eq!(on(&hub, &web(), &["a", "b", "c"]), "gone put put");
     assert_eq!(on(&hub, &files(), &["a", "b", "c"]), "gone put put");
     acknowledge(&hub, &web(), &["a"]).await;

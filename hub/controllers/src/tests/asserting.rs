@@ -69,6 +69,12 @@ async fn a_review_counts_what_is_decided_now() {
     let snapshot = hub.store.snapshot();
     let txn = attempt(&reconciler, &snapshot, &web()).unwrap().unwrap();
     hub.store.commit(txn).await.unwrap();
+    let all = json!({"replicas": 20, "readyReplicas": 20});
+    hub.report("prod", ItemState::Applied, Health::Healthy, all)
+        .await;
+    let snapshot = hub.store.snapshot();
+    let txn = attempt(&reconciler, &snapshot, &web()).unwrap().unwrap();
+    hub.store.commit(txn).await.unwrap();
     assert_eq!(hub.ledger("dr"), "gone");
     assert_ne!(before, review());
 }

@@ -248,9 +248,9 @@ async fn a_hub_restored_from_before_acts_over_nothing_also_after_it_wrote_and_cr
         "metadata": {"name": "other", "namespace": "default"},
     }))
     .await;
-    hub.apply(weighted("p", &[("prod", 80), ("dr", 20)])).await;
+    hub.apply(weighted("p", &[("prod", 95), ("dr", 5)])).await;
     hub.settle().await;
-    assert_eq!(hub.ledger("prod"), "16 web:1");
+    assert_eq!(hub.ledger("prod"), "19 web:1");
     check(&hub, Verdict::Hold);
     // Also once its revisions are beyond the one that is held.
     let far = Stamp {

@@ -127,8 +127,13 @@ async fn deleting_the_policy_removes_and_another_that_claims_it_keeps() {
     hub.settle().await;
     assert_eq!(
         on(&hub, &["prod", "dr", "edge"]),
-        ["10 web:1", "gone", "10 web:1"]
+        ["18 web:1", "gone", "10 web:1"]
     );
+    let ten = json!({"replicas": 10, "readyReplicas": 10});
+    hub.report("edge", ItemState::Applied, Health::Healthy, ten)
+        .await;
+    hub.settle().await;
+    assert_eq!(on(&hub, &["prod", "edge"]), ["10 web:1", "10 web:1"]);
     hub.delete(&weighted("q", &[])).await;
     hub.settle().await;
     assert_eq!(on(&hub, &["prod", "dr", "edge"]), ["gone", "gone", "gone"]);
@@ -187,6 +192,14 @@ async fn a_misspelt_cluster_removes_nothing() {
     );
     hub.join("rd").await;
     hub.connect("rd").await;
+    hub.settle().await;
+    assert_eq!(on(&hub, &["dr", "rd"]), ["2 web:1", "2 web:1"]);
+    let two = json!({"replicas": 2, "readyReplicas": 2});
+    let most = json!({"replicas": 20, "readyReplicas": 20});
+    for (cluster, status) in [("prod", most), ("rd", two)] {
+        hub.report(cluster, ItemState::Applied, Health::Healthy, status)
+            .await;
+    }
     hub.settle().await;
     assert_eq!(on(&hub, &["dr", "rd"]), ["gone", "2 web:1"]);
 }

@@ -4,9 +4,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use roadstead_plan::Limits;
+use roadstead_protocol::api::decision::Decision;
+use roadstead_store::{Revision, Snapshot};
 
 use super::*;
 use crate::driver::Source;
+use crate::given::Given;
+use crate::ledger::Ledger;
 use crate::pledges::Pledges;
 use crate::reconciler::Reconciler;
 use crate::wake::Wake;
@@ -306,4 +310,46 @@ async fn what_stands_for_a_group_goes_with_its_last_member() {
     hub.settle().await;
     tokio::time::sleep(crate::gc::INTERVAL).await;
     assert_eq!(groups(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_was_given_an_item_is_known_without_asking_every_ledger() {
+    let (mut hub, _) = teams().await;
+    let given = Given::default();
+    let compare = |snapshot: &Snapshot| {
+        let world = world(snapshot, Limits::default()).unwrap();
+        let mut entries = 0;
+        for entry in snapshot.range("/objects/roadstead.dev/decisions/") {
+            let decision: Decision = decode(entry).unwrap();
+            let item = crate::reconciler::item(&decision);
+            let read = given.read(snapshot, &world, &item, &decision).unwrap();
+            let clusters = crate::world::clusters(&world, &decision);
+            let asked = crate::ledger::read(snapshot, &item, clusters).unwrap();
+            let revisions = |ledger: &Ledger| -> Vec<(String, Revision)> {
+                let all = ledger.iter();
+                all.map(|(uid, held)| (uid.clone(), held.entry.revision))
+                    .collect()
+            };
+            assert_eq!(revisions(&read), revisions(&asked), "{item}");
+            entries += read.len();
+        }
+        entries
+    };
+    let empty = hub.store.snapshot();
+    assert_eq!(compare(&empty), 0);
+    hub.start();
+    for name in ["c01", "c02", "c03"] {
+        hub.apply(cluster(name, &json!({"tier": "a", "shape": "round"})))
+            .await;
+    }
+    hub.settle().await;
+    let full = hub.store.snapshot();
+    assert_eq!(compare(&full), 2 * TEMPLATES * 3);
+    hub.delete(&template("red-3", "red")).await;
+    hub.delete(&cluster("c02", &json!({}))).await;
+    hub.settle().await;
+    compare(&hub.store.snapshot());
+    assert_eq!(compare(&full), 2 * TEMPLATES * 3, "as it was then");
+    assert_eq!(compare(&empty), 0);
+    compare(&hub.store.snapshot());
 }

@@ -297,3 +297,97 @@ async fn without_a_rollout_all_get_the_change_and_nothing_is_kept_of_it() {
         assert_eq!(snapshot.range(prefix).count(), 0, "{prefix}");
     }
 }
+
+/// A ConfigMap that the Deployment `web` mounts.
+fn config(text: &str) -> Value {
+    json!({
+        "apiVersion": "v1", "kind": "ConfigMap",
+        "metadata": {"name": "settings", "namespace": "default"},
+        "data": {"text": text},
+    })
+}
+
+fn mounting(replicas: u32, image: &str) -> Value {
+    let mut web = deployment(replicas, image);
+    web["spec"]["template"]["spec"]["volumes"] =
+        json!([{"name": "settings", "configMap": {"name": "settings"}}]);
+    web
+}
+
+impl Hub {
+    /// What the clusters are given of the ConfigMap.
+    fn texts(&self) -> Vec<String> {
+        use roadstead_store::records::{LedgerEntry, LedgerState, content_key, ledger_key};
+        let item = roadstead_protocol::wire::ItemKey {
+            group: String::new(),
+            kind: "ConfigMap".to_owned(),
+            namespace: "default".to_owned(),
+            name: "settings".to_owned(),
+        };
+        let one = |name: &&str| {
+            let key = ledger_key(&format!("attachedcluster-{name}"), &item).unwrap();
+            let entry: LedgerEntry = serde_json::from_value(self.get(key.as_str())?).unwrap();
+            let LedgerState::Put { digest, .. } = entry.state else {
+                return None;
+            };
+            let content = self.get(content_key(&digest).unwrap().as_str())?;
+            content["data"]["text"].as_str().map(str::to_owned)
+        };
+        let all = ["a", "b", "c"];
+        all.iter().map(|n| one(n).unwrap_or_default()).collect()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_goes_along_waits_for_its_wave_too() {
+    let hub = Hub::new(&["a", "b", "c"]).await;
+    let mut along = policy(canary());
+    along["spec"]["propagateDeps"] = json!(true);
+    let mut plain = along.clone();
+    plain["spec"].as_object_mut().unwrap().remove("rollout");
+    hub.apply(config("one")).await;
+    hub.apply(plain).await;
+    hub.apply(mounting(2, "web:1")).await;
+    hub.settle().await;
+    hub.healthy(&["a", "b", "c"]).await;
+    hub.apply(along).await;
+    hub.settle().await;
+    assert_eq!(hub.texts(), ["one", "one", "one"]);
+    hub.apply(config("two")).await;
+    hub.settle().await;
+    assert_eq!(hub.texts(), ["two", "one", "one"]);
+    assert_eq!(hub.phase("p-1"), "Progressing canary");
+}
+
+/// An edit is on its way to nobody before it was let there: watched write by write.
+#[tokio::test(start_paused = true)]
+async fn no_write_ever_gives_a_change_to_who_was_not_let_to_it() {
+    let hub = Hub::running(canary()).await;
+    let mut watch = hub.store.watch("/ledger/", hub.store.revision()).unwrap();
+    for image in ["web:2", "web:3", "web:4"] {
+        hub.apply(deployment(3, image)).await;
+        tokio::time::sleep(Duration::from_millis(30)).await;
+        hub.apply(deployment(2, image)).await;
+        hub.settle().await;
+        let mut policy = policy(canary());
+        policy["metadata"]["labels"] = json!({"seen": image.replace(':', "-")});
+        hub.apply(policy).await;
+        hub.settle().await;
+    }
+    let mut seen = 0;
+    while let Some(event) = watch.try_next() {
+        let event = event.unwrap();
+        let entry: roadstead_store::records::LedgerEntry =
+            serde_json::from_slice(&event.new.unwrap().value).unwrap();
+        let roadstead_store::records::LedgerState::Put { digest, .. } = entry.state else {
+            panic!("nothing is removed");
+        };
+        let key = roadstead_store::records::content_key(&digest).unwrap();
+        let content = hub.get(key.as_str()).unwrap();
+        let image = &content["spec"]["template"]["spec"]["containers"][0]["image"];
+        let canary = event.key.as_str().contains("attachedcluster-a/");
+        assert!(canary || image == "web:1", "{}: {image}", event.key);
+        seen += 1;
+    }
+    assert!(seen >= 6, "{seen}");
+}

@@ -99,6 +99,10 @@ async fn a_cluster_that_becomes_ready_gets_its_share() {
     assert_eq!(on(&hub, &["prod", "dr"]), ["20 web:1", "-"]);
     hub.connect("dr").await;
     hub.settle().await;
+    let two = json!({"replicas": 2, "readyReplicas": 2});
+    hub.report("dr", ItemState::Applied, Health::Healthy, two)
+        .await;
+    hub.settle().await;
     assert_eq!(on(&hub, &["prod", "dr"]), ["18 web:1", "2 web:1"]);
     // Who has a share keeps it, whether it answers or not.
     hub.liveness("dr", false).await;

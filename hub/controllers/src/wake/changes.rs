@@ -28,6 +28,7 @@ impl Wake {
     /// What a change of the durable store wakes.
     pub(crate) fn durable(&mut self, event: &Event, out: &mut Vec<Woken<Work>>) {
         let key = event.key.as_str();
+        self.rolls(event, out);
         if let Some((_, item)) = parse_ledger_key(key) {
             let settle = self.settle_of(&item);
             out.extend(woken([Work::Status(item.clone())], settle, "ledger"));
@@ -108,6 +109,7 @@ impl Wake {
     pub(super) fn changed_news(&mut self, event: &Event, out: &mut Vec<Woken<Work>>) {
         let key = event.key.as_str();
         if let Some((_, item)) = parse_report_key(key) {
+            self.rolls_on(&item, out);
             let settle = self.settle_of(&item);
             out.extend(woken([Work::Status(item)], settle, "report"));
             return;

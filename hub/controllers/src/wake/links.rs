@@ -9,10 +9,10 @@ use roadstead_store::records::{AWAITS_PREFIX, REQUIRES_PREFIX, parse_link_key};
 
 use super::changes::woken;
 use super::{GATHER, Wake};
-use crate::around;
 use crate::driver::Woken;
 use crate::reconciler::item;
 use crate::work::Work;
+use crate::around;
 
 impl Wake {
     /// Wakes what a changed decision has to do with.
@@ -21,6 +21,7 @@ impl Wake {
         (new, old): (&Option<Decision>, &Option<Decision>),
         out: &mut Vec<Woken<Work>>,
     ) {
+        self.moving((new, old), out);
         let mut work = BTreeSet::new();
         let both = || new.iter().chain(old);
         if both().any(|d| !d.spec.requires.is_empty()) && decided(new) != decided(old) {

@@ -63,7 +63,7 @@ impl<'a> Chooser<'a, '_> {
         groups: Vec<&'w str>,
         score: u32,
     ) -> Candidate<'w> {
-        let has = wanted.has;
+        let has = wanted.has && !wanted.outside;
         Candidate {
             groups,
             // Afresh, what runs breaks ties only; but what cannot come back stays.
@@ -75,7 +75,7 @@ impl<'a> Chooser<'a, '_> {
     }
 
     /// How much each cluster is preferred: by its weight, where weights are given.
-    fn scores(&self, clusters: &[&Cluster]) -> Vec<u32> {
+    pub(super) fn scores(&self, clusters: &[&Cluster]) -> Vec<u32> {
         match &self.policy.scheduling.replicas {
             Replicas::Divided {
                 by: By::Weights(Some(list)),
@@ -139,7 +139,7 @@ impl<'a> Chooser<'a, '_> {
 }
 
 /// By the place among the wanted: whether it is chosen, and its floor. Who is in no group is not here.
-pub(super) struct Spreading(BTreeMap<usize, (bool, u32)>);
+pub(super) struct Spreading(pub(super) BTreeMap<usize, (bool, u32)>);
 
 /// Constraints that are not met.
 pub(super) struct Short {

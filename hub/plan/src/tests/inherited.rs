@@ -86,7 +86,8 @@ fn a_cluster_whose_first_words_are_a_problem_gets_its_share_when_it_joined() {
     assert_eq!(carry_out(&mut case), format!("a 10{refused}"));
     let there = clusters(&["a version=v1.36.3", "b version=v1.36.3"]);
     case.world = [there, divided].concat();
-    assert_eq!(carry_out(&mut case), "a 5\nb 5");
+    assert_eq!(carry_out(&mut case), "a 5\nb 5\n! Replacing");
+    assert_eq!(show(&swap::settle(&mut case)), "a 5\nb 5");
 }
 
 #[test]

@@ -46,7 +46,7 @@ fn replicas_stay_where_they_are_until_they_can_come_up_elsewhere() {
          ! Suspended",
     );
     newcomer.world = [joined.clone(), on([1, 1, 2], "")].concat();
-    check(&newcomer, "a 5\n b 5\n c 10");
+    check(&newcomer, "a 5\n b 5\n c 10\n ! Replacing");
     // A user who scales down waits for nobody.
     let mut down = case.clone();
     down.template = yaml(&deployment(10)).pop();
@@ -58,7 +58,10 @@ fn replicas_stay_where_they_are_until_they_can_come_up_elsewhere() {
          ! Suspended",
     );
     case.world = [joined, on([1, 3, 0], "")].concat();
-    check(&case, "a 5\n b 15\n refused 1: ZeroWeight (default/c)");
+    check(
+        &case,
+        "a 5\n b 15\n refused 1: ZeroWeight (default/c)\n ! Replacing",
+    );
 }
 
 #[test]

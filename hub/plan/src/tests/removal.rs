@@ -189,8 +189,11 @@ fn a_name_that_is_no_cluster_removes_nothing() {
     case.world.extend(clusters(&["bb"]));
     check(
         &case,
-        "a\n bb\n b removed: NotChosen\n refused 1: NotNamed (default/b)",
+        "a\n bb\n b kept: Replacing\n refused 1: NotNamed (default/b)\n ! Replacing",
     );
+    swap::decide(&mut case);
+    let placement = swap::settle(&mut case);
+    assert_eq!((placement.targets.len(), placement.kept.len()), (2, 0));
 }
 
 #[test]

@@ -280,9 +280,10 @@ fn the_first_group_that_is_possible_is_used_and_what_runs_stays() {
         serde_json::json!({"roadstead.dev/rebalance": "now"});
     check(
         &asked,
-        "a\n b\n c removed: NotChosen\n refused 1: NotNamed (default/c)",
+        "a\n b\n c kept: Replacing\n refused 1: NotNamed (default/c)\n ! Replacing",
     );
-    let asked = carried_out(asked);
+    let mut asked = carried_out(asked);
+    swap::settle(&mut asked);
     let down = with(&asked, &down, GROUPS);
     let mut down = Case {
         template: asked.template,
@@ -299,9 +300,10 @@ fn the_first_group_that_is_possible_is_used_and_what_runs_stays() {
     check(
         &down,
         "c
-         a removed: NotChosen
-         b removed: NotChosen
-         refused 2: NotNamed (default/a default/b)",
+         a kept: Replacing
+         b kept: Replacing
+         refused 2: NotNamed (default/a default/b)
+         ! Replacing",
     );
 }
 

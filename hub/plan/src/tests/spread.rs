@@ -277,7 +277,8 @@ fn a_cluster_that_turns_ready_takes_nothing_from_another() {
         &turned,
         "b1
          b2
-         a1 removed: NotChosen
-         refused 1: NotInSpread (default/a1)",
+         a1 kept: Replacing
+         refused 1: NotInSpread (default/a1)
+         ! Replacing",
     );
 }

@@ -214,6 +214,7 @@ proptest! {
         spread(&mut case, after);
         let placement = case.place();
         case.carry_out(&placement);
+        swap::settle(&mut case);
         for fact in ready {
             turn(&mut case, fact);
             let placement = case.place();

@@ -42,6 +42,7 @@ fn answer() -> Answer {
     let mut moved = cluster("edge", "update", (Some("w2"), Some("w1")));
     moved.replicas = (Some(5), Some(3));
     Answer {
+        notes: Vec::new(),
         objects: vec![
             written(
                 "DistributionPolicy.policy.kurator.dev default/all",

@@ -1,0 +1,333 @@
+//! New before old: what a decision moves from cluster to cluster leaves where it is only once what
+//! replaces it was observed healthy.
+//!
+//! What comes up is given at once; what goes, or comes down, waits. What a user takes away without
+//! anything coming up for it waits for nothing, and neither does a deletion. Which clusters something
+//! comes up on for it is remembered with the decision until it was seen healthy there: of the others
+//! it does not matter how they are.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use roadstead_protocol::api::decision::SAMPLES_MAX;
+
+use crate::affinity::Chosen;
+use crate::cluster::Cluster;
+use crate::confirmation::{Loss, borne, command, token};
+use crate::finding::{Cause, Finding};
+use crate::intent::{Intent, Wanted};
+use crate::observed::Observed;
+use crate::template::{Former, Template};
+use crate::world::World;
+
+/// What tells the confirmation that something goes at once from the confirmation of its removal.
+const AT_ONCE: &str = "/at-once";
+
+/// What waits for something to come up elsewhere.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Swap {
+    /// UIDs of the clusters on which something comes up for what goes elsewhere.
+    arriving: BTreeSet<String>,
+    /// Replicas that clusters keep beyond their share, by UID.
+    extra: BTreeMap<String, u32>,
+    /// UIDs of those that nothing is taken from meanwhile.
+    staying: BTreeSet<String>,
+    /// Replicas for which there is no place.
+    unplaced: u32,
+    /// What is to be said about it.
+    finding: Option<Finding>,
+}
+
+/// What one cluster had, and is to have.
+struct Side<'t> {
+    uid: &'t str,
+    /// What it was to have; 0 where that counts no more.
+    share: u32,
+    /// What it has.
+    has: u32,
+    /// What it is to have.
+    wanted: u32,
+    arriving: bool,
+    observed: Option<&'t Observed>,
+}
+
+impl Side<'_> {
+    fn leaves(&self) -> u32 {
+        self.has.saturating_sub(self.wanted)
+    }
+
+    /// How many of those that it is to have were not seen to be healthy.
+    fn missing(&self) -> u32 {
+        let well = self.observed.is_some_and(Observed::is_healthy);
+        if self.wanted == 0 || (well && self.has == self.wanted) {
+            return 0;
+        }
+        let short = self
+            .wanted
+            .saturating_sub(ready(self.observed, self.has).unwrap_or(0));
+        // What is given less is not judged by how what is to go is.
+        short.max(u32::from(self.has <= self.wanted))
+    }
+
+    /// How many of those that would go are of use where they are.
+    fn useful(&self) -> u32 {
+        let ready = ready(self.observed, self.has).unwrap_or(self.has);
+        self.leaves().min(ready.saturating_sub(self.wanted))
+    }
+}
+
+/// How many of `has` replicas are ready; `None` where that is not known.
+fn ready(observed: Option<&Observed>, has: u32) -> Option<u32> {
+    // An earlier word may be of what was removed since.
+    let seen = observed.filter(|seen| !seen.away && seen.applied)?;
+    let ready = seen.ready.map(|n| u32::try_from(n).unwrap_or(u32::MAX));
+    Some(match (seen.is_healthy(), ready) {
+        (true, _) => has,
+        (false, Some(ready)) => ready.min(has),
+        (false, None) => 0,
+    })
+}
+
+impl Swap {
+    /// What has to wait of what is wanted; enters into `intent` how many replicas each cluster keeps
+    /// beyond its share. `total` is how many replicas there are to be, over all.
+    pub(crate) fn judge(
+        world: &World,
+        template: &Template<'_>,
+        total: u32,
+        intent: &mut Intent<'_>,
+    ) -> Self {
+        let mut swap = Self::of(world, template, total, intent);
+        if swap.is_confirmed(template) {
+            swap = Self::default();
+        }
+        #[cfg(planted)]
+        if roadstead_protocol::planted::is("old-before-new") {
+            swap = Self::default();
+        }
+        for wanted in &mut intent.targets {
+            let extra = swap.extra.get(&wanted.cluster.uid);
+            wanted.extra = extra.copied().unwrap_or(0);
+        }
+        swap.finding = swap.say(world, template);
+        swap
+    }
+
+    fn of(world: &World, template: &Template<'_>, total: u32, intent: &Intent<'_>) -> Self {
+        if intent.winner.is_none() || intent.targets.is_empty() {
+            return Self::default();
+        }
+        let divided = intent.targets.iter().any(|t| t.replicas.is_some());
+        let targets: BTreeSet<&str> = intent.targets.iter().map(|t| &*t.cluster.uid).collect();
+        let gone = template.former.iter().filter(|f| f.is_own());
+        let gone = gone.filter(|f| !targets.contains(f.cluster.as_str()));
+        let gone: Vec<(&Former, &Cluster)> = gone
+            .filter_map(|f| Some((f, world.cluster(&f.cluster)?)))
+            .collect();
+        let sides = sides(template, intent, divided.then_some(total));
+        let down = |side: &&Side<'_>| side.leaves() > 0;
+        if gone.is_empty() && !sides.iter().any(|side| down(&side)) {
+            return Self::default();
+        }
+        let new = |side: &Side<'_>| side.wanted > side.share;
+        let arriving: Vec<&Side<'_>> = sides
+            .iter()
+            .filter(|side| (side.arriving || new(side)) && side.missing() > 0)
+            .collect();
+        let missing = arriving.iter().map(|side| side.missing());
+        let missing = missing.fold(0, u32::saturating_add);
+        let mut swap = Self {
+            arriving: arriving.iter().map(|side| side.uid.to_owned()).collect(),
+            ..Self::default()
+        };
+        // What has no place yet is missing too.
+        swap.unplaced = intent.unplaced.as_ref().map_or(0, |u| u.replicas);
+        let missing = missing.saturating_add(swap.unplaced);
+        let left = swap.stay(template, &gone, missing, total);
+        swap.keep(&sides, left);
+        swap
+    }
+
+    /// Notes who keeps all that it has; how many of those that are missing run elsewhere meanwhile.
+    fn stay(
+        &mut self,
+        template: &Template<'_>,
+        gone: &[(&Former, &Cluster)],
+        missing: u32,
+        total: u32,
+    ) -> u32 {
+        let mut left = missing;
+        for (former, cluster) in gone {
+            let seen = template.observed.get(&former.cluster);
+            let back = seen.is_some_and(|seen| !seen.away);
+            // What was stopped counts no more, and is taken away once its cluster is back.
+            let stopped = is_stopped(template, Some(cluster), former);
+            if missing > 0 || ((former.outside || stopped) && !back) {
+                self.staying.insert(former.cluster.clone());
+                let has = given(former, total);
+                if !stopped {
+                    left = left.saturating_sub(ready(seen, has).unwrap_or(0));
+                }
+            }
+        }
+        left
+    }
+
+    /// Leaves as many replicas as are missing where they are.
+    fn keep(&mut self, sides: &[Side<'_>], missing: u32) {
+        let mut left = missing;
+        for side in sides {
+            let keep = side.useful().min(left);
+            if keep > 0 && !self.arriving.contains(side.uid) {
+                left -= keep;
+                self.extra.insert(side.uid.to_owned(), keep);
+            }
+        }
+    }
+
+    /// Whether something comes up on a cluster for what goes elsewhere.
+    pub(crate) fn arrives(&self, cluster: &str) -> bool {
+        self.arriving.contains(cluster)
+    }
+
+    /// Whether a cluster keeps what it has until then.
+    pub(crate) fn holds(&self, cluster: &str) -> bool {
+        self.staying.contains(cluster)
+    }
+
+    /// Whether anything still comes up.
+    pub(crate) fn is_under_way(&self) -> bool {
+        !self.arriving.is_empty()
+    }
+
+    /// What is to be said about it, where of those that keep what they have `kept` do so because of it.
+    pub(crate) fn finding(&self, kept: &BTreeSet<&str>) -> Option<Finding> {
+        let waits = self.staying.iter().any(|uid| kept.contains(uid.as_str()));
+        let finding = self.finding.as_ref()?;
+        (waits || !self.extra.is_empty()).then(|| finding.clone())
+    }
+
+    fn losses(&self, template: &Template<'_>) -> BTreeSet<Loss> {
+        let uids = self.staying.iter().chain(self.extra.keys());
+        uids.map(|uid| Loss {
+            cluster: uid.clone(),
+            item: template.key.clone(),
+            template: format!("{}{AT_ONCE}", template.metadata().uid),
+        })
+        .collect()
+    }
+
+    fn is_confirmed(&self, template: &Template<'_>) -> bool {
+        let annotations = template.metadata().annotations;
+        let losses = self.losses(template);
+        !losses.is_empty() && borne(&annotations) == Some(token(&losses).as_str())
+    }
+
+    fn say(&self, world: &World, template: &Template<'_>) -> Option<Finding> {
+        let losses = self.losses(template);
+        if losses.is_empty() {
+            return None;
+        }
+        let path = |uid: &String| {
+            let cluster = world.cluster(uid);
+            cluster.map_or_else(|| uid.clone(), |cluster| cluster.path())
+        };
+        let how = |uid: &String| {
+            let seen = template.observed.get(uid);
+            let how = seen.map_or("on its way", how);
+            format!("{}: {how}", path(uid))
+        };
+        let mut old: Vec<String> = losses.iter().map(|loss| path(&loss.cluster)).collect();
+        old.sort();
+        old.truncate(SAMPLES_MAX);
+        let mut new: Vec<String> = self.arriving.iter().map(how).collect();
+        new.sort();
+        new.truncate(SAMPLES_MAX);
+        let key = &template.key;
+        let kind = match key.group.as_str() {
+            "" => key.kind.clone(),
+            group => format!("{}.{group}", key.kind),
+        };
+        let namespace = (!key.namespace.is_empty()).then_some(key.namespace.as_str());
+        Some(Finding::Replacing {
+            count: u32::try_from(losses.len()).unwrap_or(u32::MAX),
+            old,
+            new,
+            unplaced: self.unplaced,
+            confirm: command(&kind, namespace, &key.name, &token(&losses)),
+        })
+    }
+}
+
+/// Why a former keeps what it has.
+pub(crate) fn cause(world: &World, template: &Template<'_>, former: &Former) -> Cause {
+    let cluster = world.cluster(&former.cluster);
+    if is_stopped(template, cluster, former) {
+        Cause::Stopped
+    } else {
+        Cause::Replacing
+    }
+}
+
+/// Whether what a cluster has counts no more, since the cluster was stopped or the object failed over
+/// from there.
+fn is_stopped(template: &Template<'_>, cluster: Option<&Cluster>, former: &Former) -> bool {
+    cluster.is_some_and(|cluster| cluster.fenced)
+        || template.decided.failed.contains(&former.cluster)
+}
+
+fn how(seen: &Observed) -> &'static str {
+    if seen.away {
+        "no recent news of it"
+    } else if seen.applied {
+        crate::observed::health_text(seen.health)
+    } else {
+        seen.state.text()
+    }
+}
+
+/// How many replicas there are to be, over all.
+pub(crate) fn total(intent: &Intent<'_>) -> u32 {
+    let placed = intent.targets.iter().filter_map(|t| t.replicas);
+    let left = intent.unplaced.as_ref().map_or(0, |u| u.replicas);
+    placed.fold(left, u32::saturating_add)
+}
+
+/// How many replicas a cluster has, where undivided it has `total`.
+fn given(former: &Former, total: u32) -> u32 {
+    former
+        .replicas
+        .unwrap_or(total)
+        .saturating_add(former.extra)
+}
+
+/// Everyone that is to have something by its own policy: replicas where so many are `divided`, else
+/// one whole.
+fn sides<'t>(
+    template: &'t Template<'_>,
+    intent: &'t Intent<'_>,
+    divided: Option<u32>,
+) -> Vec<Side<'t>> {
+    let total = divided.unwrap_or(1);
+    let former: BTreeMap<&str, &Former> = template
+        .former
+        .iter()
+        .map(|f| (f.cluster.as_str(), f))
+        .collect();
+    let own = |wanted: &&Wanted<'_>| wanted.chosen != Chosen::Required;
+    let side = |wanted: &'t Wanted<'_>| {
+        let uid = wanted.cluster.uid.as_str();
+        let had = former.get(uid).copied();
+        let count = |share: u32| if divided.is_some() { share } else { 1 };
+        let has = had.map_or(0, |f| count(given(f, total)));
+        let share = had.filter(|f| !f.outside);
+        Side {
+            uid,
+            share: share.map_or(0, |f| count(f.replicas.unwrap_or(total))),
+            has,
+            wanted: count(wanted.replicas.unwrap_or(total)),
+            arriving: had.is_some_and(|f| f.arriving),
+            observed: template.observed.get(uid).filter(|_| had.is_some()),
+        }
+    };
+    intent.targets.iter().filter(own).map(side).collect()
+}

@@ -1,0 +1,260 @@
+//! `roadstead rollout` and `roadstead approve`: how a policy's changes go out, and people's say in it.
+//!
+//! They read Rollouts and write what anybody with the rights could write with kubectl: `spec.paused` and
+//! `spec.aborted` of a Rollout, its subresource `approve`, and the policy's annotation for a former
+//! release.
+
+mod show;
+
+use roadstead_machinery::resource::Registry;
+use roadstead_protocol::api::names::{APPS_GROUP, ROLLOUT_UNDO_ANNOTATION};
+use roadstead_protocol::api::rollout::{APPROVE, Phase, Rollout};
+use serde::Deserialize as _;
+use serde_json::{Value, json};
+
+use super::kinds::{find, path};
+use crate::client::{Api, Error};
+use crate::config::{Approve, Rollout as Args, RolloutAct, RolloutOf, RolloutUndo};
+
+/// Where the Rollouts of cluster-scoped policies live.
+const SYSTEM_NAMESPACE: &str = roadstead_controllers::SYSTEM_NAMESPACE;
+/// What changes made here are ascribed to.
+const MANAGER: &str = "?fieldManager=roadstead-rollout";
+
+/// A policy on a hub, with its rollouts.
+struct Found {
+    hub: Api,
+    /// The policy, as people name it.
+    name: String,
+    /// Where the policy is.
+    path: String,
+    policy: Value,
+    /// Where its Rollouts are.
+    home: String,
+    /// The oldest first.
+    rollouts: Vec<Rollout>,
+}
+
+/// Does what is asked for. Gives the text to print.
+///
+/// # Errors
+/// When the policy is not there, has no rollout that this could be done to, or the hub does not answer,
+/// or refuses.
+pub async fn rollout(args: &Args) -> Result<String, Error> {
+    match &args.act {
+        RolloutAct::Status(show) => {
+            let found = Found::read(&show.of).await?;
+            Ok(show::status(&found.name, &found.rollouts, show.output))
+        }
+        RolloutAct::History(show) => {
+            let found = Found::read(&show.of).await?;
+            Ok(show::history(&found.name, &found.rollouts, show.output))
+        }
+        RolloutAct::Undo(args) => undo(args).await,
+        RolloutAct::Pause(of) => {
+            let said = set(of, &json!({"paused": true})).await?;
+            Ok(format!("{said} goes no further; `roadstead rollout resume` lets it go on"))
+        }
+        RolloutAct::Resume(of) => {
+            let said = set(of, &json!({"paused": false})).await?;
+            Ok(format!("{said} goes on"))
+        }
+        RolloutAct::Abort(of) => {
+            let said = set(of, &json!({"aborted": true})).await?;
+            Ok(format!(
+                "{said} is over: clusters that have the change get again what was good, and the change is \
+                 not tried again until it is another"
+            ))
+        }
+    }
+}
+
+/// Approves of a stage. Gives the text to print.
+///
+/// # Errors
+/// As [`rollout`].
+pub async fn approve(args: &Approve) -> Result<String, Error> {
+    let found = Found::read(&args.of).await?;
+    let run = found.running()?;
+    let name = &run.metadata.name;
+    let body = match &args.stage {
+        Some(stage) => json!({"stage": stage}),
+        None => json!({}),
+    };
+    let answer = found
+        .hub
+        .post(&format!("{}/{name}/{APPROVE}", found.home), &body)
+        .await?;
+    let approved = answer.pointer("/status/approvals").and_then(Value::as_array);
+    let stages = approved.into_iter().flatten();
+    let stages: Vec<&str> = stages.filter_map(|a| a.get("stage")?.as_str()).collect();
+    Ok(format!("{name}: approved of {}", stages.join(", ")))
+}
+
+/// Says something about the rollout that is under way.
+async fn set(of: &RolloutOf, spec: &Value) -> Result<String, Error> {
+    let found = Found::read(of).await?;
+    let name = found.running()?.metadata.name.clone();
+    let path = format!("{}/{name}{MANAGER}", found.home);
+    found.hub.merge(&path, &json!({"spec": spec})).await?;
+    Ok(format!("{}: {name}", found.name))
+}
+
+async fn undo(args: &RolloutUndo) -> Result<String, Error> {
+    let found = Found::read(&args.of).await?;
+    let release = wanted(&found.name, &found.rollouts, args.to.as_deref())?;
+    let annotations = found.policy.pointer("/metadata/annotations");
+    let said = annotations.and_then(|a| a.get(ROLLOUT_UNDO_ANNOTATION)?.as_str());
+    let wish = format!("{release} {}", next(said.unwrap_or_default()));
+    let patch = json!({"metadata": {
+        "annotations": {ROLLOUT_UNDO_ANNOTATION: wish},
+        // What was read is what is written over: two at once are told so.
+        "resourceVersion": found.policy.pointer("/metadata/resourceVersion"),
+    }});
+    found
+        .hub
+        .merge(&format!("{}{MANAGER}", found.path), &patch)
+        .await?;
+    Ok(format!(
+        "{} goes back to release {release}, stage by stage, until a template changes; what stands on the hub \
+         stays as it is",
+        found.name
+    ))
+}
+
+/// A number that the last wish did not have.
+fn next(wish: &str) -> u64 {
+    let number = wish.split_whitespace().nth(1);
+    let number: u64 = number.and_then(|n| n.parse().ok()).unwrap_or(0);
+    number.saturating_add(1)
+}
+
+/// The release that is wanted back.
+fn wanted(policy: &str, rollouts: &[Rollout], to: Option<&str>) -> Result<String, Error> {
+    let Some(to) = to else {
+        let newest = rollouts.last().filter(|newest| {
+            !newest.status.phase.is_over() || newest.status.phase == Phase::Succeeded
+        });
+        return newest.map(|newest| newest.spec.from.clone()).ok_or_else(|| {
+            Error::NotFound(format!(
+                "{policy}: no rollout is under way, and the newest did not succeed: what was good runs \
+                 already; --to names any release of the history"
+            ))
+        });
+    };
+    let all = rollouts.iter().flat_map(|r| [&r.spec.release, &r.spec.from]);
+    let mut fits: Vec<&String> = all.filter(|release| release.starts_with(to)).collect();
+    fits.sort();
+    fits.dedup();
+    match fits.as_slice() {
+        [one] => Ok((*one).clone()),
+        [] => Err(Error::NotFound(format!(
+            "{policy}: its history has no release {to:?}; see `roadstead rollout history`"
+        ))),
+        several => Err(Error::Flag(format!(
+            "--to {to}: is the beginning of {} releases; give more digits",
+            several.len()
+        ))),
+    }
+}
+
+impl Found {
+    async fn read(of: &RolloutOf) -> Result<Self, Error> {
+        let registry = Registry::hub(roadstead_protocol::api::CRDS)
+            .map_err(|e| Error::Flag(format!("the kinds of this program are damaged: {e}")))?;
+        let (kind, name) = match of.policy.split_once('/') {
+            Some((kind, name)) => (kind, name),
+            None => ("distributionpolicies.policy.kurator.dev", of.policy.as_str()),
+        };
+        let resource = find(&registry, kind)?;
+        let hub = Api::connect(&of.target).await?;
+        let namespace = match resource.namespaced {
+            true => of.namespace.as_ref().unwrap_or(&hub.namespace).clone(),
+            false => String::new(),
+        };
+        let path = path(&resource, &namespace, name);
+        let policy = hub.get(&path).await?;
+        let home = match namespace.as_str() {
+            "" => SYSTEM_NAMESPACE,
+            namespace => namespace,
+        };
+        let home = format!("/apis/roadstead.dev/v1alpha1/namespaces/{home}/rollouts");
+        let uid = policy.pointer("/metadata/uid").and_then(Value::as_str);
+        let uid = uid.unwrap_or_default();
+        let all = hub.list(&home).await?;
+        let all = all.iter().filter_map(|o| Rollout::deserialize(o).ok());
+        let mut rollouts: Vec<Rollout> = all.filter(|r| r.spec.policy.uid == uid).collect();
+        rollouts.sort_by_key(|rollout| rollout.spec.number);
+        let group = match resource.group.as_str() {
+            APPS_GROUP => format!(".{APPS_GROUP}"),
+            _ => String::new(),
+        };
+        let at = match namespace.as_str() {
+            "" => name.to_owned(),
+            namespace => format!("{namespace}/{name}"),
+        };
+        Ok(Self {
+            hub,
+            name: format!("{}{group} {at}", resource.kind),
+            path,
+            policy,
+            home,
+            rollouts,
+        })
+    }
+
+    /// The rollout that is under way.
+    fn running(&self) -> Result<&Rollout, Error> {
+        let newest = self.rollouts.last();
+        newest
+            .filter(|newest| !newest.status.phase.is_over())
+            .ok_or_else(|| Error::NotFound(format!("{}: no rollout is under way", self.name)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rollouts(phases: &[(Phase, &str, &str)]) -> Vec<Rollout> {
+        let one = |(phase, from, release): &(Phase, &str, &str)| {
+            let mut rollout = Rollout::default();
+            rollout.status.phase = *phase;
+            (rollout.spec.from, rollout.spec.release) = ((*from).to_owned(), (*release).to_owned());
+            rollout
+        };
+        phases.iter().map(one).collect()
+    }
+
+    #[test]
+    fn a_former_release_is_found_by_what_was_before_or_by_its_first_digits() {
+        let check = |phases: &[(Phase, &str, &str)], to: Option<&str>, expected: Result<&str, &str>| {
+            let found = wanted("p", &rollouts(phases), to);
+            match expected {
+                Ok(release) => assert_eq!(found.unwrap(), release),
+                Err(words) => {
+                    let error = found.unwrap_err().to_string();
+                    assert!(error.contains(words), "{error}");
+                }
+            }
+        };
+        let all = [
+            (Phase::Succeeded, "a1", "a2"),
+            (Phase::Succeeded, "a2", "b3"),
+        ];
+        check(&all, None, Ok("a2"));
+        check(&all, Some("b"), Ok("b3"));
+        check(&all, Some("a"), Err("give more digits"));
+        check(&all, Some("c"), Err("no release"));
+        check(&[(Phase::Halted, "a1", "a2")], None, Ok("a1"));
+        check(&[(Phase::RolledBack, "a1", "a2")], None, Err("--to"));
+        check(&[], None, Err("--to"));
+    }
+
+    #[test]
+    fn each_wish_is_another() {
+        assert_eq!(next(""), 1);
+        assert_eq!(next("a1 4"), 5);
+        assert_eq!(next("a1 x"), 1);
+    }
+}
