@@ -24,6 +24,7 @@ mod events;
 mod fleet;
 mod gc;
 mod given;
+mod given;
 mod groups;
 mod holds;
 mod hosting;
