@@ -24,7 +24,6 @@ mod events;
 mod fleet;
 mod gc;
 mod given;
-mod given;
 mod groups;
 mod holds;
 mod hosting;

@@ -18,7 +18,6 @@ use tokio::time::Instant;
 use crate::driver::Reconcile;
 use crate::error::Error;
 use crate::given::Given;
-use crate::given::Given;
 use crate::groups::Groups;
 use crate::kinds::Kinds;
 use crate::pledges::Pledges;
@@ -41,7 +40,6 @@ pub(crate) struct Reconciler {
     away: Mutex<BTreeMap<String, Instant>>,
     pub(crate) pledges: Pledges,
     pub(crate) groups: Groups,
-    pub(crate) given: Given,
     pub(crate) given: Given,
     pub(crate) rollouts: Clocks,
     kinds: Kinds,
@@ -84,7 +82,6 @@ impl Reconciler {
             away: Mutex::default(),
             pledges: Pledges::default(),
             groups: Groups::default(),
-            given: Given::default(),
             given: Given::default(),
             rollouts: Clocks::default(),
             kinds: Kinds::default(),
