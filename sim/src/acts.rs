@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use roadstead_protocol::wire::{Lineage, Stamp};
 
 use crate::act::Act;
-use crate::model::{Kind, Model, Name, Standing};
+use crate::model::{Kind, Model, Name, Standing, takes_along};
 
 /// What the users of one hub have done, answered or not.
 #[derive(Clone, Debug, Default)]
@@ -21,6 +21,8 @@ pub struct Acts {
     closed: BTreeMap<String, Closed>,
     /// Everything that taints were ever to be no obstacle for.
     tolerant: BTreeSet<Name>,
+    /// How many replicas Deployments were to have at least since a cluster was drained or fenced.
+    pub least: BTreeMap<Name, i64>,
     /// What users answered about after it was shown to be held: the hub may act over it.
     pub answered: BTreeSet<(String, Name)>,
     /// The hub's history, as it was when it started last.
@@ -32,7 +34,7 @@ pub struct Acts {
 struct Closed {
     /// What it may have had when that was answered.
     had: BTreeSet<Name>,
-    /// Whether also what tolerates taints is not taken.
+    /// Whether also what tolerates taints is not taken: it is cordoned, drained or fenced.
     cordoned: bool,
 }
 
@@ -42,8 +44,12 @@ impl Acts {
         let Some(closed) = self.closed.get(&at.0) else {
             return true;
         };
-        let tolerates = !closed.cordoned && self.tolerant.contains(&at.1);
-        tolerates || closed.had.contains(&at.1)
+        let allows = |name: &Name| {
+            let tolerates = !closed.cordoned && self.tolerant.contains(name);
+            tolerates || closed.had.contains(name)
+        };
+        // What goes along goes wherever it is needed.
+        allows(&at.1) || takes_along(&at.1).is_some_and(|name| allows(&name))
     }
 
     /// Notes how a cluster stands from now on; before it is known to stand so, only what that allows.
@@ -53,7 +59,7 @@ impl Acts {
             return;
         }
         let known = self.closed.get_mut(cluster);
-        if let Some(closed) = known.filter(|_| !standing.cordoned) {
+        if let Some(closed) = known.filter(|_| !standing.shut()) {
             closed.cordoned = false;
             return;
         }
@@ -65,10 +71,10 @@ impl Acts {
         let closed = self.closed.entry(cluster.to_owned());
         let fresh = matches!(closed, std::collections::btree_map::Entry::Vacant(_));
         let closed = closed.or_default();
-        if fresh || (standing.cordoned && !closed.cordoned) {
+        if fresh || (standing.shut() && !closed.cordoned) {
             closed.had.extend(there);
         }
-        closed.cordoned = standing.cordoned;
+        closed.cordoned = standing.shut();
     }
 
     /// Notes what an act may bring about that makes `after` of `before`.
@@ -85,6 +91,23 @@ impl Acts {
             let all: Vec<(String, Name)> = all.cloned().collect();
             for at in all {
                 *self.taken.entry(at).or_default() += 1;
+            }
+        }
+        if let Act::Stand(cluster, standing) = act
+            && (standing.drained || standing.fenced)
+        {
+            // What it has may come up elsewhere, and goes then.
+            self.least.clear();
+            let all = self.ever.iter().filter(|(at, _)| at == cluster);
+            let all: Vec<(String, Name)> = all.cloned().collect();
+            for at in all {
+                *self.taken.entry(at).or_default() += 1;
+            }
+        }
+        for model in [before, after] {
+            for (name, object) in &model.objects {
+                let least = self.least.entry(name.clone()).or_insert(object.replicas);
+                *least = object.replicas.min(*least);
             }
         }
         if let Act::Put(name, object) = act {
@@ -150,6 +173,10 @@ mod tests {
         assert_eq!(allowed(&acts), [true; 3], "nobody was answered yet");
         acts.stands("a", tainted, true);
         assert_eq!(allowed(&acts), [true, false, true]);
+        let part = ("a".to_owned(), (Kind::Part, "part-7".to_owned()));
+        assert!(!acts.allows(&part));
+        acts.tolerant.insert((Kind::Deployment, "app-7".to_owned()));
+        assert!(acts.allows(&part), "it goes along");
         acts.stands("a", standing(true, tainted.taint), true);
         assert_eq!(allowed(&acts), [true, false, false]);
         acts.stands("a", tainted, false);

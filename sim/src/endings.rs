@@ -1,14 +1,19 @@
 //! How a run ends, drawn from the seed: agents that fall silent, a hub restored from an old backup,
-//! two hubs from one copy, or a cluster that is detached and joins again.
+//! two hubs from one copy, a hub that is cut off from everyone, or
+//! a cluster that is detached and joins again.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use roadstead_protocol::api::ConditionStatus;
+use roadstead_store::Store;
+use roadstead_store::records::LEDGER_PREFIX;
 
 use crate::check::{agreement, ready, restored};
 use crate::disk::Tear;
 use crate::drift::{Meddling, What};
+use crate::mood::Mood;
 use crate::run::{Broken, CONVERGE_WITHIN, Run};
 use crate::world::{HUB, World, lock};
 use crate::{shown, trace};
@@ -17,6 +22,8 @@ use crate::{shown, trace};
 const WATCHED: Duration = Duration::from_secs(35);
 /// How long an agent may take to hear that its cluster was detached.
 const HEARS_WITHIN: Duration = Duration::from_secs(15);
+/// How long nobody hears of the hub: longer than anything that is judged by silence.
+const ALONE: Duration = Duration::from_secs(150);
 /// How long users work at one of two hubs, in milliseconds.
 const AT_WORK_MS: (u64, u64) = (2_000, 12_000);
 
@@ -27,6 +34,7 @@ enum Ending {
     Restored,
     Forked,
     Detached,
+    CutOff,
 }
 
 impl Run<'_> {
@@ -39,12 +47,17 @@ impl Run<'_> {
             Ending::Forked,
             Ending::Detached,
         ];
-        let drawn = self.rng.fork("ending").pick(&all).copied();
+        let mut rng = self.rng.fork("ending");
+        let drawn = rng.pick(&all).copied();
+        // Of those who fall silent, one in three is the hub.
+        let alone = drawn == Some(Ending::Silence) && rng.one_in(3);
+        let drawn = alone.then_some(Ending::CutOff).or(drawn);
         match drawn.unwrap_or(Ending::Silence) {
             Ending::Silence => self.silence(),
             Ending::Restored => self.restore(),
             Ending::Forked => self.fork(),
             Ending::Detached => self.detach(),
+            Ending::CutOff => self.cut_off(),
         }
     }
 
@@ -72,6 +85,40 @@ impl Run<'_> {
         self.start(&host);
         let what = "agents that were silent are ready again";
         self.until(CONVERGE_WITHIN, "ready means ready", what, ready::settled)
+    }
+
+    /// Nobody hears of the hub, and it hears of nobody: it moves nothing, however long that lasts.
+    fn cut_off(&mut self) -> Result<(), Broken> {
+        trace::count("sometimes: the hub was cut off from everyone");
+        let what = "agreement before the hub is cut off";
+        self.until(CONVERGE_WITHIN, "agreement", what, agreement::rest)?;
+        let hosts = self.world.hosts();
+        let world = Arc::clone(&self.world);
+        for host in &hosts {
+            self.sim.partition(HUB, host.as_str());
+            self.cut.insert(host.clone(), (true, true));
+        }
+        let hosted = || world.sites.iter().filter(|site| site.hosted.is_some());
+        hosted().for_each(|site| site.moods.begin(Mood::Refuses));
+        let before = given(&self.world);
+        self.for_a_while(ALONE)?;
+        let after = given(&self.world);
+        if let Some((key, _)) = before.iter().chain(&after).find(|(key, revision)| {
+            before.get(*key) != Some(revision) || after.get(*key) != Some(revision)
+        }) {
+            let what = format!("{key} was given or taken by a hub that heard of nobody");
+            let checker = "cut off, a hub moves nothing";
+            self.world.checks.violation(checker, &what);
+        }
+        for host in &hosts {
+            self.sim.repair(HUB, host.as_str());
+            self.cut.remove(host);
+        }
+        hosted().for_each(|site| site.moods.end(Mood::Refuses));
+        let what = "everything is said to be ready again";
+        self.until(CONVERGE_WITHIN, "ready means ready", what, ready::settled)?;
+        let what = "agreement after the hub was cut off";
+        self.until(CONVERGE_WITHIN, "agreement", what, agreement::agree)
     }
 
     /// The hub is restored from a backup that was made while there were faults (invariants 1, 3).
@@ -239,6 +286,16 @@ impl Run<'_> {
         }
         self.start(HUB);
     }
+}
+
+/// What clusters are to have, by key, with the revision since which that is so.
+fn given(world: &World) -> BTreeMap<String, u64> {
+    let snapshot = lock(&world.hub.store).as_ref().map(Store::snapshot);
+    let entries = snapshot.iter().flat_map(|snapshot| {
+        let all = snapshot.range(LEDGER_PREFIX);
+        all.map(|entry| (entry.key.as_str().to_owned(), entry.revision.0))
+    });
+    entries.collect()
 }
 
 /// Whether the hub knows all clusters.

@@ -229,6 +229,7 @@ impl Run<'_> {
         };
         if let Some(what) = what.filter(|_| on) {
             let how = fault.how;
+            world.checks.meddled.store(true, Ordering::Relaxed);
             lock(&world.checks.drifts).push(Meddling {
                 site: at,
                 what,

@@ -90,6 +90,8 @@ pub struct Policy {
     pub dynamic: bool,
     /// Whether what its objects name goes along.
     pub deps: bool,
+    /// Whether changes reach one cluster, and then the others, one at a time.
+    pub rollout: bool,
 }
 
 /// How a cluster stands, as users said it.
@@ -99,6 +101,10 @@ pub struct Standing {
     pub pool: u64,
     /// Whether it is cordoned.
     pub cordoned: bool,
+    /// Whether it is drained: what is there goes elsewhere, where there is another place for it.
+    pub drained: bool,
+    /// Whether it was declared that it is stopped: what is there counts no more.
+    pub fenced: bool,
     /// Its taint, if it has one.
     pub taint: Option<Effect>,
 }
@@ -115,7 +121,12 @@ pub enum Effect {
 impl Standing {
     /// Whether it takes nothing that it did not have before.
     pub fn closed(self) -> bool {
-        self.cordoned || self.taint.is_some()
+        self.shut() || self.taint.is_some()
+    }
+
+    /// Whether it takes nothing new, whatever is tolerated.
+    pub fn shut(self) -> bool {
+        self.cordoned || self.drained || self.fenced
     }
 
     /// The same, open for what is new, though nothing comes back that a taint drove away.
@@ -124,6 +135,8 @@ impl Standing {
         let stays = self.taint.filter(|effect| *effect == Effect::NoExecute);
         Self {
             cordoned: false,
+            drained: false,
+            fenced: false,
             taint: stays,
             ..self
         }
@@ -148,14 +161,17 @@ pub struct Model {
     pub standing: BTreeMap<String, Standing>,
 }
 
+/// The name of the Deployment that takes this along, if any may.
+pub fn takes_along(part: &Name) -> Option<Name> {
+    let number = part.1.strip_prefix("part-");
+    let number = number.filter(|_| part.0 == Kind::Part)?;
+    Some((Kind::Deployment, format!("app-{number}")))
+}
+
 impl Model {
     /// The Deployment that takes this along, and its policy, where that says so.
     pub fn requirer(&self, part: &Name) -> Option<(Name, &Policy)> {
-        let number = part
-            .1
-            .strip_prefix("part-")
-            .filter(|_| part.0 == Kind::Part)?;
-        let name = (Kind::Deployment, format!("app-{number}"));
+        let name = takes_along(part)?;
         let policy = (self.policies).get(&(name.0, self.objects.get(&name)?.group))?;
         policy.deps.then_some((name, policy))
     }
@@ -276,102 +292,4 @@ impl Model {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn policy(clusters: BTreeMap<String, u64>, pool: Option<u64>) -> Policy {
-        Policy {
-            clusters,
-            pool,
-            ..Policy::default()
-        }
-    }
-
-    #[test]
-    fn says_where_things_are_to_be() {
-        let mut model = Model::default();
-        let name = (Kind::Deployment, "web".to_owned());
-        model.objects.insert(
-            name.clone(),
-            Object {
-                group: 1,
-                version: 1,
-                replicas: 20,
-            },
-        );
-        assert!(model.everything().is_empty());
-        let clusters = [("a".to_owned(), 90), ("b".to_owned(), 10)].into();
-        model
-            .policies
-            .insert((Kind::Deployment, 1), policy(clusters, None));
-        assert_eq!(model.clusters(&name), ["a", "b"].into());
-        let sums = |a, b| model.sum_fault(&name, &[("a", a), ("b", b)].into());
-        assert_eq!((sums(18, 2), sums(10, 10)), (None, None));
-        assert!(sums(18, 1).is_some());
-        let fault = |a, b| model.shares_fault(&name, &[("a", a), ("b", b)].into());
-        assert_eq!(fault(18, 2), None);
-        assert!(fault(17, 3).is_some());
-        assert!(fault(19, 1).is_some());
-        assert!(fault(10, 10).is_some());
-    }
-
-    #[test]
-    fn a_tie_may_go_either_way() {
-        let mut model = Model::default();
-        let name = (Kind::Deployment, "web".to_owned());
-        let object = Object {
-            group: 1,
-            version: 1,
-            replicas: 3,
-        };
-        model.objects.insert(name.clone(), object);
-        let clusters = [("a".to_owned(), 1), ("b".to_owned(), 1)].into();
-        model
-            .policies
-            .insert((Kind::Deployment, 1), policy(clusters, None));
-        let fault = |a, b| model.shares_fault(&name, &[("a", a), ("b", b)].into());
-        assert_eq!((fault(2, 1), fault(1, 2)), (None, None));
-        assert!(fault(3, 0).is_some());
-    }
-
-    #[test]
-    fn a_pool_narrows_the_choice() {
-        let mut model = Model::default();
-        let clusters = [("a".to_owned(), 1), ("b".to_owned(), 2)].into();
-        let policy = policy(clusters, Some(1));
-        assert!(model.chosen(&policy).is_empty());
-        let one = Standing {
-            pool: 1,
-            ..Standing::default()
-        };
-        model.standing.insert("b".to_owned(), one);
-        assert_eq!(model.chosen(&policy), [("b", 2)].into());
-        let taint = Some(Effect::NoSchedule);
-        model
-            .standing
-            .insert("b".to_owned(), Standing { taint, ..one });
-        assert_eq!(model.chosen(&policy), [("b", 2)].into());
-        let taint = Some(Effect::NoExecute);
-        model
-            .standing
-            .insert("b".to_owned(), Standing { taint, ..one });
-        assert!(model.chosen(&policy).is_empty());
-    }
-
-    #[test]
-    fn what_a_taint_drove_away_does_not_come_back_by_opening() {
-        let standing = Standing {
-            pool: 2,
-            cordoned: true,
-            taint: Some(Effect::NoSchedule),
-        };
-        assert!(standing.closed());
-        assert!(!standing.opened().closed());
-        assert_eq!(standing.opened().pool, 2);
-        let driven = Standing {
-            taint: Some(Effect::NoExecute),
-            ..standing
-        };
-        assert_eq!(driven.opened().taint, driven.taint);
-    }
-}
+mod tests;

@@ -1,5 +1,7 @@
 //! What is asked of the system once faults are over: quiet and autonomy.
 
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use crate::check::{agreement, quiet, ready};
@@ -13,6 +15,8 @@ const QUIET: Duration = Duration::from_secs(65);
 /// after what took it, and where nobody waits for it, it is written up to five minutes after it was
 /// written last.
 const REST: Duration = Duration::from_secs(365);
+/// In one run of so many a cluster is drained while nothing else happens.
+const DRAINED_ONE_IN: u64 = 2;
 /// How long drift may stand on a member whose hub is away.
 const DRIFT_WITHIN: Duration = Duration::from_secs(60);
 
@@ -30,9 +34,52 @@ impl Run<'_> {
             let idle = lock(&world.user).idle;
             idle.then_some(()).ok_or_else(|| "not yet".to_owned())
         })?;
+        // What was asked for is decided by then, and nothing goes where nothing has come up yet.
+        self.for_a_while(Duration::from_secs(5))?;
         let what = "replicas are shared out as they are to be";
         self.until(CONVERGE_WITHIN, "agreement", what, agreement::shared_out)?;
         let what = "everything is said to be ready after a rebalance";
+        self.until(CONVERGE_WITHIN, "ready means ready", what, ready::settled)
+    }
+
+    /// What is shared out leaves a cluster that is drained, as far as there is another place for it; and
+    /// once it is open again all is as before.
+    pub(crate) fn drained(&mut self) -> Result<(), Broken> {
+        let mut rng = self.rng.fork("drained");
+        let all: Vec<String> = (self.world.sites.iter().map(|s| s.name.clone())).collect();
+        let Some(cluster) = rng
+            .pick(&all)
+            .cloned()
+            .filter(|_| rng.one_in(DRAINED_ONE_IN))
+        else {
+            return Ok(());
+        };
+        let asked = |run: &Self, drains: Option<String>| {
+            let mut user = lock(&run.world.user);
+            user.drains = drains;
+            user.idle = false;
+        };
+        let meddled = &Arc::clone(&self.world).checks.meddled;
+        meddled.store(false, Ordering::Relaxed);
+        asked(self, Some(cluster.clone()));
+        let idle = |w: &World| {
+            let idle = lock(&w.user).idle;
+            idle.then_some(()).ok_or_else(|| "not yet".to_owned())
+        };
+        self.until(CONVERGE_WITHIN, "progress", "a cluster is drained", idle)?;
+        let what = "what is shared out has left a drained cluster";
+        self.until(CONVERGE_WITHIN, "agreement", what, |world| {
+            agreement::left(world, &cluster)?;
+            agreement::agree(world)
+        })?;
+        asked(self, None);
+        self.until(CONVERGE_WITHIN, "progress", "a cluster is opened", idle)?;
+        // It may get back what is its share.
+        self.for_a_while(Duration::from_secs(5))?;
+        let what = "members agree once a cluster is open again";
+        self.until(CONVERGE_WITHIN, "agreement", what, agreement::rest)?;
+        lock(&self.world.user).agreed();
+        let what = "everything is said to be ready after a drain";
         self.until(CONVERGE_WITHIN, "ready means ready", what, ready::settled)
     }
 

@@ -67,6 +67,10 @@ pub const BUGS: &[Bug] = &[
     bug("cluster-wakes-nothing", "agreement"),
     // An agent forgets which cluster it was before it was joined again.
     bug("past-forgotten", "agreement"),
+    // What is drained leaves before there is anything in its place.
+    bug("old-before-new", "new before old"),
+    // A change reaches all clusters of a stage at once.
+    bug("stages-at-once", "stages are kept in order"),
     // A certificate is renewed neither in time nor after its end.
     bug("never-renewed", "agreement"),
 ];

@@ -211,6 +211,7 @@ impl Run<'_> {
         let what = "everything is said to be ready";
         self.until(CONVERGE_WITHIN, "ready means ready", what, ready::settled)?;
         self.rebalanced()?;
+        self.drained()?;
         if self.rng.fork("quiet").one_in(QUIET_ONE_IN) {
             self.quiet()?;
         }

@@ -1,4 +1,5 @@
-//! The user who shapes policies: tolerations, spread, weights by room, what goes along, and overrides.
+//! The user who shapes policies: tolerations, spread, weights by room, what goes along, and overrides;
+//! and who drains and fences clusters.
 
 use crate::act::Act;
 use crate::model::{Kind, Name, Object, Policy};
@@ -22,7 +23,7 @@ impl User {
     }
 
     fn shape_with(&self, rng: &mut Rng) -> Option<Act> {
-        match rng.below(7) {
+        match rng.below(10) {
             0 => self.reshaped(rng, None, |policy, _| policy.tolerates = !policy.tolerates),
             1 => self.reshaped(rng, Some(Kind::ConfigMap), |policy, rng| {
                 policy.spread = Some(rng.within(1, 3)).filter(|n| *n < 3);
@@ -31,7 +32,21 @@ impl User {
                 policy.dynamic = !policy.dynamic;
             }),
             3 => self.reshaped(rng, Some(Kind::Deployment), |policy, _| policy.deps = true),
-            4 | 5 => {
+            4 => {
+                let cluster = rng.pick(&self.clusters)?.clone();
+                let standing = self.model.standing.get(&cluster).copied();
+                let mut standing = standing.unwrap_or_default();
+                match rng.one_in(2) {
+                    true => standing.drained = !standing.drained,
+                    false => standing.fenced = !standing.fenced,
+                }
+                Some(Act::Stand(cluster, standing))
+            }
+            5 | 6 => self.reshaped(rng, Some(Kind::ConfigMap), |policy, _| {
+                policy.rollout = true;
+                policy.spread = None;
+            }),
+            7 | 8 => {
                 let name: Name = (Kind::Part, format!("part-{}", rng.below(PARTS)));
                 if self.model.objects.contains_key(&name) && rng.one_in(4) {
                     return Some(Act::Delete(name));

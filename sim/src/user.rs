@@ -9,7 +9,7 @@ use roadstead_store::Key;
 use crate::act::Act;
 pub use crate::acts::Acts;
 use crate::disk::Tear;
-use crate::model::{Kind, Model, Name, Object, Policy};
+use crate::model::{Kind, Model, Name, Object, Policy, Standing};
 use crate::rng::Rng;
 
 /// The group whose policy sends everything to every cluster, and which is never taken back.
@@ -46,6 +46,8 @@ pub struct User {
     pub(crate) tending: Option<Rng>,
     /// What a user who shapes policies draws from.
     pub(crate) shaping: Option<Rng>,
+    /// The cluster that is to be drained, for as long as this is asked for.
+    pub drains: Option<String>,
     /// The cluster that is to be detached.
     pub detach: Option<String>,
     /// Whether the user is to end all holds.
@@ -74,6 +76,7 @@ impl User {
             freezes: rng.fork("freezes").one_in(2),
             tending: Some(rng.fork("tends")).filter(|rng| rng.clone().one_in(2)),
             shaping: Some(rng.fork("shapes")).filter(|rng| rng.clone().one_in(2)),
+            drains: None,
             detach: None,
             reconciles: false,
             rebalances: false,
@@ -116,6 +119,9 @@ impl User {
                 // Whether what went along stays once that is switched off is not modelled.
                 let before = self.model.policies.get(&(*kind, *group));
                 policy.deps |= before.is_some_and(|before| before.deps);
+                // Or else no change would ever meet its stages.
+                policy.rollout |= before.is_some_and(|before| before.rollout);
+                policy.spread = policy.spread.filter(|_| !policy.rollout);
             }
             let mut after = self.model.clone();
             act.carry_out(&mut after);
@@ -194,9 +200,22 @@ impl User {
         if let Some(frozen) = self.model.frozen.first() {
             return Some(Act::Freeze(frozen.clone(), false));
         }
+        let keeps = |cluster: &String| self.drains.as_ref() == Some(cluster);
         let mut all = self.model.standing.iter();
-        let (cluster, standing) = all.find(|(_, s)| **s != s.opened())?;
+        let (cluster, standing) = all.find(|(c, s)| **s != s.opened() && !keeps(c))?;
         Some(Act::Stand(cluster.clone(), standing.opened()))
+    }
+
+    /// What is left to do to drain a cluster, where that is asked for.
+    pub fn drain(&self) -> Option<Act> {
+        let cluster = self.drains.clone()?;
+        let standing = self.model.standing.get(&cluster).copied();
+        let standing = standing.unwrap_or_default();
+        let drained = Standing {
+            drained: true,
+            ..standing
+        };
+        (!standing.drained).then_some(Act::Stand(cluster, drained))
     }
 
     /// Asks for all replicas to be shared out afresh.

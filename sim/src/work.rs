@@ -11,6 +11,7 @@ use roadstead_store::Store;
 use serde_json::{Value, json};
 
 use crate::act::Act;
+use crate::check::stages;
 use crate::hosted;
 use crate::http::call;
 use crate::model::Kind;
@@ -42,7 +43,8 @@ pub async fn work(world: Arc<World>, rest: Rest, store: Store) {
     loop {
         let (pause, stop) = {
             let mut user = lock(&world.user);
-            user.idle = user.stop && user.left().is_none() && !user.reconciles && !user.rebalances;
+            let left = user.left().or_else(|| user.drain());
+            user.idle = user.stop && left.is_none() && !user.reconciles && !user.rebalances;
             (user.pause(), user.stop)
         };
         tokio::time::sleep(pause).await;
@@ -65,6 +67,7 @@ async fn carry_out(world: &World, rest: &Rest, act: &Act) {
     {
         let mut user = lock(&world.user);
         shown::answers(world, &mut user, act);
+        stages::note(world, &user, act);
         user.sending(act);
         if let Some((n, tear)) = user.arm.take() {
             world.hub.disk.arm(n, tear);
@@ -80,6 +83,10 @@ async fn carry_out(world: &World, rest: &Rest, act: &Act) {
     }
     trace::count(match (done, act) {
         (false, _) => "sometimes: a user's write was refused for good",
+        (true, Act::Stand(_, standing)) if standing.fenced => "sometimes: a user fenced a cluster",
+        (true, Act::Stand(_, standing)) if standing.drained => {
+            "sometimes: a user drained a cluster"
+        }
         (true, Act::Stand(_, standing)) if standing.cordoned => {
             "sometimes: a user cordoned a cluster"
         }
@@ -104,16 +111,30 @@ fn shape(act: &Act) -> Option<&'static str> {
             "sometimes: a policy took along what is named"
         }
         Act::PutPolicy(_, _, policy) if policy.tolerates => "sometimes: a policy tolerated taints",
+        Act::PutPolicy(_, _, policy) if policy.rollout => {
+            "sometimes: a policy rolled out in stages"
+        }
         Act::PutPolicy(_, _, policy) if policy.spread.is_some() => "sometimes: a policy spread",
         Act::PutPolicy(_, _, policy) if policy.dynamic => "sometimes: a policy went by room",
-        _ => return None,
+        Act::Put(..)
+        | Act::Delete(_)
+        | Act::Scale(..)
+        | Act::PutPolicy(..)
+        | Act::DeletePolicy(..)
+        | Act::DeleteOverride(_)
+        | Act::Freeze(..)
+        | Act::Stand(..)
+        | Act::Rebalance(..) => return None,
     })
 }
 
 /// What a user does before ending: lifts freezes, opens clusters, has replicas shared out afresh, and
 /// answers what is held, where that is asked for.
 async fn end(world: &World, rest: &Rest) {
-    let left = lock(&world.user).left();
+    let left = {
+        let user = lock(&world.user);
+        user.left().or_else(|| user.drain())
+    };
     if let Some(act) = left {
         carry_out(world, rest, &act).await;
     }
@@ -165,7 +186,11 @@ async fn landed(rest: &Rest, act: &Act) -> bool {
                 "/spec/resourceSelectors",
                 "/spec/propagateDeps",
             ];
-            let same = |f: &Value| parts.iter().all(|p| f.pointer(p) == wanted.pointer(p));
+            let rollout = |v: &Value| v.pointer("/spec/rollout").is_some();
+            let same = |f: &Value| {
+                rollout(f) == rollout(&wanted)
+                    && parts.iter().all(|p| f.pointer(p) == wanted.pointer(p))
+            };
             found.as_ref().is_some_and(same)
         }
         Act::DeletePolicy(kind, group) => read(rest, &policy_path(*kind, *group)).await.is_none(),

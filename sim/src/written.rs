@@ -159,13 +159,20 @@ pub(crate) fn standing_json(standing: Standing) -> Value {
     let Standing {
         pool,
         cordoned,
+        drained,
+        fenced,
         taint,
     } = standing;
     let pool = (pool != 0).then(|| pool_name(pool));
     let taints = taint.map(|effect| json!([{"key": TAINT, "effect": effect_name(effect)}]));
     json!({
         "metadata": {"labels": {POOL: pool}},
-        "spec": {"unschedulable": cordoned.then_some(true), "taints": taints},
+        "spec": {
+            "unschedulable": cordoned.then_some(true),
+            "drain": drained.then_some(true),
+            "fenced": fenced.then_some(true),
+            "taints": taints,
+        },
     })
 }
 
@@ -175,11 +182,15 @@ pub(crate) fn same_standing(found: &Value, standing: Standing) -> bool {
         .pointer("/metadata/labels")
         .and_then(|all| all.get(POOL));
     let wanted = (standing.pool != 0).then(|| pool_name(standing.pool));
-    let cordoned = found.pointer("/spec/unschedulable") == Some(&Value::Bool(true));
+    let said = |field: &str| {
+        let spec = found.pointer("/spec");
+        spec.and_then(|spec| spec.get(field)) == Some(&Value::Bool(true))
+    };
+    let standings = ["unschedulable", "drain", "fenced"].map(said);
     let taint = found.pointer("/spec/taints/0/effect");
     let taint = taint.and_then(Value::as_str);
     pool.and_then(Value::as_str) == wanted.as_deref()
-        && cordoned == standing.cordoned
+        && standings == [standing.cordoned, standing.drained, standing.fenced]
         && taint == standing.taint.map(effect_name)
 }
 
@@ -228,6 +239,16 @@ pub(crate) fn policy_json(kind: Kind, group: u64, policy: &Policy) -> Value {
     if policy.deps {
         spec["propagateDeps"] = true.into();
     }
+    if policy.rollout {
+        spec["rollout"] = json!({
+            "stages": [
+                {"name": "first", "share": 1},
+                {"name": "second", "share": "100%", "maxConcurrent": 1},
+            ],
+            "waitForAway": true,
+            "progressDeadlineSeconds": 3600,
+        });
+    }
     json!({
         "apiVersion": "policy.kurator.dev/v1alpha1",
         "kind": of,
@@ -262,6 +283,8 @@ mod tests {
         let one = Standing {
             pool: 1,
             cordoned: true,
+            drained: true,
+            fenced: true,
             taint: Some(Effect::NoExecute),
         };
         assert!(same_standing(&json!({}), none));

@@ -55,6 +55,28 @@ pub fn shared_out(world: &World) -> Result<(), String> {
     compare(world, Model::shares_fault)
 }
 
+/// What is shared out among several clusters has left this one.
+///
+/// # Errors
+/// The first of which it still has a replica.
+pub fn left(world: &World, cluster: &str) -> Result<(), String> {
+    let model = lock(&world.user).model.clone();
+    let Some(site) = world.site(cluster) else {
+        return Ok(());
+    };
+    let held = of(site);
+    for name in model.objects.keys().filter(|n| n.0 == Kind::Deployment) {
+        let places = model.clusters(name);
+        let elsewhere = places.iter().any(|place| *place != cluster);
+        let here = held.get(name).and_then(|o| o.pointer("/spec/replicas"));
+        let here = here.and_then(Value::as_i64).unwrap_or(0);
+        if elsewhere && here > 0 {
+            return Err(format!("{cluster} has {here} replicas of {}", name.1));
+        }
+    }
+    Ok(())
+}
+
 fn compare(
     world: &World,
     fault: impl Fn(&Model, &Name, &BTreeMap<&str, i64>) -> Option<String>,

@@ -9,10 +9,13 @@ pub mod quiet;
 pub mod ready;
 pub mod restored;
 pub mod safety;
+pub mod stages;
+pub mod swap;
 pub mod truth;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
+use std::sync::atomic::AtomicBool;
 
 use crate::model::Name;
 use crate::world::lock;
@@ -34,6 +37,10 @@ pub struct Checks {
     pub templates: Mutex<truth::Seen>,
     /// Every version that a cluster ever held of an object.
     pub held: Mutex<BTreeSet<((String, Name), u64)>>,
+    /// Whether anybody changes on members what is ours there.
+    pub(crate) meddled: AtomicBool,
+    /// What goes out in stages.
+    pub(crate) staged: Mutex<stages::Staged>,
     /// What agents acknowledged.
     pub acks: Mutex<acks::Acks>,
     /// When each cluster could last be heard of.

@@ -11,6 +11,7 @@ use serde_json::Value;
 use crate::check::agreement::of;
 use crate::check::frozen;
 use crate::check::history::{self, Applied};
+use crate::check::{stages, swap};
 use crate::gate::Asked;
 use crate::model::{KINDS, Kind, Name};
 use crate::user::Acts;
@@ -48,6 +49,7 @@ pub fn watch(world: &World, site: &Site, asked: &Asked) -> Option<Seen> {
         &format!("{} {}", head.method, name.1),
     );
     if head.method == Method::DELETE {
+        swap::deleting(world, site, &name);
         if !may_delete(world, site, &name) {
             let what = format!(
                 "{} was deleted on {} though no user took it away",
@@ -87,6 +89,9 @@ pub fn watch(world: &World, site: &Site, asked: &Asked) -> Option<Seen> {
         applied,
         orphan,
     };
+    if !orphan {
+        stages::watch(world, site, &seen.name, seen.version);
+    }
     if !orphan && !answered {
         order(world, site, &seen);
     }

@@ -1,0 +1,50 @@
+//! New before old: what leaves a cluster that is drained or fenced leaves it once there is something in
+//! its place.
+//!
+//! Judged by what members really have, and only in runs in which nobody meddles with them: what was
+//! there when the hub looked may be gone since. While an image changes a part of the replicas is on its
+//! way, so half of them is enough.
+
+use std::sync::atomic::Ordering;
+
+use serde_json::Value;
+
+use crate::check::agreement::of;
+use crate::model::{Kind, Name};
+use crate::trace;
+use crate::world::{Site, World, lock};
+
+/// Looks at an agent that deletes a Deployment.
+pub fn deleting(world: &World, site: &Site, name: &Name) {
+    if name.0 != Kind::Deployment || world.checks.meddled.load(Ordering::Relaxed) {
+        return;
+    }
+    let wanted = {
+        let user = lock(&world.user);
+        let standing = user.model.standing.get(&site.name).copied();
+        let displaced = standing.is_some_and(|s| s.drained || s.fenced);
+        let chosen = user.model.clusters(name).contains(site.name.as_str());
+        let steady = user.pending.is_none() && user.former.is_empty();
+        let now = user.model.objects.get(name).map(|object| object.replicas);
+        let Some(now) = now.filter(|_| displaced && chosen && steady) else {
+            return;
+        };
+        let least = user.acts.least.get(name).copied();
+        least.map_or(now, |least| least.min(now))
+    };
+    let ready = |site: &Site| {
+        let held = of(site);
+        let ready = held.get(name)?.pointer("/status/readyReplicas");
+        ready.and_then(Value::as_i64)
+    };
+    let others = world.sites.iter().filter(|other| other.name != site.name);
+    let ready: i64 = others.filter_map(ready).sum();
+    trace::count("sometimes: something left a drained or fenced cluster");
+    if ready * 2 < wanted {
+        let what = format!(
+            "{} leaves {}, and elsewhere {ready} of {wanted} replicas are ready",
+            name.1, site.name
+        );
+        world.checks.violation("new before old", &what);
+    }
+}
