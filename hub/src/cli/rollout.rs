@@ -53,7 +53,9 @@ pub async fn rollout(args: &Args) -> Result<String, Error> {
         RolloutAct::Undo(args) => undo(args).await,
         RolloutAct::Pause(of) => {
             let said = set(of, &json!({"paused": true})).await?;
-            Ok(format!("{said} goes no further; `roadstead rollout resume` lets it go on"))
+            Ok(format!(
+                "{said} goes no further; `roadstead rollout resume` lets it go on"
+            ))
         }
         RolloutAct::Resume(of) => {
             let said = set(of, &json!({"paused": false})).await?;
@@ -85,7 +87,9 @@ pub async fn approve(args: &Approve) -> Result<String, Error> {
         .hub
         .post(&format!("{}/{name}/{APPROVE}", found.home), &body)
         .await?;
-    let approved = answer.pointer("/status/approvals").and_then(Value::as_array);
+    let approved = answer
+        .pointer("/status/approvals")
+        .and_then(Value::as_array);
     let stages = approved.into_iter().flatten();
     let stages: Vec<&str> = stages.filter_map(|a| a.get("stage")?.as_str()).collect();
     Ok(format!("{name}: approved of {}", stages.join(", ")))
@@ -142,7 +146,9 @@ fn wanted(policy: &str, rollouts: &[Rollout], to: Option<&str>) -> Result<String
             ))
         });
     };
-    let all = rollouts.iter().flat_map(|r| [&r.spec.release, &r.spec.from]);
+    let all = rollouts
+        .iter()
+        .flat_map(|r| [&r.spec.release, &r.spec.from]);
     let mut fits: Vec<&String> = all.filter(|release| release.starts_with(to)).collect();
     fits.sort();
     fits.dedup();
@@ -164,7 +170,10 @@ impl Found {
             .map_err(|e| Error::Flag(format!("the kinds of this program are damaged: {e}")))?;
         let (kind, name) = match of.policy.split_once('/') {
             Some((kind, name)) => (kind, name),
-            None => ("distributionpolicies.policy.kurator.dev", of.policy.as_str()),
+            None => (
+                "distributionpolicies.policy.kurator.dev",
+                of.policy.as_str(),
+            ),
         };
         let resource = find(&registry, kind)?;
         let hub = Api::connect(&of.target).await?;
@@ -228,16 +237,17 @@ mod tests {
 
     #[test]
     fn a_former_release_is_found_by_what_was_before_or_by_its_first_digits() {
-        let check = |phases: &[(Phase, &str, &str)], to: Option<&str>, expected: Result<&str, &str>| {
-            let found = wanted("p", &rollouts(phases), to);
-            match expected {
-                Ok(release) => assert_eq!(found.unwrap(), release),
-                Err(words) => {
-                    let error = found.unwrap_err().to_string();
-                    assert!(error.contains(words), "{error}");
+        let check =
+            |phases: &[(Phase, &str, &str)], to: Option<&str>, expected: Result<&str, &str>| {
+                let found = wanted("p", &rollouts(phases), to);
+                match expected {
+                    Ok(release) => assert_eq!(found.unwrap(), release),
+                    Err(words) => {
+                        let error = found.unwrap_err().to_string();
+                        assert!(error.contains(words), "{error}");
+                    }
                 }
-            }
-        };
+            };
         let all = [
             (Phase::Succeeded, "a1", "a2"),
             (Phase::Succeeded, "a2", "b3"),

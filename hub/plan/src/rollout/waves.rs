@@ -6,8 +6,9 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use crate::deps::requirers::REQUIRED;
+use crate::finding::Cause;
 use crate::overrides::rule::Overrides;
-use crate::removal::Reason;
+use crate::removal::{Fate, Reason};
 use crate::template::Former;
 use crate::world::World;
 
@@ -102,7 +103,15 @@ impl Waves {
         says.join("; ")
     }
 
-    /// Whether a removal waits: removals come last.
+    /// What becomes of what a cluster was given, where `fate` would: removals come last.
+    pub(crate) fn judge(&self, world: &World, former: &Former, fate: Fate) -> Fate {
+        match fate {
+            Fate::Remove(reason) if self.holds(world, former, reason) => Fate::Keep(Cause::Wave),
+            Fate::Remove(_) | Fate::Keep(_) | Fate::Forget => fate,
+        }
+    }
+
+    /// Whether a removal waits.
     pub(crate) fn holds(&self, world: &World, former: &Former, reason: Reason) -> bool {
         let edit = match reason {
             Reason::NotChosen => true,

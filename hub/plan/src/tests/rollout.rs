@@ -2,6 +2,7 @@
 
 mod giving;
 mod stepping;
+mod steps;
 mod turning;
 
 use roadstead_protocol::api::rollout::Strategy;

@@ -50,7 +50,15 @@ fn text(policy: &str, rollout: &Rollout) -> String {
             status.ready
         ),
     ];
-    let mut table = plain(&["STAGE", "STATE", "CLUSTERS", "UPDATED", "READY", "AWAY", "WAITING FOR"]);
+    let mut table = plain(&[
+        "STAGE",
+        "STATE",
+        "CLUSTERS",
+        "UPDATED",
+        "READY",
+        "AWAY",
+        "WAITING FOR",
+    ]);
     for stage in &status.stages {
         table.add_row(row(rollout, stage));
     }
@@ -87,7 +95,9 @@ pub(super) fn history(policy: &str, rollouts: &[Rollout], output: Output) -> Str
     if rollouts.is_empty() {
         return format!("{policy}: nothing went out by a rollout yet.");
     }
-    let mut table = plain(&["NUMBER", "ROLLOUT", "PHASE", "CAUSE", "RELEASE", "FROM", "BEGAN", "OVER"]);
+    let mut table = plain(&[
+        "NUMBER", "ROLLOUT", "PHASE", "CAUSE", "RELEASE", "FROM", "BEGAN", "OVER",
+    ]);
     for rollout in rollouts {
         let (spec, status) = (&rollout.spec, &rollout.status);
         table.add_row(vec![
@@ -136,7 +146,12 @@ mod tests {
         };
         status.stages = vec![
             stage("canary", "Passed", [1, 1, 1, 0], &[]),
-            stage("rest", "Progressing", [2, 1, 0, 1], &["default/b: web is Progressing"]),
+            stage(
+                "rest",
+                "Progressing",
+                [2, 1, 0, 1],
+                &["default/b: web is Progressing"],
+            ),
         ];
         status.approvals = vec![Approved {
             stage: "rest".to_owned(),

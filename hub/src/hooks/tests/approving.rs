@@ -1,4 +1,4 @@
-//! Who approves of stages, and who may.
+//! Who approves of stages, and what does not.
 
 use super::*;
 
@@ -42,7 +42,7 @@ async fn a_stage_that_waits_is_approved_of_once_and_by_name() {
     let admin = Identity::admin();
     for _ in 0..2 {
         let (code, object) = hub.approve(&admin, &json!({})).await;
-        assert_eq!(code, 200, "{object}");
+        assert_eq!(code, 201, "{object}");
         let approvals = object["status"]["approvals"].as_array().unwrap();
         assert_eq!(approvals.len(), 1);
         assert_eq!(approvals[0]["stage"], "rest");
@@ -61,42 +61,36 @@ async fn a_stage_that_waits_is_approved_of_once_and_by_name() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn author_and_approver_are_told_apart_by_their_grants() {
+async fn who_writes_a_rollout_does_not_approve_of_it_by_that() {
     let hub = Hub::new().await;
     hub.waits("WaitingForApproval").await;
-    let user = |name: &str| Identity {
-        user: name.to_owned(),
-        groups: vec!["system:authenticated".to_owned()],
-        ..Identity::admin()
-    };
-    let grants = [
-        ("ann", json!(["rollouts/approve"]), json!(["create"])),
-        ("bob", json!(["rollouts"]), json!(["get", "update", "patch"])),
-    ];
-    for (name, resources, verbs) in grants {
-        let role = json!({
-            "metadata": {"name": name},
-            "rules": [{"apiGroups": ["roadstead.dev"], "resources": resources, "verbs": verbs}],
-        });
-        let rbac = "/apis/rbac.authorization.k8s.io/v1/namespaces/n";
-        let (code, status) = hub.call("POST", &format!("{rbac}/roles"), &role).await;
-        assert_eq!(code, 201, "{status}");
-        let binding = json!({
-            "metadata": {"name": name},
-            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": name},
-            "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": name}],
-        });
-        let (code, status) = hub.call("POST", &format!("{rbac}/rolebindings"), &binding).await;
-        assert_eq!(code, 201, "{status}");
-    }
-    let (code, _) = hub.approve(&user("bob"), &json!({})).await;
-    assert_eq!(code, 403, "who may write it may not approve of it");
-    let (code, object) = hub.approve(&user("ann"), &json!({})).await;
+    let status = json!({
+        "spec": {"paused": true},
+        "status": {"approvals": [{"stage": "rest", "by": "ann"}]},
+    });
+    let path = format!("{ROLLOUTS}/web-1");
+    let (code, object) = hub.call("PATCH", &path, &status).await;
     assert_eq!(code, 200, "{object}");
-    assert_eq!(object["status"]["approvals"][0]["by"], "ann");
-    // An author's write of the object does not reach its status.
-    let status = json!({"status": {"approvals": [{"stage": "canary", "by": "ann"}]}});
-    let (code, object) = hub.call("PATCH", &format!("{ROLLOUTS}/web-1"), &status).await;
-    assert_eq!(code, 200, "{object}");
-    assert_eq!(object["status"]["approvals"].as_array().unwrap().len(), 1);
+    assert_eq!(object["spec"]["paused"], true);
+    assert_eq!(object["status"]["approvals"], Value::Null);
+    let (code, _) = hub.approve(&Identity::new("ann", []), &json!({})).await;
+    assert_eq!(code, 403, "it is a right of its own");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_example_of_a_rollout_is_taken_and_a_slip_in_it_is_not() {
+    let hub = Hub::new().await;
+    let text = include_str!("../../../../deploy/examples/rollout-policy.yaml");
+    let policies = "/apis/policy.kurator.dev/v1alpha1/namespaces/default/distributionpolicies";
+    let mut example: Value = serde_saphyr::from_str(text).unwrap();
+    let (code, object) = hub.call("POST", policies, &example).await;
+    assert_eq!(code, 201, "{object}");
+    let policy = roadstead_plan::policy::Policy::read(&object).unwrap();
+    let stages = policy.rollout.unwrap().stages;
+    let names: Vec<&str> = stages.iter().map(|stage| stage.name.as_str()).collect();
+    assert_eq!(names, ["canary", "quarter", "rest"]);
+    example["metadata"]["name"] = "slip".into();
+    example["spec"]["rollout"]["onFailure"] = "Rollbakc".into();
+    let (code, status) = hub.call("POST", policies, &example).await;
+    assert_eq!(code, 422, "{status}");
 }

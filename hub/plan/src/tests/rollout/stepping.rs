@@ -1,6 +1,6 @@
 //! Steps of a run, against a slow model of what may happen.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use proptest::prelude::*;
@@ -16,31 +16,31 @@ use crate::{Limits, World};
 
 /// A cluster of the model.
 #[derive(Clone, Debug)]
-struct One {
-    labelled: bool,
-    admitted: bool,
-    runs: bool,
-    away: bool,
+pub(super) struct One {
+    pub(super) labelled: bool,
+    pub(super) admitted: bool,
+    pub(super) runs: bool,
+    pub(super) away: bool,
     /// Whether all is well with what it has.
-    well: bool,
+    pub(super) well: bool,
 }
 
 /// A fleet with a run.
-struct Fleet {
+pub(super) struct Fleet {
     rollout: Rollout,
     world: World,
-    all: Vec<One>,
-    run: Run,
+    pub(super) all: Vec<One>,
+    pub(super) run: Run,
     approved: BTreeSet<String>,
     paused: bool,
     clock: Clock,
-    now: Duration,
+    pub(super) now: Duration,
     /// Since when, by the model, nothing was amiss with what was let to it.
     calm: Duration,
 }
 
 impl Fleet {
-    fn new(rollout: Rollout, all: Vec<One>) -> Self {
+    pub(super) fn new(rollout: Rollout, all: Vec<One>) -> Self {
         let names = all.iter().enumerate();
         let names: Vec<String> = names
             .map(|(i, one)| format!("c{i:02}{}", if one.labelled { " tier=canary" } else { "" }))
@@ -62,7 +62,7 @@ impl Fleet {
         }
     }
 
-    fn members(&self) -> Vec<Member> {
+    pub(super) fn members(&self) -> Vec<Member> {
         let candidates: Vec<Candidate<'_>> = self
             .world
             .clusters
@@ -89,7 +89,7 @@ impl Fleet {
         .collect()
     }
 
-    fn step(&mut self) -> Step {
+    pub(super) fn step(&mut self) -> Step {
         let members = self.members();
         let said = Said {
             approved: self.approved.iter().map(String::as_str).collect(),
@@ -189,7 +189,7 @@ impl Fleet {
     }
 }
 
-const ROLLOUTS: [&str; 6] = [
+pub(super) const ROLLOUTS: [&str; 6] = [
     "{}",
     "{stages: [{name: canary, share: 1, soakSeconds: 20}, {name: half, share: 50%, maxConcurrent: 2}]}",
     "{maxUnavailable: 1, stages: [{name: canary, share: 10%}, {name: rest, maxConcurrent: 1}]}",
@@ -293,116 +293,4 @@ proptest! {
         members.reverse();
         prop_assert_eq!(one, step(&members));
     }
-}
-
-fn plain(count: usize) -> Vec<One> {
-    let one = One {
-        labelled: false,
-        admitted: false,
-        runs: true,
-        away: false,
-        well: true,
-    };
-    vec![one; count]
-}
-
-#[test]
-fn what_does_not_move_on_has_failed_and_what_does_has_not() {
-    let said = "{progressDeadlineSeconds: 100, stages: [{name: rest, maxConcurrent: 1}]}";
-    let mut fleet = Fleet::new(rollout(said).unwrap(), plain(3));
-    assert_eq!(fleet.step().admit.len(), 1);
-    for seconds in [0, 60, 39] {
-        fleet.now += Duration::from_secs(seconds);
-        let step = fleet.step();
-        assert_eq!((step.failed, step.admit.len()), (None, 0));
-    }
-    fleet.all[0].well = true;
-    assert_eq!(fleet.step().admit.len(), 1, "the next one");
-    fleet.now += Duration::from_secs(99);
-    assert_eq!(fleet.step().again, Some(Duration::from_secs(1)));
-    fleet.now += Duration::from_secs(1);
-    let step = fleet.step();
-    let why = "nothing moved on for 100 s: default/c01: it is ill";
-    assert_eq!(step.failed.as_deref(), Some(why));
-}
-
-#[test]
-fn a_hub_that_hears_of_nobody_lets_nobody_go_further() {
-    let said = "{stages: [{name: canary, share: 1}]}";
-    let mut fleet = Fleet::new(rollout(said).unwrap(), plain(4));
-    fleet.all.iter_mut().for_each(|one| one.away = true);
-    for _ in 0..5 {
-        fleet.now += Duration::from_secs(10_000);
-        let step = fleet.step();
-        assert_eq!((step.admit.len(), step.stage), (0, 0));
-        assert!(step.message.contains("no news"), "{}", step.message);
-    }
-    // One that is away holds up nobody, and does not let anybody through either.
-    fleet.all[1].away = false;
-    fleet.step();
-    assert_eq!(fleet.run.stage, 0);
-}
-
-#[test]
-fn a_selector_that_takes_nobody_lets_nobody_through() {
-    let mut fleet = Fleet::new(rollout(ROLLOUTS[4]).unwrap(), plain(3));
-    let step = fleet.step();
-    assert_eq!((step.admit.len(), step.stage), (0, 0));
-    assert!(
-        step.message.contains("takes no cluster"),
-        "{}",
-        step.message
-    );
-}
-
-#[test]
-fn stages_say_how_far_they_are() {
-    let mut fleet = Fleet::new(rollout(ROLLOUTS[1]).unwrap(), plain(4));
-    let shown = |step: &Step| {
-        let stages: Vec<String> = step
-            .stages
-            .iter()
-            .map(|s| {
-                format!(
-                    "{} {} {}/{}/{}",
-                    s.name, s.state, s.ready, s.updated, s.clusters
-                )
-            })
-            .collect();
-        format!("{}: {}", step.phase.name(), stages.join(", "))
-    };
-    assert_eq!(
-        shown(&fleet.step()),
-        "Progressing: canary Progressing 0/1/1, half Waiting 0/0/1, rest Waiting 0/0/2"
-    );
-    fleet.all[0].well = true;
-    let step = fleet.step();
-    assert_eq!(step.again, Some(Duration::from_secs(20)));
-    assert_eq!(
-        shown(&step),
-        "Soaking: canary Soaking 1/1/1, half Waiting 0/0/1, rest Waiting 0/0/2"
-    );
-    fleet.now += Duration::from_secs(20);
-    assert_eq!(
-        shown(&fleet.step()),
-        "Progressing: canary Passed 1/1/1, half Progressing 0/1/1, rest Waiting 0/0/2"
-    );
-}
-
-#[test]
-fn shares_add_up_over_stages_and_come_first_to_who_has_the_change() {
-    let said = "{stages: [{name: a, share: 25%}, {name: b, share: 50%}]}";
-    let mut fleet = Fleet::new(rollout(said).unwrap(), plain(8));
-    let counts = |fleet: &Fleet| {
-        let mut counts: BTreeMap<usize, Vec<String>> = BTreeMap::new();
-        for member in fleet.members() {
-            counts.entry(member.stage).or_default().push(member.path);
-        }
-        counts.into_values().map(|v| v.len()).collect::<Vec<_>>()
-    };
-    assert_eq!(counts(&fleet), [2, 2, 4]);
-    fleet.all[7].admitted = true;
-    assert_eq!(counts(&fleet), [2, 2, 4]);
-    assert_eq!(fleet.members()[7].stage, 0);
-    assert_eq!(fleet.members()[1].stage, 1);
 }

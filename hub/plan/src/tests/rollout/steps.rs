@@ -1,0 +1,120 @@
+//! Steps of a run, one by one.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::rollout;
+use super::stepping::{Fleet, One, ROLLOUTS};
+use crate::rollout::advance::Step;
+
+fn plain(count: usize) -> Vec<One> {
+    let one = One {
+        labelled: false,
+        admitted: false,
+        runs: true,
+        away: false,
+        well: true,
+    };
+    vec![one; count]
+}
+
+#[test]
+fn what_does_not_move_on_has_failed_and_what_does_has_not() {
+    let said = "{progressDeadlineSeconds: 100, stages: [{name: rest, maxConcurrent: 1}]}";
+    let mut fleet = Fleet::new(rollout(said).unwrap(), plain(3));
+    assert_eq!(fleet.step().admit.len(), 1);
+    for seconds in [0, 60, 39] {
+        fleet.now += Duration::from_secs(seconds);
+        let step = fleet.step();
+        assert_eq!((step.failed, step.admit.len()), (None, 0));
+    }
+    fleet.all[0].well = true;
+    assert_eq!(fleet.step().admit.len(), 1, "the next one");
+    fleet.now += Duration::from_secs(99);
+    assert_eq!(fleet.step().again, Some(Duration::from_secs(1)));
+    fleet.now += Duration::from_secs(1);
+    let step = fleet.step();
+    let why = "nothing moved on for 100 s: default/c01: it is ill";
+    assert_eq!(step.failed.as_deref(), Some(why));
+}
+
+#[test]
+fn a_hub_that_hears_of_nobody_lets_nobody_go_further() {
+    let said = "{stages: [{name: canary, share: 1}]}";
+    let mut fleet = Fleet::new(rollout(said).unwrap(), plain(4));
+    fleet.all.iter_mut().for_each(|one| one.away = true);
+    for _ in 0..5 {
+        fleet.now += Duration::from_secs(10_000);
+        let step = fleet.step();
+        assert_eq!((step.admit.len(), step.stage), (0, 0));
+        assert!(step.message.contains("no news"), "{}", step.message);
+    }
+    // One that is away holds up nobody, and does not let anybody through either.
+    fleet.all[1].away = false;
+    fleet.step();
+    assert_eq!(fleet.run.stage, 0);
+}
+
+#[test]
+fn a_selector_that_takes_nobody_lets_nobody_through() {
+    let mut fleet = Fleet::new(rollout(ROLLOUTS[4]).unwrap(), plain(3));
+    let step = fleet.step();
+    assert_eq!((step.admit.len(), step.stage), (0, 0));
+    assert!(
+        step.message.contains("takes no cluster"),
+        "{}",
+        step.message
+    );
+}
+
+#[test]
+fn stages_say_how_far_they_are() {
+    let mut fleet = Fleet::new(rollout(ROLLOUTS[1]).unwrap(), plain(4));
+    let shown = |step: &Step| {
+        let stages: Vec<String> = step
+            .stages
+            .iter()
+            .map(|s| {
+                format!(
+                    "{} {} {}/{}/{}",
+                    s.name, s.state, s.ready, s.updated, s.clusters
+                )
+            })
+            .collect();
+        format!("{}: {}", step.phase.name(), stages.join(", "))
+    };
+    assert_eq!(
+        shown(&fleet.step()),
+        "Progressing: canary Progressing 0/1/1, half Waiting 0/0/1, rest Waiting 0/0/2"
+    );
+    fleet.all[0].well = true;
+    let step = fleet.step();
+    assert_eq!(step.again, Some(Duration::from_secs(20)));
+    assert_eq!(
+        shown(&step),
+        "Soaking: canary Soaking 1/1/1, half Waiting 0/0/1, rest Waiting 0/0/2"
+    );
+    fleet.now += Duration::from_secs(20);
+    assert_eq!(
+        shown(&fleet.step()),
+        "Progressing: canary Passed 1/1/1, half Progressing 0/1/1, rest Waiting 0/0/2"
+    );
+}
+
+#[test]
+fn shares_add_up_over_stages_and_come_first_to_who_has_the_change() {
+    let said = "{stages: [{name: a, share: 25%}, {name: b, share: 50%}]}";
+    let mut fleet = Fleet::new(rollout(said).unwrap(), plain(8));
+    let counts = |fleet: &Fleet| {
+        let mut counts: BTreeMap<usize, Vec<String>> = BTreeMap::new();
+        for member in fleet.members() {
+            counts.entry(member.stage).or_default().push(member.path);
+        }
+        counts.into_values().map(|v| v.len()).collect::<Vec<_>>()
+    };
+    assert_eq!(counts(&fleet), [2, 2, 4]);
+    fleet.all[7].admitted = true;
+    assert_eq!(counts(&fleet), [2, 2, 4]);
+    assert_eq!(fleet.members()[7].stage, 0);
+    assert_eq!(fleet.members()[1].stage, 1);
+}
