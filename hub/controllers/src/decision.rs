@@ -126,7 +126,6 @@ pub(crate) fn spec(template: &Template<'_>, placement: &Placement, former: &Spec
         affinity: placement.affinity.clone(),
         groups: placement.groups.clone(),
         rebalance: placement.rebalance.clone(),
-        failed_over: placement.failed.iter().cloned().collect(),
     }
 }
 

@@ -86,8 +86,6 @@ pub enum Refused {
     Drained,
     /// People declared that it is stopped.
     Fenced,
-    /// The object failed over from it.
-    FailedOver,
 }
 
 impl Chosen {
@@ -137,7 +135,6 @@ impl Refused {
             Self::Wave => "RollingOut",
             Self::Drained => "Drained",
             Self::Fenced => "Fenced",
-            Self::FailedOver => "FailedOver",
         }
     }
 
@@ -194,9 +191,6 @@ impl Refused {
             Self::Wave => "the rollout of the object has not come to it",
             Self::Drained => "it is drained",
             Self::Fenced => "it is fenced: people declared that it is stopped",
-            Self::FailedOver => {
-                "the object failed over from it; `roadstead rebalance` lets it come back"
-            }
         }
     }
 }

@@ -165,8 +165,6 @@ struct Chooser<'a, 't> {
     former: BTreeMap<&'t str, Option<u64>>,
     /// Of these, those of which it counts no more.
     outside: BTreeSet<&'t str>,
-    /// UIDs of the clusters that it failed over from.
-    failed: BTreeSet<String>,
     gate: Gate<'t>,
     divided: bool,
     fresh: bool,
@@ -188,7 +186,6 @@ impl<'a, 't> Chooser<'a, 't> {
             template,
             former: former.collect(),
             outside,
-            failed: BTreeSet::new(),
             gate: Gate::new(template, &selecting.workload, choice),
             divided,
             fresh,

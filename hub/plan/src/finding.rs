@@ -161,7 +161,7 @@ pub enum Cause {
     Wave,
     /// What replaces it was not seen healthy yet.
     Replacing,
-    /// The cluster was declared to be stopped, or given up for this object.
+    /// The cluster was declared to be stopped.
     Stopped,
 }
 
@@ -219,8 +219,7 @@ impl Cause {
             Self::Wave => "the rollout of the change has not come so far",
             Self::Replacing => "what replaces it was not seen healthy yet",
             Self::Stopped => {
-                "the cluster is fenced, or it failed over from there, and it is not replaced or the \
-                 cluster is not back"
+                "the cluster is fenced, and it is not replaced or the cluster is not back"
             }
         }
     }

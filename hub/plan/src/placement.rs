@@ -72,8 +72,6 @@ pub struct Placement {
     /// Whether it goes by what was observed of the object: a placement that was made without that is
     /// then made again.
     pub watches: bool,
-    /// UIDs of the clusters that it failed over from.
-    pub failed: BTreeSet<String>,
 }
 
 /// A cluster that gets something.
@@ -190,7 +188,7 @@ pub fn place(world: &World, template: &Template<'_>, review: Option<&Review>) ->
         review,
         &mut placement,
     );
-    say_swap(&swap, &mut placement);
+    swap.enter(&mut placement);
     placement.requires = requires(template, &placement);
     placement.required_by = needed_by(&intent);
     placement.refused = summarize(&intent.refused);
@@ -279,10 +277,7 @@ fn settle_former(
         if let Some(back) = back.get(&former.cluster) {
             fates.insert(former, Fate::Keep(back.cause));
         } else if let Some(fate) = judge.fate(former) {
-            let last = |reason| template.rollout.holds(world, former, reason);
-            let waits = matches!(fate, Fate::Remove(reason) if last(reason));
-            let fate = if waits { Fate::Keep(Cause::Wave) } else { fate };
-            fates.insert(former, fate);
+            fates.insert(former, template.rollout.judge(world, former, fate));
         }
     }
     let waits = |fate: &Fate| fate.kept().is_some_and(Cause::confirmable);
@@ -299,7 +294,7 @@ fn settle_former(
         }
         let edited = matches!(fate, Fate::Remove(reason) if reason.moves());
         if edited && swap.holds(&former.cluster) {
-            fate = Fate::Keep(swap::cause(world, template, former));
+            fate = Fate::Keep(swap::cause(world, former));
         }
         let cluster = former.cluster.clone();
         let path = path(world, former);
@@ -367,19 +362,6 @@ fn summarize(refused: &[(&Cluster, Refused)]) -> Vec<Refusal> {
         }
     };
     by_reason.into_iter().map(refusal).collect()
-}
-
-/// Enters what comes up, and says what waits for that.
-fn say_swap(swap: &Swap, placement: &mut Placement) {
-    for target in &mut placement.targets {
-        target.arriving = swap.arrives(&target.cluster);
-    }
-    let waits = |kept: &&Kept| kept.outside;
-    let kept = placement.kept.iter().filter(waits);
-    let kept: BTreeSet<&str> = kept.map(|kept| kept.cluster.as_str()).collect();
-    let finding = swap.finding(&kept);
-    placement.watches = swap.is_under_way() || !kept.is_empty() || finding.is_some();
-    placement.findings.extend(finding);
 }
 
 fn held(kept: &[Kept], confirm: &[String]) -> Vec<Finding> {

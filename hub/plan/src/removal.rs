@@ -4,6 +4,8 @@
 //! was edited so that the cluster is no longer chosen. Edits that would leave the object with no
 //! cluster, or that take away a large share of the fleet's objects, wait to be confirmed.
 
+mod manner;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use roadstead_protocol::wire::ItemKey;
@@ -17,6 +19,11 @@ use crate::policy::{Identity, Policy};
 use crate::review::Review;
 use crate::template::{Former, Template, selected};
 use crate::world::World;
+
+pub use self::manner::Manner;
+pub(crate) use self::manner::leaving;
+#[cfg(test)]
+pub(crate) use self::manner::manner;
 
 /// Why an object is removed from a cluster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -192,9 +199,8 @@ impl<'a> Judge<'a> {
 /// Those that lose it because they are drained, or stopped, by UID.
 fn displaced<'a>(intent: &Intent<'a>) -> BTreeMap<&'a str, Reason> {
     let refused = intent.refused.iter();
-    let stopped = [Refused::Fenced, Refused::FailedOver];
     refused
-        .filter(|(_, why)| *why == Refused::Drained || stopped.contains(why))
+        .filter(|(_, why)| [Refused::Drained, Refused::Fenced].contains(why))
         .map(|(cluster, why)| {
             let drained = *why == Refused::Drained;
             let reason = if drained {
@@ -353,74 +359,4 @@ pub(crate) fn responsible<'a>(intent: &Intent<'a>, former: &'a Former) -> Vec<&'
         Some(policy) => vec![policy.identity.uid.as_str()],
         None => former.policies.iter().map(String::as_str).collect(),
     }
-}
-
-/// What becomes of an object on the member.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Manner {
-    /// It is deleted.
-    Delete,
-    /// The member lets go of it: it would delete everything inside, and nobody said that it may.
-    Release,
-    /// It is deleted with everything inside, as its template said.
-    DeleteContents,
-}
-
-/// How an object leaves a member for a reason.
-pub(crate) fn leaving(
-    world: &World,
-    template: &Template<'_>,
-    former: &Former,
-    reason: Reason,
-) -> Manner {
-    if preserved(world, template, former, reason) {
-        Manner::Release
-    } else {
-        manner(&template.key, former)
-    }
-}
-
-/// How an object leaves a member.
-pub(crate) fn manner(key: &ItemKey, former: &Former) -> Manner {
-    let container = (key.group.is_empty() && key.kind == "Namespace")
-        || (key.group == "apiextensions.k8s.io" && key.kind == "CustomResourceDefinition");
-    match (container, former.delete_contents) {
-        (false, _) => Manner::Delete,
-        (true, false) => Manner::Release,
-        (true, true) => Manner::DeleteContents,
-    }
-}
-
-/// Whether what a user deleted is to stay on the member: a policy that put it there says so, or said so
-/// when it was deleted, or what it went along with stays.
-fn preserved(world: &World, template: &Template<'_>, former: &Former, reason: Reason) -> bool {
-    match reason {
-        Reason::TemplateDeleted
-            if former.is_own() && world.preserved.contains(&former.template) =>
-        {
-            return true;
-        }
-        Reason::TemplateDeleted | Reason::PolicyDeleted | Reason::NotNeeded => {}
-        Reason::NotChosen | Reason::Confirmed | Reason::Drained | Reason::Replaced => {
-            return false;
-        }
-    }
-    let says = |uid: &str| {
-        let now = || world.policy(uid).is_some_and(|p| p.options.preserve);
-        world.preserved.contains(uid) || now()
-    };
-    let here = |clusters: &BTreeSet<String>| clusters.contains(&former.cluster);
-    let deleted = reason != Reason::NotNeeded;
-    let of_requirer = |r: &Requirer| {
-        let by_policy = || r.policy.as_deref().is_some_and(says);
-        // Of one whose decision went with its namespace only its record is left.
-        let unknown = r.clusters.is_empty() && r.released.is_empty();
-        here(&r.released)
-            || ((unknown || here(&r.clusters)) && world.preserved.contains(&r.template))
-            || (deleted && here(&r.clusters) && by_policy())
-    };
-    former.policies.iter().any(|uid| match uid.as_str() {
-        REQUIRED => template.around.requirers.iter().any(of_requirer),
-        uid => says(uid),
-    })
 }

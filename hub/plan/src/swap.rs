@@ -16,6 +16,7 @@ use crate::confirmation::{Loss, borne, command, token};
 use crate::finding::{Cause, Finding};
 use crate::intent::{Intent, Wanted};
 use crate::observed::Observed;
+use crate::placement::Placement;
 use crate::template::{Former, Template};
 use crate::world::World;
 
@@ -160,7 +161,7 @@ impl Swap {
             let seen = template.observed.get(&former.cluster);
             let back = seen.is_some_and(|seen| !seen.away);
             // What was stopped counts no more, and is taken away once its cluster is back.
-            let stopped = is_stopped(template, Some(cluster), former);
+            let stopped = cluster.fenced;
             if missing > 0 || ((former.outside || stopped) && !back) {
                 self.staying.insert(former.cluster.clone());
                 let has = given(former, total);
@@ -184,23 +185,25 @@ impl Swap {
         }
     }
 
-    /// Whether something comes up on a cluster for what goes elsewhere.
-    pub(crate) fn arrives(&self, cluster: &str) -> bool {
-        self.arriving.contains(cluster)
-    }
-
     /// Whether a cluster keeps what it has until then.
     pub(crate) fn holds(&self, cluster: &str) -> bool {
         self.staying.contains(cluster)
     }
 
-    /// Whether anything still comes up.
-    pub(crate) fn is_under_way(&self) -> bool {
-        !self.arriving.is_empty()
+    /// Enters what comes up into `placement`, and says what waits for that.
+    pub(crate) fn enter(&self, placement: &mut Placement) {
+        for target in &mut placement.targets {
+            target.arriving = self.arriving.contains(&target.cluster);
+        }
+        let kept = placement.kept.iter().filter(|kept| kept.outside);
+        let kept: BTreeSet<&str> = kept.map(|kept| kept.cluster.as_str()).collect();
+        let finding = self.finding(&kept);
+        placement.watches = !self.arriving.is_empty() || !kept.is_empty() || finding.is_some();
+        placement.findings.extend(finding);
     }
 
     /// What is to be said about it, where of those that keep what they have `kept` do so because of it.
-    pub(crate) fn finding(&self, kept: &BTreeSet<&str>) -> Option<Finding> {
+    fn finding(&self, kept: &BTreeSet<&str>) -> Option<Finding> {
         let waits = self.staying.iter().any(|uid| kept.contains(uid.as_str()));
         let finding = self.finding.as_ref()?;
         (waits || !self.extra.is_empty()).then(|| finding.clone())
@@ -259,20 +262,13 @@ impl Swap {
 }
 
 /// Why a former keeps what it has.
-pub(crate) fn cause(world: &World, template: &Template<'_>, former: &Former) -> Cause {
+pub(crate) fn cause(world: &World, former: &Former) -> Cause {
     let cluster = world.cluster(&former.cluster);
-    if is_stopped(template, cluster, former) {
+    if cluster.is_some_and(|cluster| cluster.fenced) {
         Cause::Stopped
     } else {
         Cause::Replacing
     }
-}
-
-/// Whether what a cluster has counts no more, since the cluster was stopped or the object failed over
-/// from there.
-fn is_stopped(template: &Template<'_>, cluster: Option<&Cluster>, former: &Former) -> bool {
-    cluster.is_some_and(|cluster| cluster.fenced)
-        || template.decided.failed.contains(&former.cluster)
 }
 
 fn how(seen: &Observed) -> &'static str {

@@ -1,6 +1,6 @@
 //! One object that people wrote, what selects it, and what was decided about it before.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use roadstead_protocol::api::decision::Spec;
@@ -58,8 +58,6 @@ pub struct Decided {
     pub affinity: String,
     /// What tells the last rebalancing that was asked for from others.
     pub rebalance: String,
-    /// UIDs of the clusters that it failed over from, and does not go back to by itself.
-    pub failed: BTreeSet<String>,
 }
 
 impl Decided {
@@ -70,7 +68,6 @@ impl Decided {
             policy: policy.map(|p| p.uid.clone()).unwrap_or_default(),
             affinity: decision.affinity.clone(),
             rebalance: decision.rebalance.clone(),
-            failed: decision.failed_over.iter().cloned().collect(),
         }
     }
 }

@@ -231,7 +231,6 @@ impl Case {
                 .unwrap_or_default(),
             affinity: placement.affinity.clone(),
             rebalance: placement.rebalance.clone(),
-            failed: placement.failed.clone(),
         };
     }
 }

@@ -73,9 +73,6 @@ pub struct Spec {
     /// What tells the last rebalancing that was asked for from others; empty where none ever was.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub rebalance: String,
-    /// UIDs of the clusters that it failed over from, and does not go back to by itself.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub failed_over: Vec<String>,
 }
 
 /// A template.

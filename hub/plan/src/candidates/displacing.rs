@@ -15,8 +15,6 @@ impl<'a> Chooser<'a, '_> {
     pub(super) fn displaced(&self, cluster: &Cluster) -> Option<Refused> {
         if cluster.fenced {
             Some(Refused::Fenced)
-        } else if self.failed.contains(&cluster.uid) {
-            Some(Refused::FailedOver)
         } else if cluster.drained {
             Some(Refused::Drained)
         } else {
