@@ -323,7 +323,7 @@ async fn who_was_given_an_item_is_known_without_asking_every_ledger() {
             let decision: Decision = decode(entry).unwrap();
             let item = crate::reconciler::item(&decision);
             let read = given.read(snapshot, &world, &item, &decision).unwrap();
-            let clusters = crate::world::clusters(&world, &decision);
+            let clusters = world::clusters(&world, &decision);
             let asked = crate::ledger::read(snapshot, &item, clusters).unwrap();
             let revisions = |ledger: &Ledger| -> Vec<(String, Revision)> {
                 let all = ledger.iter();

@@ -36,8 +36,8 @@ const CONCURRENCY: usize = 16;
 const GIVE_UP: Duration = Duration::from_secs(300);
 /// How long it is quiet after which everything is at rest.
 const REST: Duration = Duration::from_secs(5);
-/// For how long it is seen that nothing happens.
-const NOTHING: Duration = Duration::from_secs(1);
+/// For how long nothing happens after which all that follows from a change has happened.
+const NOTHING: Duration = Duration::from_secs(3);
 
 const ATTACHED: &str = "/apis/cluster.kurator.dev/v1alpha1/namespaces/bench/attachedclusters";
 const POLICIES_PATH: &str =
@@ -141,6 +141,7 @@ async fn labels(table: &mut Table, api: &Api) -> Result<()> {
     let version = text(&list, "/metadata/resourceVersion");
     let path = format!("{DECISIONS}?watch=true&resourceVersion={version}");
     let mut watch = api.watch(&path, JSON).await?;
+    while let Ok(Some(_)) = watch.next(REST).await {}
     let mut samples = Samples::default();
     for number in 0..SPARE {
         let with = cluster(CLUSTERS + number, &json!({"site": format!("s{number}")}));
