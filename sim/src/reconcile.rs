@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::act::Act;
 use crate::http::call;
-use crate::model::{KINDS, Kind};
+use crate::model::{KINDS, Kind, Model, Name};
 use crate::shown;
 use crate::trace;
 use crate::work::{CLUSTERS, read};
@@ -35,7 +35,7 @@ async fn one(world: &World, rest: &Rest, site: &Site) -> bool {
     let entries = listed.status.unwrap_or_default().items;
     let mut waits = status != 200;
     for entry in entries {
-        let Some(action) = choose(world, &entry) else {
+        let Some(action) = choose(world, site, &entry) else {
             // A deletion that hangs: nobody can answer it here.
             continue;
         };
@@ -128,9 +128,18 @@ async fn adopt(world: &World, rest: &Rest, path: &str, item: &Item) {
     user.settled(done);
 }
 
+fn wanted(model: &Model, site: &Site, entry: &Entry) -> bool {
+    let at = |name: &Name| {
+        let place = (name.0.name(), name.0.place().2, name.1.as_str());
+        place == (&*entry.item.kind, &*entry.item.namespace, &*entry.item.name)
+    };
+    let name = model.objects.keys().find(|name| at(name));
+    name.is_some_and(|name| model.clusters(name).contains(site.name.as_str()))
+}
+
 /// At times what is there as the hub's; else the hub's word where it has one, else away with it. What
 /// may be adopted from one cluster is let go on none: on the way back it would be somebody else's.
-fn choose(world: &World, entry: &Entry) -> Option<Action> {
+fn choose(world: &World, site: &Site, entry: &Entry) -> Option<Action> {
     let adopts = entry.item.name.ends_with(['0', '2', '4']);
     let mut user = lock(&world.user);
     let adopt = entry.actions.contains(&Action::Adopt) && adopts;
@@ -140,7 +149,8 @@ fn choose(world: &World, entry: &Entry) -> Option<Action> {
     if entry.actions.contains(&Action::TakeHub) {
         return Some(Action::TakeHub);
     }
-    let away = if adopts {
+    // What is wanted there and waits for its turn would not be ours any more.
+    let away = if adopts || wanted(&user.model, site, entry) {
         Action::Delete
     } else {
         Action::Release

@@ -263,6 +263,8 @@ impl User {
         // To leave a policy for none would be held, which is right, but not what is modelled here.
         let group = match self.model.objects.get(&name) {
             Some(o) if !self.model.policies.contains_key(&(name.0, group)) => o.group,
+            // What moves between policies while one of them rolls out may stay behind where it was.
+            Some(o) if self.rolls_out(name.0, o.group) || self.rolls_out(name.0, group) => o.group,
             _ => group,
         };
         let replicas = i64::try_from(self.rng.within(1, 30)).unwrap_or(1);
@@ -274,6 +276,11 @@ impl User {
                 replicas,
             },
         )
+    }
+
+    fn rolls_out(&self, kind: Kind, group: u64) -> bool {
+        let policy = self.model.policies.get(&(kind, group));
+        policy.is_some_and(|policy| policy.rollout)
     }
 
     fn policy(&mut self) -> Act {
