@@ -137,6 +137,6 @@ pub(crate) async fn pods(site: &Site, name: &str, image: &str) -> Result<(usize,
         runs && text(pod, "/spec/containers/0/image") == image
     };
     let all: Vec<&Value> = all.into_iter().flatten().collect();
-    let running = all.iter().copied().filter(|pod| runs(&pod)).count();
+    let running = all.iter().copied().filter(runs).count();
     Ok((running, all.len() - running))
 }
