@@ -1,7 +1,7 @@
 //! How fast decisions are made: pure, in memory, on one core, with the reasons for every cluster that
 //! gets nothing.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
@@ -106,6 +106,8 @@ fn template<'a>(object: &'a Value, name: String, before: Option<&Placement>) -> 
             policy: policy.map(|p| p.uid.clone()).unwrap_or_default(),
             ..Decided::default()
         },
+        observed: BTreeMap::new(),
+        rollout: roadstead_plan::rollout::Waves::default(),
         now: Duration::ZERO,
     }
 }
