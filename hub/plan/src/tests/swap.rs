@@ -88,7 +88,7 @@ fn a_share_leaves_once_it_is_healthy_elsewhere() {
     let mut case = Case::new(&[&joined, &weights(&[1, 1, 0, 0])], &deployment(20));
     decide(&mut case);
     assert_eq!(shown(&given(&case)), "a 10 b 10");
-    case.world = [joined.clone(), weights(&[1, 3, 0, 0])].concat();
+    case.world = [joined, weights(&[1, 3, 0, 0])].concat();
     let placement = decide(&mut case);
     assert_eq!(shown(&given(&case)), "a 10 b 15", "a waits for b");
     assert_eq!(placement.targets[0].effective, Some(5));
