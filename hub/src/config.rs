@@ -90,6 +90,8 @@ pub enum Command {
     Status(Status),
     /// Why an object runs where it runs, and why not elsewhere
     Why(Why),
+    /// What differs on clusters from what they were given, with both values
+    Drift(Drift),
     /// What a change will do to the fleet: who gets what, what moves and goes, and what changes in it.
     /// Nothing is written. Exits with 0 where nothing would change, 1 where something would, 2 on errors
     Preview(Preview),
@@ -345,6 +347,22 @@ pub enum Output {
     Text,
     /// For machines
     Json,
+}
+
+/// `roadstead drift`.
+#[derive(Debug, Args)]
+pub struct Drift {
+    /// Only this cluster; where nothing is said, all of them
+    pub cluster: Option<String>,
+    /// The cluster's namespace; where nothing is said, the kubeconfig's
+    #[arg(short, long, env = "ROADSTEAD_NAMESPACE", value_name = "NAMESPACE")]
+    pub namespace: Option<String>,
+    /// `json` for machines
+    #[arg(short, long, env = "ROADSTEAD_OUTPUT", default_value = "text")]
+    pub output: Output,
+    /// Which hub.
+    #[command(flatten)]
+    pub target: Target,
 }
 
 /// `roadstead why`.

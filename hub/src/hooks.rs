@@ -49,6 +49,8 @@ pub struct HubHooks {
     pub authority: Authority,
     /// Where agents find the hub, as `host:port`.
     pub addresses: Vec<String>,
+    /// What is counted of decisions.
+    pub decisions: Arc<roadstead_controllers::Metrics>,
     /// What happened at the agents' port.
     pub agents: Arc<roadstead_agents::Metrics>,
     /// What is durable.
@@ -127,6 +129,9 @@ impl Hooks for HubHooks {
         if let Some(answer) = crate::why::page(self, page) {
             return Some(answer);
         }
+        if let Some(answer) = crate::drift::page(self, page) {
+            return Some(answer);
+        }
         let backup = crate::backup::page(&self.env, &self.store, page)?;
         Some(Box::pin(std::future::ready(backup)))
     }
@@ -136,7 +141,7 @@ impl Hooks for HubHooks {
     }
 
     fn metrics(&self) -> String {
-        crate::metrics::text(&self.agents, &self.store, &self.volatile)
+        crate::metrics::text(&self.agents, &self.decisions, &self.store, &self.volatile)
     }
 
     fn ready(&self) -> Result<(), String> {

@@ -149,6 +149,7 @@ impl Hub {
             authority: authority.clone(),
             addresses,
             agents: metrics,
+            decisions: Arc::clone(&controllers.metrics),
             store: store.clone(),
             volatile: volatile.clone(),
             registry: Arc::clone(&registry),

@@ -10,6 +10,7 @@ pub mod cli;
 pub mod client;
 pub mod config;
 pub mod demo;
+mod drift;
 pub mod hooks;
 pub mod hosted;
 pub mod https;

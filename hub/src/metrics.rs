@@ -19,12 +19,15 @@ const END: &str = "# EOF\n";
 /// The hub's numbers as text in the Prometheus format.
 pub(crate) fn text(
     agents: &Arc<roadstead_agents::Metrics>,
+    decisions: &Arc<roadstead_controllers::Metrics>,
     store: &Store,
     volatile: &Store,
 ) -> String {
     let mut registry = Registry::with_prefix("roadstead");
     registry.register_collector(Box::new(Numbers {
         agents: Arc::clone(agents),
+        decisions: Arc::clone(decisions),
+        decided: store.clone(),
         stores: vec![("durable", store.clone()), ("volatile", volatile.clone())],
     }));
     let mut out = String::new();
@@ -38,6 +41,8 @@ pub(crate) fn text(
 
 struct Numbers {
     agents: Arc<roadstead_agents::Metrics>,
+    decisions: Arc<roadstead_controllers::Metrics>,
+    decided: Store,
     stores: Vec<(&'static str, Store)>,
 }
 
@@ -50,11 +55,48 @@ impl fmt::Debug for Numbers {
 impl Collector for Numbers {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
         self.agents(&mut encoder)?;
+        self.decisions(&mut encoder)?;
         self.stores(&mut encoder)
     }
 }
 
 impl Numbers {
+    fn decisions(&self, encoder: &mut DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        let (given, taken) = self.decisions.moves();
+        for (name, help, count) in [
+            ("decisions", "Decisions written", self.decisions.made()),
+            (
+                "decision_microseconds",
+                "From when decisions had their turn until they were on disk",
+                self.decisions.micros(),
+            ),
+            (
+                "decision_objects_given",
+                "Times that a cluster was given an object that it did not have",
+                given,
+            ),
+            (
+                "decision_objects_taken",
+                "Times that a cluster was told to lose an object",
+                taken,
+            ),
+        ] {
+            let metric = ConstCounter::new(count);
+            metric.encode(encoder.encode_descriptor(name, help, None, MetricType::Counter)?)?;
+        }
+        let waits = self.decisions.waits(&self.decided.snapshot());
+        let waits: Vec<_> = waits
+            .iter()
+            .map(|(reason, count)| ([("reason", reason.as_str())], *count))
+            .collect();
+        let help = "Decisions that are not as the policies want it, by reason";
+        let series: Vec<Series<'_>> = waits
+            .iter()
+            .map(|(labels, count)| (labels.as_slice(), *count))
+            .collect();
+        gauge(encoder, "decisions_waiting", help, &series)
+    }
+
     fn agents(&self, encoder: &mut DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
         let a = &self.agents;
         let sessions = [(NO_LABELS, a.sessions.get())];
@@ -144,7 +186,7 @@ type Value = fn(&roadstead_store::Stats) -> u64;
 const NO_LABELS: &[(&str, &str)] = &[];
 
 /// Labels and a value.
-type Series<'a> = (&'a [(&'static str, &'static str)], u64);
+type Series<'a> = (&'a [(&'static str, &'a str)], u64);
 
 fn number(n: usize) -> u64 {
     u64::try_from(n).unwrap_or(u64::MAX)

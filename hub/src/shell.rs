@@ -73,6 +73,7 @@ async fn carry_out(cli: Cli) -> Result<ExitCode> {
         Command::Taint(args) => say(&cli::taint(&args).await?),
         Command::Status(args) => say(&cli::status(&args).await?),
         Command::Why(args) => say(&cli::why(&args).await?),
+        Command::Drift(args) => say(&cli::drift(&args).await?),
         Command::Rebalance(args) => say(&cli::rebalance(&args).await?),
         Command::Rollout(args) => say(&cli::rollout(&args).await?),
         Command::Approve(args) => say(&cli::approve(&args).await?),
@@ -112,6 +113,7 @@ fn default_log(command: &Command) -> &'static str {
         | Command::Restore(_)
         | Command::Keygen(_)
         | Command::Why(_)
+        | Command::Drift(_)
         | Command::Rebalance(_)
         | Command::Rollout(_)
         | Command::Approve(_)

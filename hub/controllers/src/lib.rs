@@ -29,6 +29,7 @@ mod holds;
 mod hosting;
 mod kinds;
 mod ledger;
+mod metrics;
 mod objects;
 mod observed;
 mod placement;
@@ -67,6 +68,7 @@ pub use decision::{SYSTEM_NAMESPACE, decision_key, decision_ref};
 pub use error::Error;
 pub use events::{Event, tell};
 pub use kinds::defined;
+pub use metrics::Metrics;
 pub use why::why;
 pub use world::{template, world};
 
@@ -106,6 +108,8 @@ pub struct Options {
     /// Whether any change wakes everything, as if nothing could be told from what changed. Slow, and
     /// never wrong: what it does differently shows a wake-up that is missing.
     pub everything: bool,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
 }
 
 impl Default for Options {
@@ -117,6 +121,7 @@ impl Default for Options {
             limits: Limits::default(),
             settle: Duration::from_millis(200),
             everything: false,
+            metrics: Arc::default(),
         }
     }
 }

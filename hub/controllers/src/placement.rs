@@ -13,12 +13,14 @@ use roadstead_plan::why::{Explanation, why};
 use roadstead_plan::{Placement, Review, Template, World, place};
 use roadstead_protocol::api::decision::ClusterStatus;
 use roadstead_protocol::wire::ItemKey;
-use roadstead_store::{Check, Snapshot, Txn};
+use roadstead_store::records::{LEDGER_PREFIX, LedgerEntry, LedgerState};
+use roadstead_store::{Check, Op, Snapshot, Txn};
 
 use self::read::assert_read;
 use self::write::write_decision;
 use crate::error::Error;
 use crate::ledger::{self, Writing};
+use crate::metrics::Moved;
 use crate::reconciler::Reconciler;
 use crate::{approvals, around, decision, groups, objects, pledges, rollout};
 
@@ -30,13 +32,42 @@ pub(crate) async fn reconcile(
     context: &Reconciler,
     item: &ItemKey,
 ) -> Result<Option<Duration>, Error> {
-    context
+    let began = context.uptime();
+    let (again, moved) = context
         .commit(|snapshot| {
             let mut again = None;
             let txn = decide(context, snapshot, item, &mut again)?;
-            Ok((txn, again))
+            let moved = txn.as_ref().filter(|txn| !txn.ops.is_empty()).map(moves);
+            Ok((txn, (again, moved)))
         })
-        .await
+        .await?;
+    if let Some(moved) = moved {
+        let took = context.uptime().saturating_sub(began);
+        context.parts.options.metrics.decided(took, moved);
+    }
+    Ok(again)
+}
+
+/// What a transaction gives to clusters that had nothing, and takes from others.
+fn moves(txn: &Txn) -> Moved {
+    let mut moved = Moved::default();
+    for op in &txn.ops {
+        let Op::Put { key, value } = op else { continue };
+        if !key.as_str().starts_with(LEDGER_PREFIX) {
+            continue;
+        }
+        let Ok(entry) = serde_json::from_slice::<LedgerEntry>(value) else {
+            continue;
+        };
+        match entry.state {
+            LedgerState::Tombstone => moved.taken += 1,
+            LedgerState::Put { .. } if txn.checks.contains(&Check::Absent(key.clone())) => {
+                moved.given += 1;
+            }
+            LedgerState::Put { .. } => {}
+        }
+    }
+    moved
 }
 
 /// One decision, and after which time it is another one without anything else changing.

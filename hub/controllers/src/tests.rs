@@ -3,6 +3,7 @@
 mod around;
 mod asserting;
 mod clusters;
+mod counting;
 mod dividing;
 mod displacing;
 mod driving;

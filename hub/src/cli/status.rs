@@ -4,6 +4,7 @@
 //! that are on the objects for anyone to read.
 
 use comfy_table::Table;
+use roadstead_protocol::api::names::FREEZE_ANNOTATION;
 use serde_json::{Value, json};
 
 use crate::client::{Api, Error};
@@ -127,6 +128,31 @@ fn is_ready(cluster: &Value) -> bool {
         .any(|c| text(c, "/type") == "Ready" && text(c, "/status") == "True")
 }
 
+/// What people said about a cluster that keeps things away from it, or as they are.
+fn marks(cluster: &Value) -> Vec<&'static str> {
+    let said = [
+        ("/spec/fenced", "fenced"),
+        ("/spec/drain", "drained"),
+        ("/spec/unschedulable", "cordoned"),
+    ];
+    let on = |pointer: &str| cluster.pointer(pointer) == Some(&Value::Bool(true));
+    let mut marks: Vec<&str> = said
+        .iter()
+        .filter(|(pointer, _)| on(pointer))
+        .map(|(_, mark)| *mark)
+        .collect();
+    let tainted = cluster.pointer("/spec/taints").and_then(Value::as_array);
+    if tainted.is_some_and(|taints| !taints.is_empty()) {
+        marks.push("tainted");
+    }
+    let annotations = cluster.pointer("/metadata/annotations");
+    let frozen = annotations.and_then(|a| a.get(FREEZE_ANNOTATION)?.as_str());
+    if frozen == Some("true") {
+        marks.push("frozen");
+    }
+    marks
+}
+
 /// How many objects a cluster is to have, and how many of these are applied and healthy.
 fn objects_on(cluster: &Value, decisions: &[Value]) -> (usize, usize, usize) {
     let (namespace, name) = (
@@ -163,6 +189,7 @@ fn json_of(clusters: &[Value], decisions: &[Value], faults: &[Fault]) -> String 
                 "objects": objects,
                 "applied": applied,
                 "healthy": healthy,
+                "marks": marks(c),
             })
         })
         .collect();
@@ -178,7 +205,7 @@ fn text_of(clusters: &[Value], decisions: &[Value], faults: &[Fault]) -> String 
         return "No clusters yet. Let one join: roadstead join NAME".to_owned();
     }
     let mut table = plain(&[
-        "CLUSTER", "READY", "VERSION", "NODES", "OBJECTS", "APPLIED", "HEALTHY",
+        "CLUSTER", "READY", "VERSION", "NODES", "OBJECTS", "APPLIED", "HEALTHY", "MARKED",
     ]);
     for c in clusters {
         let (objects, applied, healthy) = objects_on(c, decisions);
@@ -191,6 +218,7 @@ fn text_of(clusters: &[Value], decisions: &[Value], faults: &[Fault]) -> String 
             objects.to_string(),
             applied.to_string(),
             healthy.to_string(),
+            marks(c).join(","),
         ]);
     }
     let ready = clusters.iter().filter(|c| is_ready(c)).count();
@@ -273,5 +301,48 @@ mod tests {
         );
         assert!(shown.contains("Ready is Unknown"), "{shown}");
         assert!(shown.contains("NoNews: last heard 2m ago"), "{shown}");
+    }
+
+    #[test]
+    fn the_fleet_is_shown_as_it_was() {
+        let cluster = |name: &str, spec: Value, ready: &str| {
+            json!({
+                "metadata": {"namespace": "default", "name": name},
+                "spec": spec,
+                "status": {"version": "v1.36.3", "nodes": 2, "conditions": [
+                    {"type": "Ready", "status": ready, "reason": "Reason", "message": "said so",
+                     "lastTransitionTime": "2026-11-21T12:00:00Z"},
+                ]},
+            })
+        };
+        let clusters = [
+            cluster("dr", json!({"unschedulable": true, "drain": true}), "True"),
+            cluster(
+                "edge",
+                json!({"fenced": true, "taints": [{"key": "gpu"}]}),
+                "Unknown",
+            ),
+            cluster("prod", json!({}), "True"),
+        ];
+        let decision = json!({
+            "metadata": {"namespace": "default", "name": "deployment.apps.web"},
+            "status": {"clusters": [
+                {"namespace": "default", "name": "prod", "state": "Applied", "health": "Healthy"},
+                {"namespace": "default", "name": "dr", "state": "Applied", "health": "Degraded"},
+            ]},
+        });
+        let faults: Vec<Fault> = clusters
+            .iter()
+            .flat_map(|c| faults_of("cluster", c))
+            .collect();
+        let shown = text_of(&clusters, &[decision], &faults);
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("golden/status.txt");
+        let golden = std::fs::read_to_string(&path).unwrap_or_default();
+        let at = path.display();
+        assert_eq!(
+            shown.trim_end(),
+            golden.trim_end(),
+            "{at} should hold\n{shown}"
+        );
     }
 }

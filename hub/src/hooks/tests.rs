@@ -87,6 +87,7 @@ impl Hub {
             authority: Authority::load_or_create(&store, &env).await.unwrap(),
             addresses: Vec::new(),
             agents: Arc::default(),
+            decisions: Arc::default(),
             store: store.clone(),
             volatile: volatile.clone(),
             registry: Arc::clone(&registry),

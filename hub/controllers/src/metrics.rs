@@ -1,0 +1,102 @@
+//! What is counted of decisions: how many were made and how long that took, what clusters were given and
+//! lost by them, and what waits, by reason.
+//!
+//! Whoever shows them asks; nothing is written for them.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use roadstead_protocol::api::names::{DECISIONS, OWN_GROUP};
+use roadstead_protocol::api::{Condition, ConditionStatus, condition};
+use roadstead_store::records::{decode, objects_prefix};
+use roadstead_store::{Key, Revision, Snapshot};
+use serde::Deserialize;
+
+/// What one decision moved.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Moved {
+    /// Clusters that got the object.
+    pub(crate) given: u64,
+    /// Clusters that lose it.
+    pub(crate) taken: u64,
+}
+
+/// Numbers since the start.
+#[derive(Debug, Default)]
+pub struct Metrics {
+    made: AtomicU64,
+    micros: AtomicU64,
+    given: AtomicU64,
+    taken: AtomicU64,
+    /// Why decisions wait, as they were read last.
+    waits: Mutex<BTreeMap<Key, (Revision, Option<String>)>>,
+}
+
+/// Of a Decision only its conditions.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Judged {
+    status: Conditions,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Conditions {
+    conditions: Vec<Condition>,
+}
+
+impl Metrics {
+    /// A decision was written, this long after its turn had come.
+    pub(crate) fn decided(&self, took: Duration, moved: Moved) {
+        let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+        for (counter, more) in [
+            (&self.made, 1),
+            (&self.micros, micros),
+            (&self.given, moved.given),
+            (&self.taken, moved.taken),
+        ] {
+            counter.fetch_add(more, Ordering::Relaxed);
+        }
+    }
+
+    /// Decisions that were written.
+    pub fn made(&self) -> u64 {
+        self.made.load(Ordering::Relaxed)
+    }
+
+    /// Microseconds from when their turns had come until they were on disk.
+    pub fn micros(&self) -> u64 {
+        self.micros.load(Ordering::Relaxed)
+    }
+
+    /// How often a cluster was given an object that it did not have, and how often it lost one.
+    pub fn moves(&self) -> (u64, u64) {
+        let load = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        (load(&self.given), load(&self.taken))
+    }
+
+    /// How many decisions of `snapshot` wait, by reason. Only what changed since the last time is read.
+    pub fn waits(&self, snapshot: &Snapshot) -> BTreeMap<String, u64> {
+        let mut known = self.waits.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut read = BTreeMap::new();
+        let mut counts: BTreeMap<String, u64> = BTreeMap::new();
+        for entry in snapshot.range(&objects_prefix(OWN_GROUP, DECISIONS)) {
+            let same = known.remove(&entry.key);
+            let same = same.filter(|(revision, _)| *revision == entry.revision);
+            let (_, reason) = same.unwrap_or_else(|| {
+                let judged: Judged = decode(entry).unwrap_or_default();
+                let placed = condition::find(&judged.status.conditions, "Placed");
+                let waits = placed.filter(|placed| placed.status != ConditionStatus::True);
+                (entry.revision, waits.map(|waits| waits.reason.clone()))
+            });
+            if let Some(reason) = &reason {
+                *counts.entry(reason.clone()).or_default() += 1;
+            }
+            read.insert(entry.key.clone(), (entry.revision, reason));
+        }
+        *known = read;
+        counts
+    }
+}
