@@ -1,5 +1,7 @@
 //! What is to be said about a decision: typed, with a reason for programs and words for people.
 
+mod text;
+
 /// Something that people should know. Lists of names are bounded samples.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Finding {
@@ -280,108 +282,6 @@ impl Finding {
             Self::Replacing { .. } => "Replacing",
             Self::Behind { .. } => "RollingOut",
             Self::Held { cause, .. } => cause.reason(),
-        }
-    }
-}
-
-impl std::fmt::Display for Finding {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::NoPolicy => f.write_str("no policy selects it"),
-            Self::NothingSelected => f.write_str("it selects no object"),
-            Self::Reserved(why) => write!(f, "it is never sent to a cluster: {why}"),
-            Self::Unreadable { policy, problem } => write!(f, "{policy} cannot be read: {problem}"),
-            Self::Outranked { template, by } => {
-                write!(f, "{template} is held by {by}")
-            }
-            Self::UnknownClusters(names) => write!(
-                f,
-                "no cluster of this name is there, or allows this namespace: {}",
-                names.join(", ")
-            ),
-            Self::AmbiguousCluster { name, clusters } => {
-                write!(f, "{name} may be any of {}", clusters.join(", "))
-            }
-            Self::NoCluster => f.write_str("it chooses no cluster"),
-            Self::NothingOpen { count, samples } => {
-                let chosen = match count {
-                    1 => "the cluster that it chooses takes nothing new".to_owned(),
-                    n => format!("none of the {n} clusters that it chooses takes anything new"),
-                };
-                write!(f, "{chosen} ({})", samples.join("; "))
-            }
-            Self::SpreadUnmet { by, wanted, found } => {
-                let groups = if *wanted == 1 { "group" } else { "groups" };
-                write!(
-                    f,
-                    "it wants at least {wanted} {groups} by {by}, and there can be {found}"
-                )
-            }
-            Self::ZeroWeights => f.write_str("no chosen cluster has a weight above 0"),
-            Self::BadReplicas(path) => write!(f, "{path} is not a number of replicas"),
-            Self::Unplaced { replicas, why } => {
-                write!(f, "there is no place for {replicas} of the replicas: {why}")
-            }
-            Self::NotRendered { cluster, problem } => write!(f, "on {cluster}: {problem}"),
-            Self::Suspended { count, samples } => write!(
-                f,
-                "not given yet to {}, since its policy suspends dispatching",
-                listed(*count, samples)
-            ),
-            Self::Awaits {
-                on,
-                why,
-                count,
-                samples,
-            } => write!(f, "on {} it waits for {on}: {why}", listed(*count, samples)),
-            Self::Replacing {
-                count,
-                old,
-                new,
-                unplaced,
-                confirm,
-            } => {
-                let until = match (new.as_slice(), unplaced) {
-                    ([], 0) => "there is news of the cluster".to_owned(),
-                    ([], _) => "there is another place for it".to_owned(),
-                    (new, _) => format!("what replaces it is healthy ({})", new.join(", ")),
-                };
-                write!(
-                    f,
-                    "stays on {} until {until}; to let it go all the same: {confirm}",
-                    listed(*count, old)
-                )
-            }
-            Self::Behind {
-                count,
-                samples,
-                says,
-            } => write!(
-                f,
-                "the change has not reached {}: {says}",
-                listed(*count, samples)
-            ),
-            Self::Held {
-                cause,
-                count,
-                samples,
-                confirm,
-            } => {
-                write!(
-                    f,
-                    "kept as it is on {}, since {}",
-                    listed(*count, samples),
-                    cause.text()
-                )?;
-                let mut commands = confirm.iter();
-                if let Some(object) = commands.next() {
-                    write!(f, "; to remove it there: {object}")?;
-                }
-                for policy in commands {
-                    write!(f, "; or to let go all that waits for its policy: {policy}")?;
-                }
-                Ok(())
-            }
         }
     }
 }

@@ -303,7 +303,7 @@ impl<'a> Walk<'a> {
                 let all: Vec<&&Member> = all.collect();
                 let updated = all
                     .iter()
-                    .filter(|m| m.admitted || self.step.admit.iter().any(|uid| *uid == m.cluster));
+                    .filter(|m| m.admitted || self.step.admit.contains(&m.cluster));
                 let ready = all.iter().filter(|m| m.admitted && m.well.is_ok());
                 let waiting = all
                     .iter()
