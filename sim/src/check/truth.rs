@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::check::safety::version;
-use crate::model::{KINDS, Kind};
+use crate::model::{KINDS, Kind, Name};
 use crate::trace;
 use crate::world::{World, lock};
 
@@ -50,6 +50,9 @@ fn one(world: &World, now: Duration, snapshot: &Snapshot, decision: &Decision) {
         (kind.name(), kind.place().2) == (&*template.kind, &*template.namespace)
     });
     let Some(kind) = kind else { return };
+    if rolls_out(world, &(kind, template.name.clone())) {
+        return;
+    }
     let (group, plural, namespace) = kind.place();
     let object = object_key(group, plural, namespace, &template.name).ok();
     let Some(entry) = object.and_then(|key| snapshot.get(key.as_str()).cloned()) else {
@@ -94,4 +97,12 @@ fn one(world: &World, now: Duration, snapshot: &Snapshot, decision: &Decision) {
             return world.checks.violation("applied means applied", &what);
         }
     }
+}
+
+/// Whether a policy rolls an object out: what waits for its turn is not looked at here.
+fn rolls_out(world: &World, name: &Name) -> bool {
+    let user = lock(&world.user);
+    let group = user.model.objects.get(name).map(|object| object.group);
+    let policy = group.and_then(|group| user.model.policies.get(&(name.0, group)));
+    policy.is_some_and(|policy| policy.rollout)
 }

@@ -86,6 +86,8 @@ fn what_a_taint_drove_away_does_not_come_back_by_opening() {
     let standing = Standing {
         pool: 2,
         cordoned: true,
+        drained: true,
+        fenced: true,
         taint: Some(Effect::NoSchedule),
     };
     assert!(standing.closed());
