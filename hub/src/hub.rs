@@ -90,6 +90,15 @@ pub struct Hub {
     stop: watch::Sender<bool>,
 }
 
+/// Where agents are told to call: where somebody said, or where the hub listens.
+fn addresses(advertise: Vec<String>, listening: SocketAddr) -> Vec<String> {
+    if advertise.is_empty() {
+        vec![listening.to_string()]
+    } else {
+        advertise
+    }
+}
+
 impl Hub {
     /// Starts a hub. Once this returns it serves.
     ///
@@ -124,11 +133,7 @@ impl Hub {
             .map_err(Error::Authority)?;
         let registry = Arc::new(Registry::hub(api::CRDS).map_err(Error::Registry)?);
         let (socket, agent_listen) = listen(&*network, agent_listen)?;
-        let addresses = if advertise.is_empty() {
-            vec![agent_listen.to_string()]
-        } else {
-            advertise
-        };
+        let addresses = addresses(advertise, agent_listen);
         let (stop, _) = watch::channel(false);
         let metrics = Arc::new(roadstead_agents::Metrics::default());
         let port = roadstead_agents::Parts {

@@ -46,7 +46,8 @@ fn rank(finding: &Finding) -> u8 {
         Finding::Reserved(_) | Finding::ZeroWeights | Finding::BadReplicas(_) => 1,
         Finding::NotRendered { .. } => 2,
         Finding::Held { .. }
-        | Finding::Behind { .. } | Finding::Suspended { .. }
+        | Finding::Behind { .. }
+        | Finding::Suspended { .. }
         | Finding::Replacing { .. }
         | Finding::Awaits { .. } => 3,
         Finding::UnknownClusters(_) => 4,
