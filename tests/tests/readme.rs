@@ -15,8 +15,14 @@ use serde_json::{Value, json};
 const README: &str = include_str!("../../README.md");
 /// The release of kubectl that the chapters are tried with.
 const RELEASE: &str = "1.36";
-/// Clusters that the chapters speak of: name, region, labels.
-const CLUSTERS: &[(&str, &str, &[(&str, &str)])] = &[
+/// A cluster: name, region, labels.
+type Described = (
+    &'static str,
+    &'static str,
+    &'static [(&'static str, &'static str)],
+);
+/// Clusters that the chapters speak of.
+const CLUSTERS: &[Described] = &[
     ("cluster-prod", "eu", &[("stage", "prod")]),
     ("cluster-dr", "us", &[("stage", "prod"), ("mirror", "true")]),
     ("edge-9", "eu", &[("stage", "prod")]),
@@ -102,7 +108,7 @@ fn templates() -> Vec<Value> {
     ]
 }
 
-fn cluster((name, region, labels): (&str, &str, &[(&str, &str)])) -> Value {
+fn cluster((name, region, labels): Described) -> Value {
     let labels: BTreeMap<&str, &str> = labels.iter().copied().collect();
     json!({
         "apiVersion": "cluster.kurator.dev/v1alpha1", "kind": "AttachedCluster",
