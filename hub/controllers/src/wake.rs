@@ -8,8 +8,8 @@ mod facts;
 mod kinds;
 mod links;
 mod moving;
-mod wide;
 mod rollouts;
+mod wide;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -28,8 +28,8 @@ use tokio::time::Instant;
 
 use self::changes::{own, woken};
 use self::decisions::{Holders, lacks};
-use self::wide::Wide;
 use self::rollouts::Rolling;
+use self::wide::Wide;
 use crate::Parts;
 use crate::driver::{Source, Woken};
 use crate::kinds::Kinds;

@@ -59,7 +59,11 @@ fn definitions_prefix() -> String {
 /// # Errors
 /// When an object in the store is not JSON: a damaged store decides nothing.
 pub fn world(snapshot: &Snapshot, limits: Limits) -> Result<World, Error> {
-    read(snapshot, limits, Some(objects_prefix(CLUSTER_GROUP, ATTACHED_CLUSTERS)))
+    read(
+        snapshot,
+        limits,
+        Some(objects_prefix(CLUSTER_GROUP, ATTACHED_CLUSTERS)),
+    )
 }
 
 /// As [`world`], but without clusters.
@@ -133,7 +137,11 @@ pub(crate) fn locate(
 
 /// Where the replicas of `item` stand: where people tell it of its kind, else where the kind's scale
 /// subresource says.
-pub(crate) fn replicas_path(world: &World, item: &ItemKey, scale: Option<String>) -> Option<String> {
+pub(crate) fn replicas_path(
+    world: &World,
+    item: &ItemKey,
+    scale: Option<String>,
+) -> Option<String> {
     let told = world.interpreter(item);
     let told = told.and_then(|told| told.replicas_path.clone());
     told.or(scale)

@@ -62,7 +62,12 @@ impl Read {
         world: &World,
     ) -> Result<BTreeMap<String, Observed>, Error> {
         let news = context.parts.volatile.snapshot();
-        observed::of((&context.parts.store.snapshot(), &news), world, &self.item, &self.ledger)
+        observed::of(
+            (&context.parts.store.snapshot(), &news),
+            world,
+            &self.item,
+            &self.ledger,
+        )
     }
 }
 

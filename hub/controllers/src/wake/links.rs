@@ -9,10 +9,10 @@ use roadstead_store::records::{AWAITS_PREFIX, REQUIRES_PREFIX, parse_link_key};
 
 use super::changes::woken;
 use super::{GATHER, Wake};
+use crate::around;
 use crate::driver::Woken;
 use crate::reconciler::item;
 use crate::work::Work;
-use crate::around;
 
 impl Wake {
     /// Wakes what a changed decision has to do with.
