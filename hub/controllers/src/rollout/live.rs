@@ -1,8 +1,9 @@
 //! What stands on the hub of a policy, as a release.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
-use roadstead_machinery::resource::Origin;
+use roadstead_machinery::resource::{Origin, Registry};
 use roadstead_plan::World;
 use roadstead_plan::claim::winner;
 use roadstead_plan::deps::references::required;
@@ -27,7 +28,8 @@ use crate::{objects, world};
 
 /// The objects of a policy.
 pub(super) struct Live<'a> {
-    context: &'a Reconciler,
+    /// The kinds that are served, with those that people defined.
+    registry: Arc<Registry>,
     snapshot: &'a Snapshot,
     world: &'a World,
     found: BTreeMap<ItemKey, Found>,
@@ -51,7 +53,7 @@ impl<'a> Live<'a> {
         policy: &Policy,
     ) -> Result<Self, Error> {
         let mut live = Self {
-            context,
+            registry: context.registry(snapshot),
             snapshot,
             world,
             found: BTreeMap::new(),
@@ -88,7 +90,7 @@ impl<'a> Live<'a> {
     }
 
     fn own(&mut self, policy: &Policy) -> Result<(), Error> {
-        let (identity, registry) = (&policy.identity, &self.context.parts.registry);
+        let (identity, registry) = (&policy.identity, &Arc::clone(&self.registry));
         for selector in &policy.selectors {
             let Some(resource) = registry.by_kind(selector.group(), &selector.kind) else {
                 continue;
@@ -140,7 +142,7 @@ impl<'a> Live<'a> {
     }
 
     fn found(&self, item: &ItemKey, object: Value, own: bool) -> Result<Found, Error> {
-        let located = world::locate(&self.context.parts.registry, item)?;
+        let located = world::locate(&self.registry, item)?;
         let metadata = metadata(&object);
         let decision = self.decision(item)?.unwrap_or_default();
         let template = &decision.spec.template;
@@ -155,7 +157,7 @@ impl<'a> Live<'a> {
 
     /// What goes along with what was found, and with that again.
     fn along(&mut self) -> Result<(), Error> {
-        let registry = &self.context.parts.registry;
+        let registry = &Arc::clone(&self.registry);
         let mut next: Vec<ItemKey> = self.found.keys().cloned().collect();
         while let Some(item) = next.pop() {
             let Some(found) = self.found.get(&item) else {
