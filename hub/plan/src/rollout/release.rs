@@ -16,6 +16,10 @@ use crate::render::{self, Content};
 pub const ITEMS_MAX: usize = 1000;
 /// Most override policies of a release.
 pub const OVERRIDES_MAX: usize = 200;
+/// Most bytes of what is written down of a release, its contents left out.
+pub const RECORD_BYTES_MAX: usize = 2 * 1024 * 1024;
+/// Most bytes of the contents of a release: two releases are written at once.
+pub const CONTENTS_BYTES_MAX: usize = 48 * 1024 * 1024;
 /// How many hexadecimal digits tell a release from others.
 pub const DIGITS: usize = 20;
 
@@ -98,6 +102,18 @@ pub enum Error {
     /// There are too many override policies.
     #[error("{0} override policies change its objects: a rollout is of at most {OVERRIDES_MAX}")]
     Overrides(usize),
+    /// The override policies and the names of the objects are too large.
+    #[error(
+        "its override policies have {0} bytes, with the names of its objects: a rollout is of at most \
+         {RECORD_BYTES_MAX}; write shorter ones, or give some objects a policy of their own"
+    )]
+    Record(usize),
+    /// The objects are too large together.
+    #[error(
+        "its objects have {0} bytes, with what goes along: a rollout is of at most {CONTENTS_BYTES_MAX}; \
+         give some of them a policy of their own"
+    )]
+    Contents(usize),
     /// An object cannot be published.
     #[error("{0}: {1}")]
     Content(Box<ItemKey>, render::Error),
@@ -107,7 +123,7 @@ pub enum Error {
 /// they are given does not matter.
 ///
 /// # Errors
-/// When there are too many, or an object cannot be published.
+/// When there are too many, they are too large, or an object cannot be published.
 pub fn make(parts: &[Part<'_>], overrides: &[Value]) -> Result<Made, Error> {
     if parts.len() > ITEMS_MAX {
         return Err(Error::Items(parts.len()));
@@ -137,7 +153,20 @@ pub fn make(parts: &[Part<'_>], overrides: &[Value]) -> Result<Made, Error> {
     made.release.overrides = overrides.iter().map(said).collect();
     made.release.overrides.sort_by_key(ToString::to_string);
     made.id = id(&made.release);
+    let record = serde_json::to_vec(&made.release).map_or(usize::MAX, |bytes| bytes.len());
+    fits(record, made.contents.values().map(Bytes::len).sum())?;
     Ok(made)
+}
+
+/// Whether a release can be written down.
+pub(crate) fn fits(record: usize, contents: usize) -> Result<(), Error> {
+    if record > RECORD_BYTES_MAX {
+        return Err(Error::Record(record));
+    }
+    if contents > CONTENTS_BYTES_MAX {
+        return Err(Error::Contents(contents));
+    }
+    Ok(())
 }
 
 /// What tells a release from others.

@@ -195,3 +195,18 @@ fn a_release_is_what_people_wrote_without_the_number_of_replicas() {
     assert!(!one.release.is_less_than(&less.release));
     assert!(!one.release.is_less_than(&one.release));
 }
+
+#[test]
+fn a_release_is_bounded_in_bytes_and_says_so() {
+    use crate::rollout::release::{CONTENTS_BYTES_MAX, Error, RECORD_BYTES_MAX, fits, make};
+    let large = serde_json::json!({
+        "kind": "OverridePolicy", "metadata": {"name": "o"},
+        "spec": {"text": "x".repeat(RECORD_BYTES_MAX)},
+    });
+    let said = make(&[], &[large]).unwrap_err();
+    assert!(matches!(said, Error::Record(_)), "{said}");
+    assert!(said.to_string().contains("2097152"), "{said}");
+    fits(RECORD_BYTES_MAX, CONTENTS_BYTES_MAX).unwrap();
+    let said = fits(0, CONTENTS_BYTES_MAX + 1).unwrap_err();
+    assert_eq!(said, Error::Contents(CONTENTS_BYTES_MAX + 1));
+}
