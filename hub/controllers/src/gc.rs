@@ -8,6 +8,8 @@ use jiff::SignedDuration;
 use roadstead_plan::World;
 use roadstead_plan::rollout::release::Release;
 use roadstead_protocol::api::meta::parse_timestamp;
+use roadstead_protocol::api::names::OWN_GROUP;
+use roadstead_protocol::api::rollout::{ROLLOUTS, Rollout};
 use roadstead_protocol::wire::Digest;
 use roadstead_store::records::{
     ADMITTED_PREFIX, ANSWERS_PREFIX, APPROVALS_PREFIX, CONTENT_PREFIX, DELETIONS_PREFIX,
@@ -139,6 +141,18 @@ fn rollouts<'s>(
                     .digests
                     .extend(keys.filter_map(|key| parse_content_key(&key)));
             }
+        }
+    }
+    for entry in snapshot.range(&objects_prefix(OWN_GROUP, ROLLOUTS)) {
+        // What cannot be read is kept.
+        let Ok(rollout) = objects::typed::<Rollout>(entry) else {
+            continue;
+        };
+        let uid = rollout.spec.policy.uid;
+        let there = world.policy(&uid).is_some() || world.unreadable(&uid).is_some();
+        if !there && world.deleted.contains(&uid) {
+            stale.push(entry);
+            needed.uids.insert(uid);
         }
     }
     Ok(stale)

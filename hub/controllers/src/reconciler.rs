@@ -118,7 +118,9 @@ impl Reconciler {
             let cache = self.cache();
             let known = cache.parts.as_ref();
             let known = known.filter(|(of, _)| std::ptr::eq(Arc::as_ptr(of), world));
-            known.map(|(_, parts)| Arc::clone(parts)).unwrap_or_default()
+            known
+                .map(|(_, parts)| Arc::clone(parts))
+                .unwrap_or_default()
         };
         let mut parts = BTreeMap::new();
         for entry in snapshot.range(&objects_prefix(OWN_GROUP, DECISIONS)) {
@@ -133,14 +135,21 @@ impl Reconciler {
             };
             let added = match added.filter(same) {
                 Some(added) => added.clone(),
-                None => self.part(snapshot, world, entry)?,
+                // What cannot be read loses nothing, and keeps nothing else from being counted.
+                None => match self.part(snapshot, world, entry) {
+                    Ok(added) => added,
+                    Err(_) => continue,
+                },
             };
             parts.insert(entry.key.clone(), added);
         }
         let former = approvals::read(snapshot)?;
         let review = Review::of(world, parts.values().map(|a| &a.part), &former);
         let mut cache = self.cache();
-        cache.parts = cache.world.shared(world).map(|world| (world, Arc::new(parts)));
+        cache.parts = cache
+            .world
+            .shared(world)
+            .map(|world| (world, Arc::new(parts)));
         Ok(Arc::new(review))
     }
 

@@ -93,7 +93,7 @@ fn attempt(
     };
     let Some(rollout) = &policy.rollout else {
         context.rollouts.keep(&policy.identity.uid, None);
-        let txn = keep::forget(snapshot, &policy)?;
+        let txn = keep::forget(context, snapshot, (&policy, entry))?;
         let again = txn.is_some().then_some(AGAIN);
         return Ok((txn, again));
     };
@@ -137,23 +137,25 @@ impl Look<'_> {
 
     fn look(&self) -> Result<Attempt, Error> {
         let live = Live::read(self.context, (self.snapshot, self.world), self.policy)?;
-        let made = match live.release()? {
-            Ok(made) => made,
-            Err(why) => return tell::unmade(self, &why),
-        };
+        let made = live.release()?;
         let key = rollout_key(self.uid())?;
         let there = self.snapshot.get(key.as_str());
         let former: Option<State> = there.map(decode).transpose()?;
         let mut txn = Txn::new();
         let known = former.as_ref().filter(|state| !state.good.is_empty());
-        let mut state = match known {
-            Some(state) => state.clone(),
-            None => self.begin(&live, &mut txn)?,
+        let mut state = match (known, &made) {
+            (Some(state), _) => state.clone(),
+            (None, Ok(_)) => self.begin(&live, &mut txn)?,
+            (None, Err(why)) => return tell::unmade(self, former, why),
         };
-        state.problem = None;
-        self.store(&made, &mut txn)?;
+        // Where nothing can be made of what stands on the hub, what is under way still goes on, or back.
+        state.problem = made.as_ref().err().map(ToString::to_string);
+        let made = made.ok();
+        if let Some(made) = &made {
+            self.store(made, &mut txn)?;
+        }
         let mut outcome = Outcome::default();
-        let object = self.turn(&mut state, &made, &mut outcome)?;
+        let object = self.turn(&mut state, made.as_ref(), &mut outcome)?;
         let admitted = waves::admitted(self.snapshot, self.uid(), &state)?;
         if state.run.is_some() {
             self.step(&mut state, &object, &admitted, &mut outcome)?;
@@ -168,13 +170,14 @@ impl Look<'_> {
                 value: encode(&state)?,
             });
         }
-        tell::told(self, &state, &outcome, &mut txn)?;
+        tell::told(self, (former.as_ref(), &state), &outcome, &mut txn)?;
         let history = (self.policy, self.rollout.history);
-        keep::prune(self.snapshot, history, &state, &admitted, &mut txn)?;
+        let more = keep::prune(self.snapshot, history, &state, &admitted, &mut txn)?;
         self.assert(&object, &mut txn)?;
         let run = state.run.as_ref().map(|run| run.number);
         (self.context.rollouts).keep(self.uid(), run.zip(outcome.clock));
         let again = outcome.step.and_then(|step| step.again);
+        let again = if more { Some(AGAIN) } else { again };
         Ok((Some(txn), again))
     }
 
@@ -185,6 +188,8 @@ impl Look<'_> {
         };
         self.store(&running, txn)?;
         let mut state = State::begin(&running.id);
+        state.runs = keep::newest(self.snapshot, self.policy)?;
+        state.void = state.runs;
         // A wish from before is none for a rollout.
         state.undo = self.wish().to_owned();
         Ok(state)
@@ -213,6 +218,9 @@ impl Look<'_> {
     }
 
     fn release(&self, id: &str) -> Result<Option<Release>, Error> {
+        if id.is_empty() {
+            return Ok(None);
+        }
         let entry = self.snapshot.get(release_key(self.uid(), id)?.as_str());
         Ok(entry.map(decode).transpose()?)
     }
@@ -224,11 +232,12 @@ impl Look<'_> {
         wish.map(String::as_str).unwrap_or_default()
     }
 
-    /// Begins and ends runs. Gives the Rollout of the run that was under way before.
+    /// Begins and ends runs. Gives the Rollout of the run that was under way before. Where nothing can be
+    /// made of what stands on the hub, it is taken to be what it was.
     fn turn(
         &self,
         state: &mut State,
-        made: &Made,
+        made: Option<&Made>,
         outcome: &mut Outcome,
     ) -> Result<Option<Object<'_>>, Error> {
         let run = state.run.clone();
@@ -242,9 +251,11 @@ impl Look<'_> {
             known: self.release(release).ok().flatten().is_some(),
         };
         let good = self.release(&state.good)?;
+        let live = made.map_or_else(|| state.live.clone(), |made| made.id.clone());
+        let less = made.zip(good.as_ref());
         let facts = Facts {
-            live: &made.id,
-            less: good.is_some_and(|good| made.release.is_less_than(&good)),
+            live: &live,
+            less: less.is_some_and(|(made, good)| made.release.is_less_than(good)),
             undo: (!wish.is_empty()).then_some(undo),
             aborted: object.as_ref().is_some_and(|o| o.read.spec.aborted),
         };

@@ -4,19 +4,20 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use roadstead_plan::policy::Policy;
-use roadstead_plan::rollout::State;
 use roadstead_plan::rollout::state::Admitted;
+use roadstead_plan::rollout::{Run, State};
 use roadstead_protocol::api::names::OWN_GROUP;
-use roadstead_protocol::api::rollout::{ROLLOUTS, Rollout};
+use roadstead_protocol::api::rollout::{Phase, ROLLOUTS, Rollout, Status};
 use roadstead_store::records::{
     RELEASES_PREFIX, admitted_prefix, decode, objects_namespace_prefix, parse_of_policy,
     releases_prefix, rollout_key,
 };
 use roadstead_store::{Check, Entry, Snapshot, Txn};
 
-use super::object::namespace;
+use super::object::{Object, namespace};
 use crate::error::Error;
 use crate::objects;
+use crate::reconciler::Reconciler;
 
 /// Most keys that one look takes away.
 const BATCH_MAX: usize = 500;
@@ -38,14 +39,27 @@ pub(super) fn rollouts<'s>(
     Ok(found)
 }
 
-/// Adds to `txn` what takes away what is old. `written` is what `txn` writes already.
+/// The highest number that a run of a policy had of which anything is left. Who begins anew goes on from
+/// there, so that nothing of it counts for another run.
+pub(super) fn newest(snapshot: &Snapshot, policy: &Policy) -> Result<u64, Error> {
+    let rollouts = rollouts(snapshot, policy)?;
+    let mut newest = rollouts
+        .last()
+        .map_or(0, |(_, rollout)| rollout.spec.number);
+    for entry in snapshot.range(&admitted_prefix(&policy.identity.uid)) {
+        newest = newest.max(decode::<Admitted>(entry)?.run);
+    }
+    Ok(newest)
+}
+
+/// Adds to `txn` what takes away what is old, except what it writes already. Says whether more is left.
 pub(super) fn prune(
     snapshot: &Snapshot,
     (policy, history): (&Policy, usize),
     state: &State,
     admitted: &BTreeMap<String, String>,
     txn: &mut Txn,
-) -> Result<(), Error> {
+) -> Result<bool, Error> {
     let uid = &policy.identity.uid;
     let rollouts = rollouts(snapshot, policy)?;
     let over: Vec<_> = rollouts
@@ -77,26 +91,68 @@ pub(super) fn prune(
     }
     let written = |entry: &Entry| txn.ops.iter().any(|op| *op.key() == entry.key);
     stale.retain(|entry| !written(entry));
-    take(stale, txn);
-    Ok(())
+    Ok(take(stale, txn))
 }
 
 /// What takes away all that is written of a policy that has no rollouts any more; its Rollouts stay, to
-/// be read.
-pub(super) fn forget(snapshot: &Snapshot, policy: &Policy) -> Result<Option<Txn>, Error> {
+/// be read, and what was under way is over. How its rollouts stood goes first: whoever wants rollouts
+/// anew before all is gone begins from what clusters run.
+pub(super) fn forget(
+    context: &Reconciler,
+    snapshot: &Snapshot,
+    (policy, at): (&Policy, &Entry),
+) -> Result<Option<Txn>, Error> {
     let uid = &policy.identity.uid;
-    let mut stale: Vec<&Entry> = snapshot.range(&admitted_prefix(uid)).collect();
+    let mut txn = Txn::new();
+    for (_, rollout) in rollouts(snapshot, policy)? {
+        if !rollout.status.phase.is_over() {
+            end(context, snapshot, policy, &rollout, &mut txn)?;
+        }
+    }
+    let mut stale: Vec<&Entry> = snapshot
+        .get(rollout_key(uid)?.as_str())
+        .into_iter()
+        .collect();
+    stale.extend(snapshot.range(&admitted_prefix(uid)));
     stale.extend(snapshot.range(&releases_prefix(uid)));
-    stale.extend(snapshot.get(rollout_key(uid)?.as_str()));
-    if stale.is_empty() {
+    take(stale, &mut txn);
+    if txn.ops.is_empty() {
         return Ok(None);
     }
-    let mut txn = Txn::new();
-    take(stale, &mut txn);
+    txn.checks.push(Check::At(at.key.clone(), at.revision));
     Ok(Some(txn))
 }
 
-fn take(stale: Vec<&Entry>, txn: &mut Txn) {
+/// Adds to `txn` that a Rollout is over because its policy has none any more.
+fn end(
+    context: &Reconciler,
+    snapshot: &Snapshot,
+    policy: &Policy,
+    rollout: &Rollout,
+    txn: &mut Txn,
+) -> Result<(), Error> {
+    let run = Run {
+        number: rollout.spec.number,
+        name: rollout.metadata.name.clone(),
+        target: rollout.spec.release.clone(),
+        from: rollout.spec.from.clone(),
+        cause: rollout.spec.cause,
+        ..Run::default()
+    };
+    let status = Status {
+        phase: Phase::Aborted,
+        message: "its policy has no rollout any more".to_owned(),
+        stage: String::new(),
+        ..rollout.status.clone()
+    };
+    let object = Object::of(snapshot, policy, &run)?;
+    object.write(context, policy, (&run, status), txn)?;
+    Ok(())
+}
+
+/// Whether more is left.
+fn take(stale: Vec<&Entry>, txn: &mut Txn) -> bool {
+    let more = stale.len() > BATCH_MAX;
     for entry in stale.into_iter().take(BATCH_MAX) {
         txn.checks
             .push(Check::At(entry.key.clone(), entry.revision));
@@ -104,4 +160,5 @@ fn take(stale: Vec<&Entry>, txn: &mut Txn) {
             key: entry.key.clone(),
         });
     }
+    more
 }

@@ -158,11 +158,18 @@ pub(super) fn name(snapshot: &Snapshot, policy: &Policy, number: u64) -> Result<
         true => format!("{short}-apps"),
         false => short,
     };
-    let plain = format!("{base}-{number}");
-    let key = object_key(OWN_GROUP, ROLLOUTS, namespace(policy), &plain)?;
-    if snapshot.get(key.as_str()).is_none() {
-        return Ok(plain);
-    }
     let uid: String = identity.uid.chars().take(8).collect();
-    Ok(format!("{base}-{number}-{uid}"))
+    let mut name = format!("{base}-{number}");
+    // As many as are taken, and no more, are passed over.
+    for again in 1_u64.. {
+        let key = object_key(OWN_GROUP, ROLLOUTS, namespace(policy), &name)?;
+        if snapshot.get(key.as_str()).is_none() {
+            break;
+        }
+        name = match again {
+            1 => format!("{base}-{number}-{uid}"),
+            _ => format!("{base}-{number}-{uid}-{again}"),
+        };
+    }
+    Ok(name)
 }

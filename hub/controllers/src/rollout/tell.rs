@@ -4,7 +4,7 @@ use roadstead_plan::rollout::advance::Step;
 use roadstead_plan::rollout::turn::Turned;
 use roadstead_plan::rollout::{Run, State, release};
 use roadstead_protocol::api::rollout::{Phase, StageStatus, Status};
-use roadstead_store::records::{decode, encode, rollout_key};
+use roadstead_store::records::{encode, rollout_key};
 use roadstead_store::{Op, Txn};
 
 use super::{Attempt, Look, Object, Outcome};
@@ -12,11 +12,13 @@ use crate::error::Error;
 use crate::events::{self, Event};
 use crate::objects;
 
-/// Says that no release can be made of what stands on the hub: nothing of it reaches anybody.
-pub(super) fn unmade(look: &Look<'_>, why: &release::Error) -> Result<Attempt, Error> {
-    let key = rollout_key(look.uid())?;
-    let there = look.snapshot.get(key.as_str());
-    let former: Option<State> = there.map(decode).transpose()?;
+/// Says that no release can be made of what stands on the hub, and that there never was any: nothing of
+/// it reaches anybody.
+pub(super) fn unmade(
+    look: &Look<'_>,
+    former: Option<State>,
+    why: &release::Error,
+) -> Result<Attempt, Error> {
     let mut state = former.clone().unwrap_or_default();
     state.problem = Some(why.to_string());
     if former.as_ref() == Some(&state) {
@@ -24,24 +26,31 @@ pub(super) fn unmade(look: &Look<'_>, why: &release::Error) -> Result<Attempt, E
     }
     let mut txn = Txn::new();
     let policy = objects::object(look.entry)?;
-    let told = vec![Event::warning("RolloutImpossible", &why.to_string())];
+    let told = problem(former.as_ref(), &state).into_iter().collect();
     events::add(look.context, look.snapshot, &policy, told, &mut txn)?;
     txn.ops.push(Op::Put {
-        key,
+        key: rollout_key(look.uid())?,
         value: encode(&state)?,
     });
     look.assert(&None, &mut txn)?;
     Ok((Some(txn), None))
 }
 
+/// What is new about nothing being made of what stands on the hub.
+fn problem(former: Option<&State>, state: &State) -> Option<Event> {
+    let known = former.and_then(|former| former.problem.as_ref());
+    let new = state.problem.as_ref().filter(|new| known != Some(*new));
+    new.map(|new| Event::warning("RolloutImpossible", new))
+}
+
 /// Adds to `txn` what is said of what came of a look.
 pub(super) fn told(
     look: &Look<'_>,
-    state: &State,
+    (former, state): (Option<&State>, &State),
     outcome: &Outcome,
     txn: &mut Txn,
 ) -> Result<(), Error> {
-    let mut events = Vec::new();
+    let mut events: Vec<Event> = problem(former, state).into_iter().collect();
     for turned in &outcome.ended {
         if let Some((run, phase, why)) = &turned.ended {
             end(look, (run, *phase, why), outcome, txn)?;
@@ -51,13 +60,19 @@ pub(super) fn told(
     }
     if let Some(run) = &state.run {
         let object = Object::of(look.snapshot, look.policy, run)?;
-        let status = match &outcome.step {
+        let mut status = match &outcome.step {
             Some(step) => status(run, step),
             None => Status {
                 message: "it is being prepared".to_owned(),
                 ..Status::default()
             },
         };
+        if let Some(problem) = &state.problem {
+            status.message = format!(
+                "{}; what stands on the hub now cannot go out: {problem}",
+                status.message
+            );
+        }
         let was = (object.read.status.phase, object.read.status.stage.clone());
         let known = !object.read.status.started_at.is_empty();
         if known && was != (status.phase, status.stage.clone()) {

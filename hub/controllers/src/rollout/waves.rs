@@ -77,6 +77,9 @@ fn rolling(snapshot: &Snapshot, item: &ItemKey, policy: &Policy) -> Result<Rolli
         return Ok(Rolling::default());
     };
     let state: State = decode(entry)?;
+    if state.good.is_empty() {
+        return Ok(none(&state, policy));
+    }
     let mut releases = Releases {
         snapshot,
         uid,
@@ -102,6 +105,17 @@ fn rolling(snapshot: &Snapshot, item: &ItemKey, policy: &Policy) -> Result<Rolli
         active: run.is_some_and(|run| run.halted.is_none() && !run.paused),
         says: says(&state, policy),
     })
+}
+
+/// What there is of a policy of which no release could be made so far: nobody is given anything, and
+/// what users take away goes.
+fn none(state: &State, policy: &Policy) -> Rolling {
+    Rolling {
+        good: Some(Arc::default()),
+        coming: true,
+        says: says(state, policy),
+        ..Rolling::default()
+    }
 }
 
 /// The clusters that were let to a release, by UID.
@@ -155,6 +169,9 @@ struct Releases<'a> {
 impl Releases<'_> {
     /// What a release says of the object; `None` of a release that is not there whole.
     fn given(&mut self, release: &str) -> Result<Option<Arc<Given>>, Error> {
+        if release.is_empty() {
+            return Ok(None);
+        }
         if let Some(read) = self.read.get(release) {
             return Ok(read.clone());
         }

@@ -1,5 +1,7 @@
 //! Changes that go out in waves, over the controllers: what clusters are given, step by step.
 
+mod ends;
+
 use std::time::Duration;
 
 use roadstead_protocol::wire::report::{Health, ItemState};

@@ -11,7 +11,8 @@ use roadstead_protocol::api::policy::{CLUSTER_DISTRIBUTION, DISTRIBUTION};
 use roadstead_protocol::api::rollout::{ROLLOUTS, Rollout};
 use roadstead_protocol::wire::ItemKey;
 use roadstead_store::records::{
-    ObjectKey, ROLLOUT_PREFIX, decode, objects_prefix, parse_object_key, release_key, rollout_key,
+    ObjectKey, ROLLOUT_PREFIX, admitted_prefix, decode, objects_prefix, parse_object_key,
+    release_key, releases_prefix, rollout_key,
 };
 use roadstead_store::{Entry, Event, Snapshot};
 use serde_json::Value;
@@ -42,19 +43,25 @@ struct Policy {
 }
 
 impl Wake {
-    /// The rollouts of all policies that have any, read anew.
+    /// The rollouts of all policies that have any, read anew, and of those that had: what is left of
+    /// them goes.
     pub(super) fn all_rollouts(&mut self) -> Vec<Work> {
         let snapshot = self.store.snapshot();
         self.rolling.policies.clear();
         self.rolling.known = true;
+        let mut former = Vec::new();
         for (group, _, plural) in world::POLICIES {
             for entry in snapshot.range(&objects_prefix(group, plural)) {
-                if let Some(key) = parse_object_key(entry.key.as_str()) {
-                    self.note_policy(&snapshot, &key, Some(entry));
+                let Some(key) = parse_object_key(entry.key.as_str()) else {
+                    continue;
+                };
+                if !self.note_policy(&snapshot, &key, Some(entry)) && left(&snapshot, entry) {
+                    former.extend(work(&key));
                 }
             }
         }
-        self.rolling.policies.keys().cloned().collect()
+        let all = self.rolling.policies.keys().cloned();
+        all.chain(former).collect()
     }
 
     /// What a change of the durable store wakes because of rollouts.
@@ -102,7 +109,8 @@ impl Wake {
     pub(super) fn rolls_on(&self, item: &ItemKey, out: &mut Vec<Woken<Work>>) {
         let work = self.rolling.items.get(item);
         let runs = |work: &&Work| self.rolling.policies.get(*work).is_some_and(|p| p.runs);
-        out.extend(woken(work.filter(runs).cloned(), self.settle, "report"));
+        let work = work.filter(runs).cloned();
+        out.extend(woken(work, self.settle_of(item), "report"));
     }
 
     /// Takes note of whether a policy has rollouts; says so.
@@ -184,8 +192,9 @@ impl Wake {
             return;
         };
         let runs = rolling.policies.get(&work).is_some_and(|p| p.runs);
-        rolling.items.insert(item, work.clone());
-        out.extend(woken(Some(work).filter(|_| runs), self.settle, "decision"));
+        rolling.items.insert(item.clone(), work.clone());
+        let settle = self.settle_of(&item);
+        out.extend(woken(Some(work).filter(|_| runs), settle, "decision"));
     }
 }
 
@@ -194,6 +203,17 @@ fn overrides(key: &ObjectKey) -> bool {
     let at = (key.group.as_str(), key.plural.as_str());
     let mut kinds = world::POLICIES.iter();
     kinds.any(|(group, _, plural)| (*group, *plural) == at)
+}
+
+/// Whether anything is written of rollouts of the policy in `entry`.
+fn left(snapshot: &Snapshot, entry: &Entry) -> bool {
+    let Ok(object) = objects::object(entry) else {
+        return false;
+    };
+    let uid = objects::text(&object, "/metadata/uid");
+    let state = rollout_key(uid).is_ok_and(|key| snapshot.get(key.as_str()).is_some());
+    let any = |prefix: &str| snapshot.range(prefix).next().is_some();
+    state || any(&admitted_prefix(uid)) || any(&releases_prefix(uid))
 }
 
 /// The rollouts of the policy at a key.
