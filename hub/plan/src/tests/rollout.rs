@@ -12,7 +12,7 @@ use crate::rollout::Rollout;
 
 /// A rollout as a policy says it, in YAML flow.
 fn rollout(said: &str) -> Result<Rollout, String> {
-    let said: Strategy = serde_saphyr::from_str(said).unwrap();
+    let said: Strategy = serde_saphyr::from_str(said).map_err(|e| e.to_string())?;
     Rollout::read(&said)
 }
 
@@ -84,13 +84,17 @@ fn gates_look_at_what_is_on_the_cluster() {
     };
     let well = copy("Healthy", r#"{"readyReplicas": 3}"#);
     let ill = copy("Degraded", "null");
-    check("{healthy: true}", &[well.clone()], Ok(()));
+    check("{healthy: true}", std::slice::from_ref(&well), Ok(()));
     check(
         "{healthy: true}",
         &[well.clone(), ill.clone()],
         Err("Deployment web is Degraded"),
     );
-    check("{healthy: true, kind: Job}", &[ill.clone()], Ok(()));
+    check(
+        "{healthy: true, kind: Job}",
+        std::slice::from_ref(&ill),
+        Ok(()),
+    );
     let late = Copy {
         there: Err("it is on its way".to_owned()),
         ..well.clone()
@@ -101,8 +105,8 @@ fn gates_look_at_what_is_on_the_cluster() {
         Err("Deployment web: it is on its way"),
     );
     let expression = "{expression: object.status.readyReplicas == object.spec.replicas}";
-    check(expression, &[well.clone()], Ok(()));
-    assert!(judge(&stage(expression), &[ill.clone()]).is_err());
+    check(expression, std::slice::from_ref(&well), Ok(()));
+    assert!(judge(&stage(expression), std::slice::from_ref(&ill)).is_err());
     let condition = "{condition: {type: Proven}}";
     let of = |status: &str| {
         let text = format!(r#"{{"conditions": [{{"type": "Proven", "status": "{status}"}}]}}"#);

@@ -167,7 +167,7 @@ impl Fleet {
                 .iter()
                 .all(|m| m.stage <= step.stage && !m.admitted)
         );
-        assert!(admitted.iter().all(|m| counts(m)));
+        assert!(admitted.iter().all(&counts));
         if !admitted.is_empty() {
             assert!(!stage.approval || self.approved.contains(&stage.name));
         }
