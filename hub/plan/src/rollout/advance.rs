@@ -5,6 +5,10 @@
 //! waited for only where that is asked; it gets what is good when it is back, or its turn. But at least
 //! somewhere the release has to have been seen well before a stage counts as over.
 //!
+//! A cluster that fell silent after it was let to the release may have done so because of it: it counts
+//! as one that is not well for how many may change at once, and where as many fell silent as are seen
+//! well, nothing goes on before there is news.
+//!
 //! Times are of this hub's start: a start begins a soak, and a deadline, anew.
 
 use std::collections::BTreeSet;
@@ -61,7 +65,7 @@ pub struct Said<'a> {
 pub struct Step {
     /// UIDs of the clusters that are let to the release now.
     pub admit: Vec<String>,
-    /// How many stages are behind it.
+    /// The index of the first stage that is not behind it.
     pub stage: usize,
     /// How far it is as a whole; Succeeded when everyone has it.
     pub phase: Phase,
@@ -75,10 +79,10 @@ pub struct Step {
     pub again: Option<Duration>,
 }
 
-/// Makes a step.
+/// Makes a step, and takes note in `run` of the stages that are behind it.
 pub fn advance(
     rollout: &Rollout,
-    run: &Run,
+    run: &mut Run,
     said: &Said<'_>,
     members: &[Member],
     clock: &mut Clock,
@@ -86,18 +90,20 @@ pub fn advance(
 ) -> Step {
     let mut members: Vec<&Member> = members.iter().collect();
     members.sort_by(|a, b| (&a.path, &a.cluster).cmp(&(&b.path, &b.cluster)));
+    // A stage is known by its name: people may put others before it, or take some out.
+    (run.passed).retain(|name| rollout.stages.iter().any(|stage| stage.name == *name));
     let mut walk = Walk {
         rollout,
         said,
         members,
         now,
-        step: Step {
-            stage: run.stage.min(rollout.stages.len()),
-            ..Step::default()
-        },
+        passed: std::mem::take(&mut run.passed),
+        step: Step::default(),
     };
+    walk.step.stage = walk.first();
     let state = walk.go(run, clock);
     walk.step.stages = walk.stages(state);
+    run.passed = walk.passed;
     walk.step
 }
 
@@ -106,6 +112,8 @@ struct Walk<'a> {
     said: &'a Said<'a>,
     members: Vec<&'a Member>,
     now: Duration,
+    /// The names of the stages that are behind it.
+    passed: BTreeSet<String>,
     step: Step,
 }
 
@@ -122,6 +130,19 @@ impl<'a> Walk<'a> {
         self.step.message = message;
     }
 
+    /// The index of the first stage that is not behind it, or that has clusters which may not be given the
+    /// change before it is approved of.
+    fn first(&self) -> usize {
+        let mut stages = self.rollout.stages.iter().enumerate();
+        let open = |index: usize, stage: &Stage| {
+            let todo = |m: &&&Member| m.stage == index && !m.admitted && self.counts(m);
+            let asked = stage.approval && !self.said.approved.contains(stage.name.as_str());
+            asked && self.members.iter().any(|m| todo(&m))
+        };
+        let first = stages.position(|(i, s)| !self.passed.contains(&s.name) || open(i, s));
+        first.unwrap_or(self.rollout.stages.len())
+    }
+
     /// Goes as far as it can, and says what the stage does at which it stops.
     fn go(&mut self, run: &Run, clock: &mut Clock) -> &'static str {
         if self.said.paused {
@@ -133,6 +154,7 @@ impl<'a> Walk<'a> {
             return WAITING;
         }
         if self.members.is_empty() {
+            *clock = Clock::default();
             let why = "there is no cluster for it yet";
             self.wait(Phase::Progressing, why.to_owned());
             return WAITING;
@@ -143,7 +165,8 @@ impl<'a> Walk<'a> {
                 return stopped;
             }
             clock.well = None;
-            self.step.stage += 1;
+            self.passed.insert(stage.name.clone());
+            self.step.stage = self.first();
         }
         self.wait(Phase::Succeeded, "all clusters have it".to_owned());
         PASSED
@@ -152,6 +175,14 @@ impl<'a> Walk<'a> {
     /// Whether a member is waited for.
     fn counts(&self, member: &Member) -> bool {
         self.rollout.wait_for_away || !member.away
+    }
+
+    /// The members that fell silent after they were let to the release.
+    fn lost(&self) -> impl Iterator<Item = &'a Member> {
+        let members: Vec<&'a Member> = self.members.clone();
+        let wait = self.rollout.wait_for_away;
+        let lost = move |m: &&Member| m.admitted && m.away && m.well.is_err() && !wait;
+        members.into_iter().filter(lost)
     }
 
     /// The members that are to have the release by the end of the present stage and are waited for.
@@ -174,6 +205,7 @@ impl<'a> Walk<'a> {
         if here == 0 && todo.is_empty() && unwell.is_empty() {
             return self.empty(stage);
         }
+        let lost: Vec<&Member> = self.lost().collect();
         if stage.approval && !self.said.approved.contains(stage.name.as_str()) {
             *clock = Clock::default();
             let why = format!("stage {} has to be approved of", stage.name);
@@ -182,12 +214,15 @@ impl<'a> Walk<'a> {
         }
         if !todo.is_empty() || !unwell.is_empty() {
             clock.well = None;
-            self.admit(stage, (&todo, &unwell), here);
+            self.admit(stage, (&todo, &unwell, &lost), here);
             self.watch(&unwell, clock);
             return Some(PROGRESSING);
         }
-        let seen = |m: &&Member| m.admitted && m.well.is_ok() && self.counts(m);
-        if !self.members.iter().copied().any(|m| seen(&m)) {
+        let seen = |m: &&&Member| m.admitted && m.well.is_ok() && self.counts(m);
+        let seen = self.members.iter().filter(seen).count();
+        if seen == 0 {
+            // Who is back is not blamed for the time without news.
+            clock.moved = None;
             let why = format!(
                 "there is no news of any cluster of stage {}: it is not known whether all is well",
                 stage.name
@@ -196,6 +231,21 @@ impl<'a> Walk<'a> {
             return Some(WAITING);
         }
         clock.moved = None;
+        let most = self.rollout.max_unavailable;
+        let most = most.map_or(usize::MAX, |most| most.at_most(self.running()));
+        if let Some(first) = lost
+            .first()
+            .filter(|_| lost.len() >= seen || lost.len() > most)
+        {
+            clock.well = None;
+            let why = format!(
+                "there is no news of {} clusters since they were given the change, such as {}",
+                lost.len(),
+                first.path
+            );
+            self.wait(Phase::Progressing, why);
+            return Some(WAITING);
+        }
         let since = *clock.well.get_or_insert(self.now);
         let left = stage.soak.saturating_sub(self.now.saturating_sub(since));
         if left.is_zero() {
@@ -227,8 +277,18 @@ impl<'a> Walk<'a> {
         }
     }
 
+    /// How many clusters run something of the policy.
+    fn running(&self) -> usize {
+        self.members.iter().filter(|m| m.runs).count()
+    }
+
     /// Lets clusters to the release, as many as may change now.
-    fn admit(&mut self, stage: &Stage, (todo, unwell): (&[&Member], &[&Member]), here: usize) {
+    fn admit(
+        &mut self,
+        stage: &Stage,
+        (todo, unwell, lost): (&[&Member], &[&Member], &[&Member]),
+        here: usize,
+    ) {
         let at_once = stage
             .max_concurrent
             .map_or(usize::MAX, |most| most.at_least(here.max(todo.len())));
@@ -237,10 +297,10 @@ impl<'a> Walk<'a> {
             true => usize::MAX,
             false => at_once,
         };
-        let mut slots = at_once.saturating_sub(unwell.len());
-        let running = self.members.iter().filter(|m| m.runs).count();
+        let mut slots = at_once.saturating_sub(unwell.len().saturating_add(lost.len()));
+        let running = self.running();
         let down = self.members.iter().filter(|m| m.runs && m.well.is_err());
-        let down = down.filter(|m| self.counts(m)).count();
+        let down = down.filter(|m| m.admitted || self.counts(m)).count();
         let most = self.rollout.max_unavailable;
         let mut room = most.map_or(usize::MAX, |most| {
             most.at_most(running).saturating_sub(down)
@@ -261,6 +321,11 @@ impl<'a> Walk<'a> {
                 "it is not well on {down} of the clusters that run it, as many as maxUnavailable allows"
             ),
             Some(first) => format!("stage {}: {}", stage.name, said(first)),
+            None if self.step.admit.is_empty() && !lost.is_empty() => format!(
+                "stage {}: there is no news of {} clusters since they were given the change",
+                stage.name,
+                lost.len()
+            ),
             None => format!("stage {} is given the change", stage.name),
         };
         self.wait(Phase::Progressing, why);
@@ -310,10 +375,10 @@ impl<'a> Walk<'a> {
                     .filter(|m| m.admitted && m.well.is_err() && self.counts(m));
                 StageStatus {
                     name: stage.name.clone(),
-                    state: match index.cmp(&self.step.stage) {
-                        std::cmp::Ordering::Less => PASSED,
-                        std::cmp::Ordering::Equal => state,
-                        std::cmp::Ordering::Greater => WAITING,
+                    state: match index == self.step.stage {
+                        true => state,
+                        false if self.passed.contains(&stage.name) => PASSED,
+                        false => WAITING,
                     }
                     .to_owned(),
                     clusters: count(all.len()),

@@ -5,12 +5,15 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
+use roadstead_protocol::api::ObjectMeta;
 use roadstead_protocol::wire::{Digest, ItemKey};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::pointer::Pointer;
+use crate::policy::Overrides;
 use crate::render::{self, Content};
+use crate::template::selected;
 
 /// Most objects of a release.
 pub const ITEMS_MAX: usize = 1000;
@@ -32,6 +35,9 @@ pub struct Release {
     /// The override policies that change any of them: group, kind, namespace, name, UID and spec, in the
     /// order of their names.
     pub overrides: Vec<Value>,
+    /// The labels of the objects, known only where the release was just made.
+    #[serde(skip)]
+    pub(crate) labels: BTreeMap<ItemKey, BTreeMap<String, String>>,
 }
 
 /// One object of a release.
@@ -114,6 +120,14 @@ pub enum Error {
          give some of them a policy of their own"
     )]
     Contents(usize),
+    /// A policy that concerns the objects cannot be read.
+    #[error("{policy} cannot be read, and it is not known what it says of its objects: {problem}")]
+    Unreadable {
+        /// Which.
+        policy: String,
+        /// What is wrong with it.
+        problem: String,
+    },
     /// An object cannot be published.
     #[error("{0}: {1}")]
     Content(Box<ItemKey>, render::Error),
@@ -139,6 +153,9 @@ pub fn make(parts: &[Part<'_>], overrides: &[Value]) -> Result<Made, Error> {
         let Content { bytes, digest } =
             sealed.map_err(|error| Error::Content(Box::new(part.key.clone()), error))?;
         made.contents.insert(digest, bytes);
+        let metadata = object.get("metadata").unwrap_or(&Value::Null);
+        let labels = ObjectMeta::deserialize(metadata).unwrap_or_default().labels;
+        made.release.labels.insert(part.key.clone(), labels);
         let item = Item {
             group: part.key.group.clone(),
             kind: part.key.kind.clone(),
@@ -223,12 +240,33 @@ fn said(object: &Value) -> Value {
 }
 
 impl Release {
-    /// Whether it is `other` with objects, and what overrode only these, left out.
+    /// Whether it is `other` with objects, and what overrode only these, left out. What overrode an object
+    /// that is not left out is a part of the change: that it is gone changes the object.
     pub fn is_less_than(&self, other: &Self) -> bool {
         let has = |item: &Item| other.items.contains(item);
+        let gone = other
+            .overrides
+            .iter()
+            .filter(|o| !self.overrides.contains(o));
         self.items.iter().all(has)
             && self.overrides.iter().all(|o| other.overrides.contains(o))
-            && self != other
+            && (self.items.len(), self.overrides.len())
+                != (other.items.len(), other.overrides.len())
+            && !gone.into_iter().any(|o| self.is_overridden(o))
+    }
+
+    /// Whether an override policy may change any of the objects.
+    fn is_overridden(&self, object: &Value) -> bool {
+        let Ok(overrides) = Overrides::read(object) else {
+            return true;
+        };
+        self.items.iter().any(|item| {
+            let key = item.key();
+            let selects = |labels| {
+                selected(&overrides.identity, &overrides.selectors, &key, labels).is_some()
+            };
+            self.labels.get(&key).is_none_or(selects)
+        })
     }
 
     /// The object of a key.

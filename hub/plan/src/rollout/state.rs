@@ -1,5 +1,7 @@
 //! What is written down of a policy's rollouts.
 
+use std::collections::BTreeSet;
+
 use roadstead_protocol::api::rollout::Cause;
 use serde::{Deserialize, Serialize};
 
@@ -45,8 +47,12 @@ pub struct Run {
     pub from: String,
     /// Why it began.
     pub cause: Cause,
-    /// How many stages are behind it.
+    /// The index of the first stage that is not behind it.
     pub stage: usize,
+    /// The names of the stages that are behind it. What was written before there were any begins at the
+    /// first stage.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub passed: BTreeSet<String>,
     /// Whether somebody stopped it.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub paused: bool,

@@ -3,6 +3,8 @@
 //!
 //! What failed is not tried again as long as the same stands on the hub.
 
+use std::collections::BTreeSet;
+
 use roadstead_protocol::api::rollout::{Cause, OnFailure, Phase};
 
 use crate::rollout::state::{Run, State};
@@ -77,6 +79,7 @@ impl State {
             from: self.good.clone(),
             cause,
             stage: 0,
+            passed: BTreeSet::new(),
             paused: false,
             halted: None,
         });

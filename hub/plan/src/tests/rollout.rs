@@ -137,6 +137,7 @@ fn what_is_written_down_is_read_by_later_releases() {
             target: "b".to_owned(),
             from: "a".to_owned(),
             stage: 1,
+            passed: ["canary".to_owned()].into(),
             paused: true,
             halted: Some("no".to_owned()),
             ..Run::default()
@@ -148,9 +149,13 @@ fn what_is_written_down_is_read_by_later_releases() {
         void: 1,
         turns: 7,
     };
-    let text = r#"{"live":"b","good":"a","run":{"number":2,"name":"web-2","target":"b","from":"a","cause":"Change","stage":1,"paused":true,"halted":"no"},"declined":"c","undo":"a 1","problem":"too many","runs":2,"void":1,"turns":7}"#;
+    let text = r#"{"live":"b","good":"a","run":{"number":2,"name":"web-2","target":"b","from":"a","cause":"Change","stage":1,"passed":["canary"],"paused":true,"halted":"no"},"declined":"c","undo":"a 1","problem":"too many","runs":2,"void":1,"turns":7}"#;
     assert_eq!(serde_json::to_string(&state).unwrap(), text);
     assert_eq!(serde_json::from_str::<State>(text).unwrap(), state);
+    // What was written before stages had names there begins at the first.
+    let former = text.replace(r#""passed":["canary"],"#, "");
+    let former: State = serde_json::from_str(&former).unwrap();
+    assert!(former.run.unwrap().passed.is_empty());
     let admitted = Admitted {
         release: "b".to_owned(),
         run: 2,
@@ -213,4 +218,48 @@ fn a_release_is_bounded_in_bytes_and_says_so() {
     fits(RECORD_BYTES_MAX, CONTENTS_BYTES_MAX).unwrap();
     let said = fits(0, CONTENTS_BYTES_MAX + 1).unwrap_err();
     assert_eq!(said, Error::Contents(CONTENTS_BYTES_MAX + 1));
+}
+
+#[test]
+fn what_overrode_an_object_that_stays_is_not_merely_left_out() {
+    use crate::rollout::release::{Part, Release, make};
+    let named = |name: &str| {
+        let text = super::deployment(1).replace("web", name);
+        super::yaml(&text).remove(0)
+    };
+    let (web, api) = (named("web"), named("api"));
+    fn part(object: &Value) -> Part<'_> {
+        Part {
+            key: crate::render::identity(object).unwrap(),
+            object,
+            replicas_path: None,
+            own: true,
+        }
+    }
+    let made = |objects: &[&Value], overrides: &[Value]| -> Release {
+        let parts: Vec<Part<'_>> = objects.iter().map(|o| part(o)).collect();
+        make(&parts, overrides).unwrap().release
+    };
+    let policy = |selector: &str| {
+        super::yaml(&format!(
+            "
+apiVersion: policy.kurator.dev/v1alpha1
+kind: OverridePolicy
+metadata: {{name: o, namespace: default, uid: uid-o}}
+spec:
+  resourceSelectors: [{{apiVersion: apps/v1, kind: Deployment{selector}}}]
+  overrideRules: []
+"
+        ))
+    };
+    let of_web = policy(", labelSelector: {matchLabels: {app: web}}");
+    let good = made(&[&web, &api], &of_web);
+    let less =
+        |objects: &[&Value], overrides: &[Value]| made(objects, overrides).is_less_than(&good);
+    assert!(!less(&[&web, &api], &[]), "web changes");
+    assert!(!less(&[&web], &[]), "web changes");
+    assert!(less(&[&api], &[]), "it overrode only what is left out");
+    assert!(less(&[&web], &of_web));
+    let good = made(&[&web, &api], &policy(""));
+    assert!(!made(&[&api], &[]).is_less_than(&good), "api changes");
 }

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use roadstead_protocol::api::rollout::Phase;
+
 use super::rollout;
 use super::stepping::{Fleet, One, ROLLOUTS};
 use crate::rollout::advance::Step;
@@ -117,4 +119,102 @@ fn shares_add_up_over_stages_and_come_first_to_who_has_the_change() {
     assert_eq!(counts(&fleet), [2, 2, 4]);
     assert_eq!(fleet.members()[7].stage, 0);
     assert_eq!(fleet.members()[1].stage, 1);
+}
+
+#[test]
+fn a_stage_is_known_by_its_name_when_people_change_the_stages() {
+    let prod = "{name: prod, share: 3, approval: Required}";
+    let said = format!("{{stages: [{{name: canary, share: 1}}, {prod}]}}");
+    let mut fleet = Fleet::new(rollout(&said).unwrap(), plain(6));
+    fleet.edited = true;
+    fleet.step();
+    fleet.all[0].well = true;
+    assert_eq!(fleet.step().phase, Phase::WaitingForApproval);
+    // The first is taken out.
+    fleet.rollout = rollout(&format!("{{stages: [{prod}]}}")).unwrap();
+    let step = fleet.step();
+    assert_eq!(
+        (step.phase, step.admit.len()),
+        (Phase::WaitingForApproval, 0)
+    );
+    // Another is put before it: it is walked through, and nothing behind it before.
+    let said = format!("{{stages: [{{name: first, share: 2}}, {prod}]}}");
+    fleet.rollout = rollout(&said).unwrap();
+    let step = fleet.step();
+    assert_eq!((step.stage, step.admit.len()), (0, 1));
+    fleet.all.iter_mut().for_each(|one| one.well = true);
+    assert_eq!(fleet.step().phase, Phase::WaitingForApproval);
+    fleet.approved.insert("prod".to_owned());
+    assert_eq!(fleet.step().admit.len(), 1);
+}
+
+#[test]
+fn who_is_added_to_a_stage_that_has_to_be_approved_of_waits_for_that() {
+    let stages = |prod: &str| format!("{{stages: [{{name: prod, {prod}}}, {{name: rest}}]}}");
+    let mut fleet = Fleet::new(rollout(&stages("share: 1")).unwrap(), plain(4));
+    fleet.edited = true;
+    fleet.run.passed.insert("prod".to_owned());
+    (fleet.all[0].admitted, fleet.run.stage) = (true, 1);
+    fleet.rollout = rollout(&stages("share: 3, approval: Required")).unwrap();
+    let step = fleet.step();
+    assert_eq!((step.stage, step.admit.len()), (0, 0));
+    assert_eq!(step.phase, Phase::WaitingForApproval);
+}
+
+#[test]
+fn who_falls_silent_after_the_change_holds_up_the_others() {
+    let lose = |fleet: &mut Fleet, count: usize| {
+        let admitted = fleet.all.iter_mut().filter(|one| one.admitted);
+        for one in admitted.take(count) {
+            (one.away, one.well) = (true, false);
+        }
+    };
+    let few = [
+        "{stages: [{name: rest, maxConcurrent: 2}]}",
+        "{maxUnavailable: 2}",
+    ];
+    for said in few {
+        let mut fleet = Fleet::new(rollout(said).unwrap(), plain(9));
+        assert_eq!(fleet.step().admit.len(), 2, "{said}");
+        lose(&mut fleet, 2);
+        for _ in 0..5 {
+            fleet.now += Duration::from_secs(1000);
+            let step = fleet.step();
+            assert_eq!((step.admit.len(), step.failed), (0, None), "{said}");
+        }
+        fleet.all.iter_mut().for_each(|one| {
+            (one.away, one.well) = (false, true);
+        });
+        assert_eq!(fleet.step().admit.len(), 2, "there is news of them");
+    }
+    let mut fleet = Fleet::new(rollout("{}").unwrap(), plain(5));
+    assert_eq!(fleet.step().admit.len(), 5);
+    fleet.all.iter_mut().for_each(|one| one.well = true);
+    lose(&mut fleet, 4);
+    let step = fleet.step();
+    assert_eq!(
+        step.phase,
+        Phase::Progressing,
+        "one well cluster is no proof"
+    );
+    assert!(step.message.contains("no news of 4"), "{}", step.message);
+    (fleet.all[0].away, fleet.all[0].well) = (false, true);
+    (fleet.all[1].away, fleet.all[1].well) = (false, true);
+    assert_eq!(fleet.step().phase, Phase::Succeeded, "nearly all are well");
+}
+
+#[test]
+fn who_was_away_has_its_time_when_it_is_back() {
+    let said = "{progressDeadlineSeconds: 600, stages: [{name: canary, share: 1}]}";
+    let mut fleet = Fleet::new(rollout(said).unwrap(), plain(3));
+    fleet.step();
+    fleet.now += Duration::from_secs(10);
+    fleet.step();
+    fleet.all[0].away = true;
+    fleet.step();
+    fleet.now += Duration::from_secs(900);
+    fleet.all[0].away = false;
+    assert_eq!(fleet.step().failed, None);
+    fleet.now += Duration::from_secs(600);
+    assert!(fleet.step().failed.is_some());
 }
