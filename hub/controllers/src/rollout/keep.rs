@@ -22,27 +22,34 @@ use crate::reconciler::Reconciler;
 /// Most keys that one look takes away.
 const BATCH_MAX: usize = 500;
 
-/// The Rollouts of a policy, the oldest first.
-pub(super) fn rollouts<'s>(
-    snapshot: &'s Snapshot,
-    policy: &Policy,
-) -> Result<Vec<(&'s Entry, Rollout)>, Error> {
+/// The Rollouts of a policy.
+struct Rollouts<'s> {
+    /// Those that can be read, the oldest first.
+    read: Vec<(&'s Entry, Rollout)>,
+    /// Whether there is no other that cannot be read, of this policy or of one beside it.
+    whole: bool,
+}
+
+fn rollouts<'s>(snapshot: &'s Snapshot, policy: &Policy) -> Rollouts<'s> {
     let prefix = objects_namespace_prefix(OWN_GROUP, ROLLOUTS, namespace(policy));
-    let mut found = Vec::new();
+    let (mut read, mut whole) = (Vec::new(), true);
     for entry in snapshot.range(&prefix) {
-        let rollout: Rollout = objects::typed(entry)?;
-        if rollout.spec.policy.uid == policy.identity.uid {
-            found.push((entry, rollout));
+        match objects::typed::<Rollout>(entry) {
+            Ok(rollout) if rollout.spec.policy.uid == policy.identity.uid => {
+                read.push((entry, rollout));
+            }
+            Ok(_) => {}
+            Err(_) => whole = false,
         }
     }
-    found.sort_by_key(|(_, rollout)| rollout.spec.number);
-    Ok(found)
+    read.sort_by_key(|(_, rollout)| rollout.spec.number);
+    Rollouts { read, whole }
 }
 
 /// The highest number that a run of a policy had of which anything is left. Who begins anew goes on from
 /// there, so that nothing of it counts for another run.
 pub(super) fn newest(snapshot: &Snapshot, policy: &Policy) -> Result<u64, Error> {
-    let rollouts = rollouts(snapshot, policy)?;
+    let rollouts = rollouts(snapshot, policy).read;
     let mut newest = rollouts
         .last()
         .map_or(0, |(_, rollout)| rollout.spec.number);
@@ -61,7 +68,10 @@ pub(super) fn prune(
     txn: &mut Txn,
 ) -> Result<bool, Error> {
     let uid = &policy.identity.uid;
-    let rollouts = rollouts(snapshot, policy)?;
+    let Rollouts {
+        read: rollouts,
+        whole,
+    } = rollouts(snapshot, policy);
     let over: Vec<_> = rollouts
         .iter()
         .filter(|(_, rollout)| rollout.status.phase.is_over())
@@ -80,7 +90,8 @@ pub(super) fn prune(
     }
     for entry in snapshot.range(&releases_prefix(uid)) {
         let release = parse_of_policy(RELEASES_PREFIX, entry.key.as_str());
-        if release.is_some_and(|(_, release)| !named.contains(release)) {
+        // One that cannot be read may name it.
+        if whole && release.is_some_and(|(_, release)| !named.contains(release)) {
             stale.push(entry);
         }
     }
@@ -104,7 +115,7 @@ pub(super) fn forget(
 ) -> Result<Option<Txn>, Error> {
     let uid = &policy.identity.uid;
     let mut txn = Txn::new();
-    for (_, rollout) in rollouts(snapshot, policy)? {
+    for (_, rollout) in rollouts(snapshot, policy).read {
         if !rollout.status.phase.is_over() {
             end(context, snapshot, policy, &rollout, &mut txn)?;
         }

@@ -84,6 +84,22 @@ async fn how_rollouts_stood_is_forgotten_before_all_the_rest() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_rollout_that_cannot_be_read_keeps_nothing_from_being_forgotten() {
+    let hub = Hub::running(canary()).await;
+    let odd = json!({"metadata": {"name": "odd"}, "spec": {"number": "seven"}});
+    let key = roadstead_store::Key::parse("/objects/roadstead.dev/rollouts/default/odd").unwrap();
+    let txn = Txn::new().put(key, encode(&odd).unwrap());
+    hub.store.commit(txn).await.unwrap();
+    hub.apply(deployment(2, "web:2")).await;
+    hub.settle().await;
+    assert_eq!(hub.phase("p-1"), "Progressing canary");
+    hub.apply(plain(canary())).await;
+    hub.settle().await;
+    assert!(hub.is_forgotten());
+    assert!(hub.rollout("odd").is_some());
+}
+
+#[tokio::test(start_paused = true)]
 async fn rollouts_that_are_wanted_anew_have_higher_numbers() {
     let hub = Hub::running(canary()).await;
     hub.apply(deployment(2, "web:2")).await;
@@ -165,10 +181,18 @@ async fn a_policy_that_no_release_can_be_made_of_holds_up_nothing_else() {
     hub.settle().await;
     hub.apply(policy(canary())).await;
     hub.settle().await;
-    let placed = condition(&hub.decision().unwrap(), "Placed");
     hub.apply(deployment(2, "web:2")).await;
     hub.settle().await;
-    assert_eq!(hub.all(), "a: 2 web:1, b: 2 web:1, c: 2 web:1", "{placed}");
+    assert_eq!(hub.all(), "a: 2 web:1, b: 2 web:1, c: 2 web:1");
+    assert_eq!(
+        condition(&hub.decision().unwrap(), "Placed"),
+        "False RollingOut"
+    );
+    let events = hub.events("DistributionPolicy", "p");
+    assert!(
+        events.contains(&"RolloutImpossible".to_owned()),
+        "{events:?}"
+    );
     // An edit of another policy takes from a cluster.
     other["spec"]["placement"]["clusterAffinity"]["clusterNames"] = json!(["a", "b"]);
     hub.apply(other).await;
