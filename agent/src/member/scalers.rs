@@ -17,21 +17,22 @@ use crate::plan::scaler;
 const EVERY: Duration = Duration::from_secs(60);
 /// Most autoscalers that are looked at in a namespace.
 const SCALERS_MAX: usize = 1_000;
+/// What autoscalers are.
+const GROUP: &str = "autoscaling";
+const KIND: &str = "HorizontalPodAutoscaler";
 /// In one page of a list.
 const PAGE: usize = 250;
 
-/// Whether an autoscaler of the member owns the replicas of `key`.
+/// Whether an autoscaler of the member owns the replicas of `key`; `None` where the member does not say:
+/// it shows its autoscalers not to this agent, or not all of them, or serves them just now not.
 ///
 /// # Errors
-/// Whatever keeps the API from answering; a member that serves none, or shows none, has none.
-pub async fn scaled(member: &Member, key: &ItemKey) -> Result<bool, Error> {
+/// Whatever keeps the API from answering.
+pub async fn scaled(member: &Member, key: &ItemKey) -> Result<Option<bool>, Error> {
     let mut found = false;
     let mut each = |one: Value| found |= scaler::scales(&one, key);
-    match list(member, &key.namespace, &mut each).await {
-        Ok(()) => Ok(found),
-        Err(error) if is_none(&error) => Ok(false),
-        Err(error) => Err(error),
-    }
+    let whole = all(member, &key.namespace, &mut each).await?;
+    Ok((found || whole).then_some(found))
 }
 
 /// Tells the desk when something is scaled no more, until it is dropped.
@@ -45,9 +46,10 @@ pub async fn run(member: Member, desk: Arc<Desk>) {
         }
         for (namespace, mut keys) in by_namespace {
             let mut each = |one: Value| keys.retain(|key| !scaler::scales(&one, key));
-            let listed = list(&member, &namespace, &mut each).await;
-            let known = listed.is_ok() || listed.is_err_and(|error| is_none(&error));
-            for key in keys.iter().filter(|_| known) {
+            let listed = all(&member, &namespace, &mut each).await;
+            // Without an answer what was known stays known.
+            let whole = listed.is_ok_and(|whole| whole);
+            for key in keys.iter().filter(|_| whole) {
                 tracing::info!(%key, "nothing scales it any more: its replicas are as they are given");
                 desk.scales(key, false);
             }
@@ -55,11 +57,33 @@ pub async fn run(member: Member, desk: Arc<Desk>) {
     }
 }
 
+/// Reads the autoscalers of a namespace; whether these were all.
+async fn all(
+    member: &Member,
+    namespace: &str,
+    each: &mut (dyn FnMut(Value) + Send),
+) -> Result<bool, Error> {
+    match list(member, namespace, each).await {
+        Err(error) if error.class == Class::Forbidden => Ok(false),
+        Err(error) if is_absence(&error) => serves_none(member).await,
+        answer => answer,
+    }
+}
+
+/// Whether the member says of itself that it serves no autoscalers, in no version.
+async fn serves_none(member: &Member) -> Result<bool, Error> {
+    member.refresh(EVERY).await?;
+    let kinds = member.catalogue().preferred();
+    let served = kinds.iter().any(|r| r.group == GROUP && r.kind == KIND);
+    Ok(!served)
+}
+
+/// Reads the autoscalers of a namespace, and not more than are looked at; whether these were all.
 async fn list(
     member: &Member,
     namespace: &str,
     each: &mut (dyn FnMut(Value) + Send),
-) -> Result<(), Error> {
+) -> Result<bool, Error> {
     let at = format!("/apis/autoscaling/v2/namespaces/{namespace}/horizontalpodautoscalers");
     let mut rest = String::new();
     let mut read = 0;
@@ -67,20 +91,20 @@ async fn list(
         let path = format!("{at}?limit={PAGE}{rest}");
         let page = member.page(&path, "application/json", each).await?;
         if page.next.is_empty() {
-            break;
+            return Ok(true);
         }
         read += PAGE;
         let token =
             percent_encoding::utf8_percent_encode(&page.next, percent_encoding::NON_ALPHANUMERIC);
         rest = format!("&continue={token}");
     }
-    Ok(())
+    Ok(false)
 }
 
-/// Whether an error says that there are none, or none that this agent may see.
-fn is_none(error: &Error) -> bool {
+/// Whether an error may say that there are none: so does an API server that is only starting.
+fn is_absence(error: &Error) -> bool {
     matches!(
         error.class,
-        Class::Forbidden | Class::NotFound | Class::KindUnknown | Class::NamespaceMissing
+        Class::NotFound | Class::KindUnknown | Class::NamespaceMissing
     )
 }

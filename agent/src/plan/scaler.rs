@@ -3,7 +3,7 @@
 use roadstead_protocol::wire::item::{ItemKey, Meta};
 use serde_json::Value;
 
-use super::content;
+use super::content::{self, FIELD_MANAGER};
 use crate::store::record::{Inventory, Item};
 
 /// Where a scaled object has its number of replicas.
@@ -28,6 +28,16 @@ pub fn scales(scaler: &Value, key: &ItemKey) -> bool {
 pub fn differs(given: &Value, live: &Value) -> bool {
     let given = given.pointer(REPLICAS);
     given.is_some() && given != live.pointer(REPLICAS)
+}
+
+/// Whether somebody else than this agent owns the number of replicas of `live`, by its managed fields.
+pub fn owned_by_another(live: &Value) -> bool {
+    let entries = live.pointer("/metadata/managedFields");
+    let mut entries = entries.and_then(Value::as_array).into_iter().flatten();
+    entries.any(|entry| {
+        entry.get("manager").and_then(Value::as_str) != Some(FIELD_MANAGER)
+            && entry.pointer("/fieldsV1/f:spec/f:replicas").is_some()
+    })
 }
 
 /// An item whose replicas are left to whoever scales it.

@@ -228,9 +228,12 @@ impl Task<'_> {
             return Ok(false);
         }
         self.scalers = true;
-        let scaled = scalers::scaled(&self.shop.member, self.key).await?;
+        let answer = scalers::scaled(&self.shop.member, self.key).await?;
+        // Where the member does not say, who owns them there does.
+        let scaled = answer.unwrap_or_else(|| scaler::owned_by_another(there));
         if scaled {
-            tracing::info!(key = %self.key, "an autoscaler owns its replicas: they are left to it");
+            let sure = answer.is_some();
+            tracing::info!(key = %self.key, sure, "an autoscaler owns its replicas: they are left to it");
             self.shop.desk.scales(self.key, true);
         }
         Ok(scaled)

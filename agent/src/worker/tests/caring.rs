@@ -5,6 +5,7 @@ use crate::member::{ailing, scalers};
 use super::*;
 
 const SCALER: &str = "/apis/autoscaling/v2/namespaces/web/horizontalpodautoscalers/shop";
+const SCALERS: &str = "/apis/autoscaling/v2/namespaces/web/horizontalpodautoscalers";
 const POD: &str = "/api/v1/namespaces/web/pods/shop-1";
 
 fn scaler() -> Value {
@@ -95,6 +96,76 @@ async fn a_wiped_agent_asks_who_scales_before_it_puts_anything_right() {
     wiped.give(&key(), 6, Some(content(4)), vec![]).await;
     wiped.settle().await;
     assert_eq!(wiped.replicas(), Some(json!(10)));
+}
+
+/// What the member answers where it is asked for its autoscalers.
+fn no_answer(code: u16, reason: &'static str) -> impl Fn(&http::Method, &str) -> Option<Fault> {
+    move |_, path| (path == SCALERS).then_some(Fault::Answer(code, reason, "not now"))
+}
+
+/// One page of a list that goes on.
+fn cut(_: &http::Method, path: &str) -> Option<Fault> {
+    let page = json!({"metadata": {"continue": "more"}, "items": []});
+    (path == SCALERS).then_some(Fault::Reply(200, page))
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_scalers_own_is_theirs_until_the_member_says_that_there_are_none() {
+    let mut world = World::new().await;
+    world.care();
+    world.give(&key(), 5, Some(content(3)), vec![]).await;
+    world.settle().await;
+    world.fake.put(SCALER, scaler());
+    world.set("/spec/replicas", json!(10));
+    world.settle().await;
+    assert_eq!(world.shop.desk.scaled(), [key()]);
+    // Whatever is no answer changes nothing, though the autoscaler is not seen.
+    for (code, reason) in [(403, "Forbidden"), (404, "NotFound"), (404, "")] {
+        world.fake.state().fault = Some(Box::new(no_answer(code, reason)));
+        tokio::time::sleep(Duration::from_secs(200)).await;
+        assert_eq!(world.replicas(), Some(json!(10)), "{code} {reason}");
+        assert_eq!(world.shop.desk.scaled(), [key()], "{code} {reason}");
+    }
+    world.fake.state().fault = Some(Box::new(cut));
+    tokio::time::sleep(Duration::from_secs(200)).await;
+    assert_eq!(world.replicas(), Some(json!(10)));
+    // A member that serves none any more has none.
+    world.fake.state().fault = None;
+    let served = |kind: &(&str, &str, &str, bool)| kind.1 != "HorizontalPodAutoscaler";
+    world.fake.state().kinds.retain(served);
+    tokio::time::sleep(Duration::from_secs(200)).await;
+    assert_eq!(world.replicas(), Some(json!(3)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_nobody_says_who_scales_replicas_are_left_to_who_owns_them() {
+    let mut world = World::new().await;
+    world.care();
+    world.fake.state().fault = Some(Box::new(no_answer(403, "Forbidden")));
+    world.give(&key(), 5, Some(content(3)), vec![]).await;
+    world.settle().await;
+    // What only is otherwise, and is ours, is put right.
+    world.set("/spec/replicas", json!(9));
+    world.settle().await;
+    assert_eq!(world.replicas(), Some(json!(3)));
+    let mut live = world.fake.get(PATH).unwrap();
+    live["spec"]["replicas"] = json!(10);
+    let theirs = json!({
+        "manager": "kube-controller-manager", "operation": "Update", "subresource": "scale",
+        "fieldsV1": {"f:spec": {"f:replicas": {}}},
+    });
+    let managers = live["metadata"]["managedFields"].as_array_mut().unwrap();
+    managers.push(theirs);
+    world.fake.put(PATH, live);
+    world.settle().await;
+    assert_eq!(world.replicas(), Some(json!(10)));
+    world.give(&key(), 6, Some(content(5)), vec![]).await;
+    world.settle().await;
+    assert_eq!(world.replicas(), Some(json!(10)));
+    // Once it is known that nothing scales it, it is as it is given.
+    world.fake.state().fault = None;
+    tokio::time::sleep(Duration::from_secs(70)).await;
+    assert_eq!(world.replicas(), Some(json!(5)));
 }
 
 #[tokio::test(start_paused = true)]
