@@ -15,6 +15,10 @@ use crate::world::World;
 const COMPLETIONS: &str = ".spec.completions";
 const PARALLELISM: &str = ".spec.parallelism";
 
+/// What stands in the place of a path where it was divided, and nothing says any more by what.
+const NO_PATH: &str = "what is left without the ResourceInterpreter or scale subresource by which it was \
+                       divided (apply that again, or duplicate it)";
+
 /// What there is to divide.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Count {
@@ -46,18 +50,22 @@ pub(crate) fn count(
         };
         return Ok(Some(Count { total, once: true }));
     }
-    // What an earlier release divided unnamed stays divided: all of it everywhere would be more.
-    let named = named || template.former.iter().any(|f| f.replicas.is_some());
+    let wrong = |why: String| format!("what its ResourceInterpreter says ({why})");
+    let told = world.told(&template.key);
+    let told = told.map_err(|why| wrong(why.to_string()))?;
+    // What was divided stays divided: all of it everywhere would be more.
+    let before = template.former.iter().any(|f| f.replicas.is_some());
     let numbers_its_pods = template.key.group == "apps" && template.key.kind == "StatefulSet";
     let Some(path) = template
         .replicas_path
-        .filter(|_| named || !numbers_its_pods)
+        .filter(|_| named || before || !numbers_its_pods)
     else {
-        return Ok(None);
+        return if before {
+            Err(NO_PATH.to_owned())
+        } else {
+            Ok(None)
+        };
     };
-    let told = world.told(&template.key);
-    let wrong = |why: String| format!("what its ResourceInterpreter says ({why})");
-    let told = told.map_err(|why| wrong(why.to_string()))?;
     let total = match told.and_then(|told| told.replicas(object)) {
         Some(told) => told.map_err(wrong)?,
         None => number(path)?.unwrap_or(1),

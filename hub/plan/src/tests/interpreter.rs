@@ -171,3 +171,37 @@ fn the_example_is_understood() {
         json!({"replicas": 2, "readyReplicas": 1, "phase": "Progressing"})
     );
 }
+
+#[test]
+fn what_was_divided_stays_so_when_nobody_says_any_more_where_its_replicas_are() {
+    use super::{Case, check, clusters, policy};
+    let divided = policy(
+        "p",
+        "{resourceSelectors: [{apiVersion: apps.kruise.io/v1alpha1, kind: CloneSet}], placement: \
+         {replicaScheduling: {replicaSchedulingType: Divided}}}",
+    );
+    let object = "
+apiVersion: apps.kruise.io/v1alpha1
+kind: CloneSet
+metadata: {name: web, namespace: default, uid: uid-web}
+spec: {size: 10}
+";
+    let mut case = Case::new(&[&clusters(&["a", "b"]), &divided], object);
+    // Nobody ever said: it goes everywhere whole.
+    check(&case, "a\n b");
+    let placement = case.place();
+    case.carry_out(&placement);
+    for former in &mut case.former {
+        former.replicas = Some(5);
+    }
+    check(
+        &case,
+        "a kept: BadReplicas\n b kept: BadReplicas\n ! BadReplicas\n ! BadReplicas",
+    );
+    let said = case.place().findings[0].to_string();
+    assert!(said.contains("ResourceInterpreter"), "{said}");
+    // One that is not understood says nothing either.
+    case.world
+        .push(told(&json!({"replicaRevision": {"path": "size"}})));
+    assert_eq!(case.place().kept.len(), 2);
+}
