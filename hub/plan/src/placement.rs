@@ -366,7 +366,9 @@ fn summarize(refused: &[(&Cluster, Refused)]) -> Vec<Refusal> {
 
 fn held(kept: &[Kept], confirm: &[String]) -> Vec<Finding> {
     let mut by_cause: BTreeMap<Cause, Vec<String>> = BTreeMap::new();
-    for kept in kept.iter().filter(|kept| !kept.outside) {
+    // What waits for its replacement only is said with that; what keeps it for another reason is said.
+    let said = |kept: &&Kept| !(kept.outside && kept.cause.is_outside());
+    for kept in kept.iter().filter(said) {
         let path = format!("{}/{}", kept.path.0, kept.path.1);
         by_cause.entry(kept.cause).or_default().push(path);
     }

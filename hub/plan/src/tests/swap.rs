@@ -320,3 +320,27 @@ proptest! {
         prop_assert_eq!(given(&fleet.case).values().sum::<u32>(), TOTAL);
     }
 }
+
+#[test]
+fn what_stays_for_another_reason_is_said() {
+    let joined = clusters(&NAMES);
+    let mut case = Case::new(&[&joined, &copies("a, b")], &deployment(2));
+    decide(&mut case);
+    case.world = [joined.clone(), copies("b, c")].concat();
+    decide(&mut case);
+    let mut suspended = copies("b, c");
+    suspended[0]["spec"]["suspension"] =
+        serde_json::json!({"dispatchingOnClusters": {"clusterNames": ["a"]}});
+    case.world = [joined, suspended].concat();
+    for name in ["a", "b", "c"] {
+        report(&mut case, name, true, 2);
+    }
+    let placement = decide(&mut case);
+    assert_eq!(placement.kept[0].cause.reason(), "Suspended");
+    assert!(placement.kept[0].outside);
+    let said: Vec<String> = placement.findings.iter().map(ToString::to_string).collect();
+    assert!(
+        said.iter().any(|said| said.contains("default/a")),
+        "{said:?}"
+    );
+}
