@@ -225,6 +225,13 @@ impl<'a, 't> Chooser<'a, 't> {
         let had = self.former.get(cluster.uid.as_str());
         wanted.has = had.is_some();
         wanted.outside = self.outside.contains(cluster.uid.as_str());
+        // What a taint takes away goes whether its cluster is drained or not.
+        if let Some(taint) = self.evicts(&mut wanted, had.copied().flatten(), judged) {
+            judged
+                .figures
+                .insert(cluster.uid.clone(), untolerated(taint));
+            return judged.refused.push((cluster, Refused::Tainted));
+        }
         if let Some(why) = self.displaced(cluster) {
             wanted.open = false;
             wanted.shut = Some(why);
@@ -235,27 +242,42 @@ impl<'a, 't> Chooser<'a, 't> {
             judged.figures.insert(cluster.uid.clone(), text);
             return judged.refused.push((cluster, why));
         }
+        if wanted.shut.is_none()
+            && let Err((why, figure)) = self.gate.open(self.world, reading, cluster)
+        {
+            wanted.shut = Some(why);
+            judged.figures.insert(cluster.uid.clone(), figure);
+        }
+        wanted.open = wanted.shut.is_none();
+        judged.wanted.push(wanted);
+    }
+
+    /// The taint of a cluster that takes away what it has, if any does; one that only keeps off what is
+    /// new closes it. `expired` is for how many seconds its taints were tolerated, where these have
+    /// passed.
+    fn evicts(
+        &self,
+        wanted: &mut Wanted<'a>,
+        expired: Option<u64>,
+        judged: &mut Judged<'a>,
+    ) -> Option<&'a Taint> {
+        let cluster = wanted.cluster;
         let tolerations = &self.policy.selecting.tolerations;
-        let taints = toleration::judge(tolerations, cluster, self.now);
-        let expired = had.copied().flatten();
-        match taints {
-            Taints::None => {
-                if let Err((why, figure)) = self.gate.open(self.world, reading, cluster) {
-                    wanted.shut = Some(why);
-                    judged.figures.insert(cluster.uid.clone(), figure);
-                }
-            }
+        match toleration::judge(tolerations, cluster, self.now) {
+            Taints::None => None,
             Taints::Closed(taint) => {
                 wanted.shut = Some(Refused::Tainted);
                 judged
                     .figures
                     .insert(cluster.uid.clone(), untolerated(taint));
+                None
             }
             Taints::Leaving {
                 left, tolerated, ..
             } if wanted.has && expired.is_none_or(|e| e < tolerated.as_secs()) => {
                 wanted.shut = Some(Refused::Tainted);
                 judged.again = Some(judged.again.map_or(left, |again| again.min(left)));
+                None
             }
             Taints::Leaving {
                 taint, tolerated, ..
@@ -265,20 +287,10 @@ impl<'a, 't> Chooser<'a, 't> {
                     let passed = tolerated.as_secs();
                     judged.expired.insert(cluster.uid.clone(), passed);
                 }
-                judged
-                    .figures
-                    .insert(cluster.uid.clone(), untolerated(taint));
-                return judged.refused.push((cluster, Refused::Tainted));
+                Some(taint)
             }
-            Taints::Refused(taint) => {
-                judged
-                    .figures
-                    .insert(cluster.uid.clone(), untolerated(taint));
-                return judged.refused.push((cluster, Refused::Tainted));
-            }
+            Taints::Refused(taint) => Some(taint),
         }
-        wanted.open = wanted.shut.is_none();
-        judged.wanted.push(wanted);
     }
 
     /// The place of the group of clusters that is used: the one in use while anything of it is there,

@@ -282,15 +282,7 @@ fn divide<'a>(
         }
         let new = candidate.claim.former.is_none();
         let takes = candidate.claim.open && candidate.claim.room > 0;
-        let why = match strategy {
-            Strategy::Weights if takes && !asked.once => None,
-            Strategy::Available if takes && !asked.once => None,
-            Strategy::Weights | Strategy::Available | Strategy::Aggregated if takes => {
-                Some(Refused::NotNeeded)
-            }
-            Strategy::Weights | Strategy::Available | Strategy::Aggregated => Some(Refused::NoRoom),
-        };
-        match why.filter(|_| new && share == 0) {
+        match nothing(strategy, takes, asked.once).filter(|_| new && share == 0) {
             Some(why) => {
                 let text = || why.text().to_owned();
                 let figure = intent
@@ -308,6 +300,18 @@ fn divide<'a>(
                 ..candidate.wanted
             }),
         }
+    }
+}
+
+/// Why a cluster that has nothing, and is given a share of nothing, is left out; `None` where a share of
+/// nothing is one.
+fn nothing(strategy: Strategy, takes: bool, once: bool) -> Option<Refused> {
+    match strategy {
+        Strategy::Weights | Strategy::Available if takes && !once => None,
+        Strategy::Weights | Strategy::Available | Strategy::Aggregated if takes => {
+            Some(Refused::NotNeeded)
+        }
+        Strategy::Weights | Strategy::Available | Strategy::Aggregated => Some(Refused::NoRoom),
     }
 }
 

@@ -196,3 +196,33 @@ fn what_is_replaced_nowhere_stays_on_a_fenced_cluster() {
     turn(&mut case, "a", "unschedulable", true);
     assert_eq!(case.place().targets.len(), 2, "cordoned, and it has it");
 }
+
+#[test]
+fn a_taint_takes_away_from_a_drained_cluster_as_from_another() {
+    let mut case = Case::new(
+        &[
+            &clusters(&["a taint=k=v:NoExecute", "b"]),
+            &on(
+                "clusterTolerations: [{key: k, operator: Exists, effect: NoExecute, tolerationSeconds: 300}]",
+            ),
+        ],
+        &deployment(10),
+    );
+    let tainted = std::mem::replace(&mut case.world[0]["spec"]["taints"], json!([]));
+    decide(&mut case);
+    assert_eq!(shown(&given(&case)), "a 1 b 1");
+    case.world[0]["spec"]["taints"] = tainted;
+    turn(&mut case, "a", "drain", true);
+    // There is no other place for it, and it is tolerated for a while.
+    let placement = decide(&mut case);
+    assert_eq!(placement.targets.len(), 2);
+    assert_eq!(placement.again, Some(Duration::from_secs(300)));
+    case.now = Duration::from_secs(301);
+    check(
+        &case,
+        "b\n a removed: NotChosen\n refused 1: TaintNotTolerated (default/a)",
+    );
+    // What has passed before it is removed has passed also once it is drained no more.
+    let uid = "uid-default-a".to_owned();
+    assert_eq!(case.place().expired.get(&uid), Some(&300));
+}
