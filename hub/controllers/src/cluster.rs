@@ -56,12 +56,8 @@ fn attempt(
     name: &Name,
     unsaid: &mut Txn,
 ) -> Result<(Option<Txn>, Outcome), Error> {
-    let key = object_key(
-        CLUSTER_GROUP,
-        ATTACHED_CLUSTERS,
-        &name.namespace,
-        &name.name,
-    )?;
+    let (group, plural) = (CLUSTER_GROUP, ATTACHED_CLUSTERS);
+    let key = object_key(group, plural, &name.namespace, &name.name)?;
     let Some(entry) = snapshot.get(key.as_str()) else {
         return Ok((None, (None, None)));
     };

@@ -129,13 +129,15 @@ pub(crate) fn spec(template: &Template<'_>, placement: &Placement, former: &Spec
     }
 }
 
-/// How many replicas run by what was decided; `None` where nothing is known of some.
+/// How many replicas run by what was decided, without those that count no more; `None` where nothing is
+/// known of some.
 fn effective(placement: &Placement) -> Option<u64> {
     let targets = placement.targets.iter().map(|t| t.effective);
-    let kept = placement.kept.iter().map(|k| k.pinned.or(k.replicas));
-    let counts = targets.chain(kept);
-    let sum = counts.map(|n| n.map(u64::from)).sum::<Option<u64>>();
-    sum.filter(|_| placement.targets.len() + placement.kept.len() > 0)
+    let kept = placement.kept.iter().filter(|k| !k.outside);
+    let kept = kept.map(|k| k.pinned.or(k.replicas));
+    let counts: Vec<Option<u32>> = targets.chain(kept).collect();
+    let sum = counts.iter().map(|n| n.map(u64::from)).sum::<Option<u64>>();
+    sum.filter(|_| !counts.is_empty())
 }
 
 fn reference(template: &Template<'_>, former: &TemplateRef) -> TemplateRef {

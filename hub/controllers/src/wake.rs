@@ -27,7 +27,7 @@ use roadstead_store::{Event, Store, Watch, WatchEnd};
 use tokio::time::Instant;
 
 use self::changes::{own, woken};
-use self::decisions::{Holders, lacks};
+use self::decisions::{Holders, lacks, wants_room};
 use self::rollouts::Rolling;
 use self::wide::Wide;
 use crate::Parts;
@@ -63,7 +63,7 @@ pub(crate) struct Wake {
     all: bool,
     /// Who the clusters are, by UID.
     names: BTreeMap<String, Name>,
-    /// Templates with replicas for which there was no place.
+    /// Templates with replicas for which there was no place, or none but on a cluster that is drained.
     unplaced: BTreeSet<ItemKey>,
     /// Templates that clusters without the hardware do not get: what is merely free there may be
     /// written late.
@@ -148,7 +148,7 @@ impl Wake {
             } else if (key.group.as_str(), key.plural.as_str()) == (OWN_GROUP, DECISIONS)
                 && let Ok(decision) = objects::typed::<Decision>(entry)
             {
-                if decision.spec.unplaced.is_some() {
+                if wants_room(&decision) {
                     self.unplaced.insert(item(&decision));
                 }
                 if lacks(&decision) {

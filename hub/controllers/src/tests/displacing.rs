@@ -167,3 +167,58 @@ async fn a_fence_by_mistake_is_lifted_without_harm() {
     let decision = hub.decision().unwrap();
     assert_eq!(condition(&decision, "Placed"), "True Placed");
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_counts_no_more_is_not_counted() {
+    let hub = Hub::new(&["a", "b"]).await;
+    hub.apply(deployment(10, "web:1")).await;
+    hub.apply(weighted("p", &[("a", 1)])).await;
+    hub.settle().await;
+    hub.apply(weighted("p", &[("b", 1)])).await;
+    hub.settle().await;
+    assert_eq!(ledgers(&hub), pair("10 web:1", "10 web:1"));
+    assert_eq!(hub.decision().unwrap()["spec"]["replicas"], 10);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_found_no_place_is_placed_once_a_cluster_is_ready_again() {
+    let hub = Hub::new(&["a"]).await;
+    hub.apply(deployment(3, "web:1")).await;
+    hub.apply(weighted("p", &[("a", 1)])).await;
+    hub.settle().await;
+    hub.liveness("a", false).await;
+    tokio::time::sleep(Duration::from_secs(90)).await;
+    hub.apply(deployment(5, "web:1")).await;
+    hub.settle().await;
+    let decision = hub.decision().unwrap();
+    assert_eq!(decision["spec"]["unplaced"]["replicas"], 2, "{decision}");
+    hub.connect("a").await;
+    hub.settle().await;
+    assert_eq!(hub.ledger("a"), "5 web:1");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_stayed_on_a_drained_cluster_leaves_once_another_is_ready() {
+    let hub = halves().await;
+    hub.liveness("b", false).await;
+    tokio::time::sleep(Duration::from_secs(90)).await;
+    say(&hub, "a", json!({"unschedulable": true, "drain": true})).await;
+    assert_eq!(of_cluster(&hub, "a", "Drained").0, "True Drained");
+    assert_eq!(ledgers(&hub), pair("5 web:1", "5 web:1"));
+    hub.connect("b").await;
+    hub.settle().await;
+    assert_eq!(ledgers(&hub), pair("5 web:1", "10 web:1"));
+    assert_eq!(of_cluster(&hub, "a", "Drained").0, "False Draining");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_drained_cluster_says_what_is_held_there() {
+    let hub = halves().await;
+    let mut held = weighted("p", &[("a", 1), ("b", 1)]);
+    held["spec"]["suspension"] = json!({"dispatching": true});
+    hub.apply(held).await;
+    hub.settle().await;
+    say(&hub, "a", json!({"unschedulable": true, "drain": true})).await;
+    let (said, message) = of_cluster(&hub, "a", "Drained");
+    assert_eq!(said, "True Drained", "{message}");
+}

@@ -4,8 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use roadstead_plan::affinity::Refused;
-use roadstead_protocol::api::decision::{Decision, PolicyRef};
+use roadstead_plan::affinity::{Chosen, Refused};
+use roadstead_protocol::api::decision::{Decision, PolicyRef, Target};
 use roadstead_protocol::wire::ItemKey;
 use roadstead_store::{Entry, Event, Key};
 
@@ -75,7 +75,7 @@ impl Wake {
         } else {
             self.lacking.remove(&item);
         }
-        if there && decision.spec.unplaced.is_some() {
+        if there && wants_room(decision) {
             self.unplaced.insert(item);
         } else {
             self.unplaced.remove(&item);
@@ -163,12 +163,25 @@ fn members(decision: &Option<Decision>) -> Option<(&BTreeMap<String, String>, Ve
     (!spec.groups.is_empty()).then(|| (&spec.groups, clusters().collect()))
 }
 
-/// Whether a decision may be another one once clusters report something new.
+/// Whether a decision may be another one once clusters report something new: some cluster does not get
+/// it for now, or there was no place for what is to run, or to leave, when it was made.
 fn waits(decision: &Decision) -> bool {
     let refused = decision.spec.refused.iter();
-    refused
-        .map(|refusal| refusal.reason.as_str())
-        .any(|reason| Refused::GATES.iter().any(|gate| gate.reason() == reason))
+    let mut refused = refused.map(|refusal| refusal.reason.as_str());
+    let stays = |target: &Target| target.reason == Chosen::Stays.text();
+    decision.spec.unplaced.is_some()
+        || decision.spec.clusters.iter().any(stays)
+        || refused.any(|reason| Refused::GATES.iter().any(|gate| gate.reason() == reason))
+}
+
+/// Whether there is no room for replicas: none at all, or none but on a cluster that is drained. A Job
+/// stays there however much room there is elsewhere.
+pub(super) fn wants_room(decision: &Decision) -> bool {
+    let is_job = decision.spec.template.kind == "Job";
+    let stays = |target: &Target| {
+        target.replicas.is_some() && !is_job && target.reason == Chosen::Stays.text()
+    };
+    decision.spec.unplaced.is_some() || decision.spec.clusters.iter().any(stays)
 }
 
 /// Whether a cluster without the hardware is left out of a decision.

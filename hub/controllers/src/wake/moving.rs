@@ -1,12 +1,15 @@
 //! What a decision wakes while something moves because of it: itself, once clusters report something
 //! new, and the clusters that it moves from or to.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use roadstead_plan::affinity::Chosen;
 use roadstead_protocol::api::decision::{ClusterStatus, Decision, Target};
+use roadstead_protocol::api::names::{ATTACHED_CLUSTERS, CLUSTER_GROUP};
+use roadstead_store::records::object_key;
 
 use super::changes::woken;
+use super::wide::names;
 use super::{GATHER, Wake};
 use crate::driver::Woken;
 use crate::reconciler::item;
@@ -26,8 +29,40 @@ impl Wake {
             let work = [Work::Placement(item(new))];
             out.extend(woken(work, GATHER, "what replaces something"));
         }
-        let concerned = concerned(new, old).into_iter().map(Work::Cluster);
+        let mut concerned = concerned(new, old);
+        concerned.extend(self.left(new, old));
+        let concerned = concerned.into_iter().map(Work::Cluster);
         out.extend(woken(concerned, self.settle, "what moves"));
+    }
+
+    /// The drained and fenced clusters of which it is decided now that what they have stays, because it
+    /// is held or needed there: it was counted among what moves.
+    fn left(&self, new: &Option<Decision>, old: &Option<Decision>) -> Vec<Name> {
+        let Some(new) = new else {
+            return Vec::new();
+        };
+        let before: BTreeMap<&str, &Target> = old
+            .iter()
+            .flat_map(|old| &old.spec.clusters)
+            .map(|target| (target.uid.as_str(), target))
+            .collect();
+        let stays = |t: &&Target| t.held || t.reason == Chosen::Required.text();
+        let changed = |t: &&Target| before.get(t.uid.as_str()) != Some(t);
+        let targets = new.spec.clusters.iter();
+        let targets: Vec<&Target> = targets.filter(stays).filter(changed).collect();
+        if targets.is_empty() {
+            return Vec::new();
+        }
+        let snapshot = self.store.snapshot();
+        let is_displaced = |t: &&Target| {
+            let (group, plural) = (CLUSTER_GROUP, ATTACHED_CLUSTERS);
+            let key = object_key(group, plural, &t.namespace, &t.name).ok();
+            let cluster = key.and_then(|key| snapshot.get(key.as_str()));
+            // By its text: clusters are many, and to look at one in vain costs little.
+            cluster.is_some_and(|cluster| names(cluster, ["\"drain\"", "\"fenced\""]))
+        };
+        let displaced = targets.into_iter().filter(is_displaced);
+        displaced.map(|t| name(&t.namespace, &t.name)).collect()
     }
 }
 
