@@ -1,8 +1,8 @@
 //! Expressions that people write, in CEL: compiled once, bounded, and the same answer every time.
 //!
 //! An expression sees the variables that it is given and nothing else: no clock, no randomness, no
-//! regular expressions (their cost is not bounded well enough). What it works through is counted while it
-//! runs, and elements of a map come in the order of their keys.
+//! regular expressions (their cost is not bounded well enough). What it works through, and how large what
+//! it works with is, is counted while it runs, and elements of a map come in the order of their keys.
 
 mod check;
 #[expect(
@@ -29,7 +29,8 @@ pub const SOURCE_BYTES_MAX: usize = 2048;
 pub const BRACKETS_MAX: usize = 64;
 /// Most signs of operators, members and conditions in a source.
 pub const OPERATORS_MAX: usize = 384;
-/// Most work that one evaluation may be: about one unit for each byte that loops look at.
+/// Most work that one evaluation may be: about one unit for each byte that loops look at, and for each
+/// byte of memory that the values take which it names, each time.
 pub const WORK_MAX: u64 = 64 * 1024 * 1024;
 /// Largest result, in bytes of JSON.
 pub const RESULT_BYTES_MAX: usize = 64 * 1024;
@@ -127,7 +128,7 @@ impl Expression {
             let parsed = caught(|| ENV.parser().parse(source).map_err(|e| e.to_string()));
             let parsed = parsed.unwrap_or_else(|| Err("it cannot be parsed".to_owned()));
             let mut tree = parsed.map_err(|why| Error::Syntax(short(&why)))?;
-            check::tree(&mut tree, variables)?;
+            check::tree(&mut tree, source, variables)?;
             Ok(Self {
                 source: source.into(),
                 tree: Arc::new(tree),

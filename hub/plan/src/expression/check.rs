@@ -1,14 +1,15 @@
 //! What is looked at before an expression runs: its size, and what it names and calls.
 //!
 //! Loops are changed on the way so that what they go through is counted, and in an order that is always
-//! the same.
+//! the same. So is each place that names a value: how large that is there is counted before anything is
+//! made of it or compared with it.
 
 use std::collections::BTreeSet;
 
 use cel::common::ast::{CallExpr, ComprehensionExpr, EntryExpr, Expr, LiteralValue};
 use cel::parser::Expression as Tree;
 
-use super::functions::{FUNCTIONS, ITEMS};
+use super::functions::{COUNTED, FUNCTIONS, ITEMS, PART};
 use super::{BRACKETS_MAX, Error, OPERATORS_MAX, SOURCE_BYTES_MAX};
 
 /// Names that are there beside the variables: those of types.
@@ -44,10 +45,12 @@ pub(super) fn source(source: &str) -> Result<(), Error> {
     Ok(())
 }
 
-/// Checks what is named and called, and has loops counted.
-pub(super) fn tree(tree: &mut Tree, variables: &[&str]) -> Result<(), Error> {
+/// Checks what is named and called in what `source` was parsed to, and has loops and values counted.
+pub(super) fn tree(tree: &mut Tree, source: &str, variables: &[&str]) -> Result<(), Error> {
+    let length = u64::try_from(source.len()).unwrap_or(u64::MAX);
     let mut names = Names {
         variables,
+        texts: i64::try_from(length / PART).unwrap_or(i64::MAX),
         loops: Vec::new(),
     };
     names.check(tree)
@@ -56,12 +59,14 @@ pub(super) fn tree(tree: &mut Tree, variables: &[&str]) -> Result<(), Error> {
 /// What is named at a place.
 struct Names<'a> {
     variables: &'a [&'a str],
+    /// As how many nodes all that is written out in the source counts at most.
+    texts: i64,
     /// What the loops around the place name.
     loops: Vec<String>,
 }
 
 /// What is found in a part of an expression.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy)]
 struct Part {
     nodes: i64,
     /// Whether one of the variables is named.
@@ -70,6 +75,15 @@ struct Part {
 
 impl Names<'_> {
     fn check(&mut self, tree: &mut Tree) -> Result<(), Error> {
+        if let Some(name) = root(tree) {
+            self.name(name)?;
+            // Whether something is there is asked without taking it.
+            let asks = matches!(&tree.expr, Expr::Select(select) if select.test);
+            if self.is_value(name) && !asks {
+                counted(tree);
+            }
+            return Ok(());
+        }
         match &mut tree.expr {
             Expr::Unspecified | Expr::Literal(_) => Ok(()),
             Expr::Ident(name) => self.name(name),
@@ -109,6 +123,12 @@ impl Names<'_> {
             name: name.to_owned(),
             allowed: self.allowed(),
         })
+    }
+
+    /// Whether people can name it, and it has a value; a type is not looked at.
+    fn is_value(&self, name: &str) -> bool {
+        let known = self.variables.contains(&name) || self.loops.iter().any(|known| known == name);
+        known && !name.starts_with('@')
     }
 
     fn allowed(&self) -> String {
@@ -151,7 +171,10 @@ impl Names<'_> {
         let inner = [&mut of.loop_cond, &mut of.loop_step, &mut of.result];
         inner.into_iter().try_for_each(|part| self.check(part))?;
         self.loops.truncate(before);
-        let mut part = Part::default();
+        let mut part = Part {
+            nodes: self.texts,
+            rooted: false,
+        };
         self.measure(&of.loop_step, &mut part);
         let literal = |value| Tree {
             id: 0,
@@ -198,6 +221,35 @@ impl Names<'_> {
             }
         }
     }
+}
+
+/// The name that a name, or members of it, begin with.
+fn root(tree: &Tree) -> Option<&str> {
+    match &tree.expr {
+        Expr::Ident(name) => Some(name),
+        Expr::Select(select) => root(&select.operand),
+        Expr::Unspecified
+        | Expr::Literal(_)
+        | Expr::List(_)
+        | Expr::Map(_)
+        | Expr::Struct(_)
+        | Expr::Call(_)
+        | Expr::Comprehension(_) => None,
+    }
+}
+
+/// Has the size of a value counted where it is named.
+fn counted(tree: &mut Tree) {
+    let id = tree.id;
+    let named = std::mem::take(tree);
+    *tree = Tree {
+        id,
+        expr: Expr::Call(CallExpr {
+            func_name: COUNTED.to_owned(),
+            target: None,
+            args: vec![named],
+        }),
+    };
 }
 
 fn is_optional(tree: &Tree) -> bool {

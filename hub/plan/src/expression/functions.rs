@@ -1,11 +1,12 @@
 //! What an expression may call beside CEL's own: `sum`, `min` and `max` of a list; and what every loop
-//! calls, which counts its work and puts the keys of a map in order.
+//! calls, which counts its work and puts the keys of a map in order; and what every name of a value calls,
+//! which counts how large that is: whatever grows, or compares all with all, names values again and again.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use cel::extractors::This;
-use cel::objects::Key;
+use cel::objects::{Key, OptionalValue};
 use cel::{Context, ExecutionError, Value};
 
 use super::WORK_MAX;
@@ -35,8 +36,12 @@ pub(super) const FUNCTIONS: &[&str] = &[
 /// What every loop calls with what it goes through, the number of parts of its body, and whether that
 /// names a variable. People cannot write this name.
 pub(super) const ITEMS: &str = "@items";
+/// What every place that names a value calls with it. People cannot write this name.
+pub(super) const COUNTED: &str = "@counted";
 /// How much work a part of a loop's body is for each element.
-const PART: u64 = 64;
+pub(super) const PART: u64 = 64;
+/// How much work each part of a value is beside its text: about the memory that a copy of it takes.
+const NODE: u64 = 32;
 
 /// The work of one evaluation.
 #[derive(Clone, Debug, Default)]
@@ -61,10 +66,12 @@ pub(super) fn add(
     bytes: u64,
     work: &Work,
 ) -> Result<(), cel::DeclarationError> {
-    let work = work.clone();
+    let of_loops = work.clone();
     context.add_function(ITEMS, move |range: Value, parts: i64, rooted: bool| {
-        items(range, (parts, rooted), bytes, &work)
+        items(range, (parts, rooted), bytes, &of_loops)
     })?;
+    let of_values = work.clone();
+    context.add_function(COUNTED, move |value: Value| counted(value, &of_values))?;
     context.add_function("sum", |This(list): This<Arc<Vec<Value>>>| sum(&list))?;
     context.add_function("min", |This(list): This<Arc<Vec<Value>>>| {
         most(&list, "min", |a, b| a < b)
@@ -100,6 +107,40 @@ fn items(
         return Err(ExecutionError::function_error(ITEMS, "too much work"));
     }
     Ok(Value::List(list))
+}
+
+/// A value, whose size is added to the work.
+fn counted(value: Value, work: &Work) -> Result<Value, ExecutionError> {
+    if !work.add(size(&value)?) {
+        return Err(ExecutionError::function_error(COUNTED, "too much work"));
+    }
+    Ok(value)
+}
+
+/// About how much memory a copy of a value takes, in bytes.
+fn size(value: &Value) -> Result<u64, ExecutionError> {
+    let long = |bytes: usize| u64::try_from(bytes).unwrap_or(u64::MAX);
+    let inner = match value {
+        Value::Null | Value::Bool(_) | Value::Int(_) | Value::UInt(_) | Value::Float(_) => 0,
+        Value::String(text) => long(text.len()),
+        Value::Bytes(bytes) => long(bytes.len()),
+        Value::List(list) => list
+            .iter()
+            .try_fold(0_u64, |sum, value| Ok(sum.saturating_add(size(value)?)))?,
+        Value::Map(map) => map.map.iter().try_fold(0_u64, |sum, (name, value)| {
+            let name = size(&key(name))?;
+            Ok(sum.saturating_add(name).saturating_add(size(value)?))
+        })?,
+        Value::Opaque(other) => match other
+            .downcast_ref::<OptionalValue>()
+            .map(OptionalValue::value)
+        {
+            Some(inner) => inner.map_or(Ok(0), size)?,
+            None => return Err(wrong("a name", "what JSON can say", value)),
+        },
+        other => return Err(wrong("a name", "what JSON can say", other)),
+    };
+    Ok(inner.saturating_add(NODE))
 }
 
 fn key(key: &Key) -> Value {

@@ -66,6 +66,18 @@ fn expressions_answer() {
             json!(true),
         ),
         ("type(object.spec.replicas) == int", json!(true)),
+        (
+            "object.status.conditions.map(c, [c.type, c.?reason.orValue('-'), has(c.reason) ? 1 : 0])",
+            json!([["Available", "-", 0], ["Progressing", "-", 0]]),
+        ),
+        (
+            "object.status.conditions.map(c, c.?type).filter(o, o.hasValue()).map(o, o.value())",
+            json!(["Available", "Progressing"]),
+        ),
+        (
+            "object.status.conditions[0]['type'] + object.metadata.labels['a']",
+            json!("Available1"),
+        ),
     ] {
         check(source, &object, &expected);
     }
@@ -157,6 +169,45 @@ fn the_work_is_bounded() {
     ] {
         assert_eq!(eval(source, &object), Err(Error::TooMuch), "{source}");
     }
+    // Nothing grows by being named again and again, however few elements each loop has.
+    let eight = |name: &str, sign: &str| [name; 8].join(sign);
+    let grown = |first: &str, levels: std::ops::Range<u8>, each: &dyn Fn(&str) -> String| {
+        let names = levels.map(|n| format!("n{n}")).collect::<Vec<_>>();
+        let inner = names.iter().map(|n| format!("[{}].map(", each(n)));
+        let opened: Vec<String> = std::iter::once(format!("[{first}].map("))
+            .chain(inner)
+            .collect();
+        let loops = opened
+            .iter()
+            .zip(&names)
+            .map(|(open, n)| format!("{open}{n}, "));
+        let last = names.last().map(String::as_str).unwrap_or_default();
+        let closed = ")".repeat(names.len());
+        format!("{}{}{closed}", loops.collect::<String>(), each(last))
+    };
+    for source in [
+        grown("'aaaaaaaa'", 0..8, &|n| eight(n, "+")),
+        grown("[0, 0]", 0..7, &|n| eight(n, "+")),
+        grown("0", 0..7, &|n| format!("[{}]", eight(n, ","))),
+        grown("optional.of(0)", 0..7, &|n| {
+            format!("optional.of([{}])", eight(n, ","))
+        }),
+        grown("0", 0..7, &|n| format!("{{'a': [{}]}}", eight(n, ","))),
+    ] {
+        assert_eq!(eval(&source, &object), Err(Error::TooMuch), "{source}");
+        let hidden = format!("{source} == [] || true");
+        assert_eq!(eval(&hidden, &object), Err(Error::TooMuch), "{hidden}");
+    }
+    // Nor is all compared with all, whatever name it has.
+    let many = json!({"list": (0..3000).collect::<Vec<_>>()});
+    for source in [
+        "[object.list].map(l, l.all(x, !(x + 3000 in l)))",
+        "[object.list].map(l, l.all(x, l == l))",
+        "[object.list].map(l, l.all(x, [l][0].size() > 0))",
+    ] {
+        assert_eq!(eval(source, &many), Err(Error::TooMuch), "{source}");
+    }
+    check("object.list.filter(x, x in [1, 2])", &many, &json!([1, 2]));
     // What a loop is stopped by is not hidden by what would answer without it.
     let hidden = "object.list.all(a, object.list.all(b, object.list.all(c, c == 0))) || true";
     assert_eq!(eval(hidden, &object), Err(Error::TooMuch));
