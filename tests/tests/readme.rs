@@ -102,6 +102,7 @@ fn templates() -> Vec<Value> {
         deployment("web", &[], false),
         deployment("shared", &[("tier", "shared")], false),
         deployment("inference", &[], false),
+        deployment("staged", &[], false),
         deployment("orders", &[], true),
         map("orders"),
         map("settings"),
