@@ -27,6 +27,7 @@ pub mod waves;
 
 use std::collections::BTreeSet;
 
+use crate::finding::Cause;
 use crate::intent::intend;
 use crate::template::Template;
 use crate::world::World;
@@ -35,9 +36,26 @@ pub use spec::Rollout;
 pub use state::{Run, State};
 pub use waves::{Given, Rolling, Waves};
 
-/// UIDs of the clusters that are to have a template, whatever of it.
-pub fn wanted(world: &World, template: &Template<'_>) -> BTreeSet<String> {
+/// Who is to have a template.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Wanted {
+    /// The clusters of these UIDs, whatever of it.
+    On(BTreeSet<String>),
+    /// Another policy says so.
+    Elsewhere,
+    /// That is not known, since a policy cannot be read.
+    Unknown,
+}
+
+/// Who is to have a template that the policy of the UID `policy` is thought to hold.
+pub fn wanted(world: &World, template: &Template<'_>, policy: &str) -> Wanted {
     let intent = intend(world, template, template.now);
+    if intent.blocked == Some(Cause::PolicyUnreadable) {
+        return Wanted::Unknown;
+    }
+    if (intent.winner).is_some_and(|winner| winner.identity.uid != policy) {
+        return Wanted::Elsewhere;
+    }
     let targets = intent.targets.iter();
-    targets.map(|wanted| wanted.cluster.uid.clone()).collect()
+    Wanted::On(targets.map(|wanted| wanted.cluster.uid.clone()).collect())
 }

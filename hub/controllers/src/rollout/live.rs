@@ -7,7 +7,7 @@ use roadstead_machinery::resource::{Origin, Registry};
 use roadstead_plan::World;
 use roadstead_plan::claim::winner;
 use roadstead_plan::deps::references::required;
-use roadstead_plan::policy::Policy;
+use roadstead_plan::policy::{Policy, Unreadable};
 use roadstead_plan::reserved::reserved;
 use roadstead_plan::rollout::release::{self, ITEMS_MAX, Made, Part};
 use roadstead_plan::template::{is_template, selected};
@@ -24,7 +24,7 @@ use serde_json::Value;
 use crate::decision::decision_key;
 use crate::error::Error;
 use crate::reconciler::Reconciler;
-use crate::{objects, world};
+use crate::{ledger, objects, world};
 
 /// The objects of a policy.
 pub(super) struct Live<'a> {
@@ -67,7 +67,44 @@ impl<'a> Live<'a> {
 
     /// What stands on the hub now.
     pub(super) fn release(&self) -> Result<Result<Made, release::Error>, Error> {
+        if let Some(policy) = self.unreadable()? {
+            return Ok(Err(release::Error::Unreadable {
+                policy: policy.identity.to_string(),
+                problem: policy.problem.clone(),
+            }));
+        }
         self.make(|_| true)
+    }
+
+    /// A policy that concerns any of the objects and cannot be read: what it says of them is not known,
+    /// and a release without it would be one that nobody wrote.
+    fn unreadable(&self) -> Result<Option<&'a Unreadable>, Error> {
+        let world = self.world;
+        if world.unreadable.is_empty() {
+            return Ok(None);
+        }
+        let overrides = world.unreadable.iter().filter(|u| u.overrides());
+        for policy in overrides {
+            let namespace = policy.identity.namespace.as_ref();
+            let mut items = self.found.keys();
+            if items.any(|item| namespace.is_none_or(|ns| *ns == item.namespace)) {
+                return Ok(Some(policy));
+            }
+        }
+        for item in self.found.keys() {
+            let decision = self.decision(item)?;
+            let held = decision.and_then(|decision| decision.spec.policy);
+            if let Some(policy) = held.and_then(|held| world.unreadable(&held.uid)) {
+                return Ok(Some(policy));
+            }
+            let clusters = world.clusters.iter().map(|cluster| cluster.uid.as_str());
+            let ledger = ledger::read(self.snapshot, item, clusters)?;
+            let mut given = ledger.values().flat_map(|held| &held.record.policies);
+            if let Some(policy) = given.find_map(|uid| world.unreadable(uid)) {
+                return Ok(Some(policy));
+            }
+        }
+        Ok(None)
     }
 
     /// What of it clusters run: what was given to some as it stands on the hub.

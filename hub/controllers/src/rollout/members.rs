@@ -9,7 +9,7 @@ use roadstead_plan::rollout::gates::{Copy, judge};
 use roadstead_plan::rollout::release::Release;
 use roadstead_plan::rollout::spec::{Check, Gate, Rollout};
 use roadstead_plan::rollout::stages::{Candidate, assign};
-use roadstead_plan::rollout::wanted;
+use roadstead_plan::rollout::{Wanted, wanted};
 use roadstead_plan::{World, cluster::Cluster};
 use roadstead_store::Snapshot;
 use roadstead_store::records::{LedgerState, content_key};
@@ -23,7 +23,7 @@ use crate::reconciler::Reconciler;
 struct Seen {
     read: Read,
     own: bool,
-    /// UIDs of the clusters that are to have it.
+    /// UIDs of the clusters that are to have it, by the policy or for what that holds.
     wanted: BTreeSet<String>,
     observed: BTreeMap<String, Observed>,
 }
@@ -38,7 +38,8 @@ pub(super) struct Members<'a> {
 
 impl<'a> Members<'a> {
     /// The clusters that are to get the release `target` of a policy, of which `admitted` says by UID
-    /// who was let to what.
+    /// who was let to what. Those to which it suspends dispatching are none: they get what is good when
+    /// that ends. Nobody is, while it is not known what a policy says of an object.
     pub(super) fn of(
         context: &Reconciler,
         (snapshot, world): (&'a Snapshot, &World),
@@ -50,8 +51,16 @@ impl<'a> Members<'a> {
         for item in &release.items {
             let read = placement::read(context, snapshot, world, &item.key())?;
             let wanted = match item.own {
-                true => wanted(world, &read.template(context, snapshot, world)?),
-                false => BTreeSet::new(),
+                true => {
+                    let template = read.template(context, snapshot, world)?;
+                    match wanted(world, &template, &policy.identity.uid) {
+                        Wanted::On(clusters) => clusters,
+                        // Another policy says what becomes of it, and when.
+                        Wanted::Elsewhere => continue,
+                        Wanted::Unknown => return Ok(Vec::new()),
+                    }
+                }
+                false => along(world, policy, &read),
             };
             let observed = read.observed(context, world)?;
             seen.push(Seen {
@@ -67,15 +76,20 @@ impl<'a> Members<'a> {
             target,
             seen,
         };
-        let wanted: BTreeSet<&String> = members.seen.iter().flat_map(|s| &s.wanted).collect();
-        let clusters: Vec<&Cluster> = wanted.iter().filter_map(|uid| world.cluster(uid)).collect();
+        let own = members.seen.iter().filter(|seen| seen.own);
+        let wanted: BTreeSet<&String> = own.flat_map(|seen| &seen.wanted).collect();
+        let from = policy.identity.viewpoint();
+        let suspended = &policy.options.suspended;
+        let clusters = wanted.iter().filter_map(|uid| world.cluster(uid));
+        let clusters = clusters.filter(|cluster| !suspended.covers(world, from, cluster));
+        let clusters: Vec<&Cluster> = clusters.collect();
         let let_to = |cluster: &Cluster| admitted.get(&cluster.uid).is_some_and(|r| r == target);
         let candidates = clusters.iter().map(|cluster| Candidate {
             cluster,
             admitted: let_to(cluster),
         });
         let candidates: Vec<Candidate<'_>> = candidates.collect();
-        let stages = assign(world, policy.identity.viewpoint(), rollout, &candidates);
+        let stages = assign(world, from, rollout, &candidates);
         candidates
             .iter()
             .map(|candidate| {
@@ -112,10 +126,37 @@ impl<'a> Members<'a> {
             stage,
             admitted,
             runs,
-            away: cluster.ready != Some(true),
+            // That its API does not answer is news, and may be for what it was given.
+            away: match cluster.ready {
+                Some(true) => false,
+                Some(false) => !admitted,
+                None => true,
+            },
             well: judge(gates.unwrap_or(&healthy), &copies),
         })
     }
+}
+
+/// UIDs of the clusters where what goes along is given as the rollout of `policy` says it: something that
+/// the policy holds needs it there, and nothing else comes first.
+fn along(world: &World, policy: &Policy, read: &Read) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    if read.decision.spec.policy.is_some() {
+        return found;
+    }
+    let mut taken = BTreeSet::new();
+    for requirer in &read.around.requirers {
+        let by = requirer.policy.as_deref().and_then(|uid| world.policy(uid));
+        let Some(by) = by.filter(|by| by.rollout.is_some()) else {
+            continue;
+        };
+        for cluster in &requirer.needs {
+            if taken.insert(cluster) && by.identity.uid == policy.identity.uid {
+                found.insert(cluster.clone());
+            }
+        }
+    }
+    found
 }
 
 impl Seen {
@@ -157,8 +198,11 @@ impl Seen {
         match (decided, target) {
             (None, Some(_)) => return Err("it is being decided".to_owned()),
             (Some(decided), Some(_)) if decided.held => return Err(decided.reason.clone()),
-            (Some(decided), Some(target)) if self.own && decided.release != target => {
-                return Err("the change is on its way".to_owned());
+            (Some(decided), Some(target)) if decided.release != target => {
+                // What goes along for another policy is given as that one says.
+                if self.own || self.wanted.contains(cluster) {
+                    return Err("the change is on its way".to_owned());
+                }
             }
             (Some(_), _) | (None, None) => {}
         }
@@ -183,3 +227,6 @@ impl Seen {
         Ok(content.unwrap_or_default())
     }
 }
+
+#[cfg(test)]
+mod tests;

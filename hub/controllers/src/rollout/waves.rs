@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use roadstead_plan::deps::requirers::Requirer;
 use roadstead_plan::policy::{Overrides, Policy};
 use roadstead_plan::rollout::release::Release;
 use roadstead_plan::rollout::state::Admitted;
@@ -13,8 +14,8 @@ use roadstead_protocol::api::ObjectMeta;
 use roadstead_protocol::api::decision::Decision;
 use roadstead_protocol::wire::ItemKey;
 use roadstead_store::records::{
-    ADMITTED_PREFIX, CONTENT_PREFIX, admitted_prefix, decode, parse_of_policy, release_key,
-    rollout_key,
+    ADMITTED_PREFIX, CONTENT_PREFIX, LedgerEntry, admitted_prefix, decode, ledger_key,
+    parse_of_policy, release_key, rollout_key,
 };
 use roadstead_store::{Check, Snapshot, Txn};
 use serde::Deserialize;
@@ -56,7 +57,33 @@ pub(crate) fn of_template(
             waves.policies.insert(uid.clone(), rolling);
         }
     }
+    waves.unknown = unknown(snapshot, world, around)?;
     Ok(waves)
+}
+
+/// UIDs of the clusters where something needs the object under a policy of which it is not known what its
+/// rollout gives them: it cannot be read, or who needs it is merely kept there.
+fn unknown(snapshot: &Snapshot, world: &World, around: &Around) -> Result<BTreeSet<String>, Error> {
+    let known = |requirer: &&Requirer| {
+        let policy = requirer.policy.as_deref();
+        policy.is_some_and(|uid| world.policy(uid).is_some())
+    };
+    let mut found = BTreeSet::new();
+    for requirer in around.requirers.iter().filter(|r| !known(r)) {
+        for cluster in &requirer.needs {
+            let entry = snapshot.get(ledger_key(cluster, &requirer.key)?.as_str());
+            let given: Option<LedgerEntry> = entry.map(decode).transpose()?;
+            let given = given.map(|given| given.policies).unwrap_or_default();
+            for uid in given.iter().chain(&requirer.policy) {
+                // What stands in a list of policies may be no UID.
+                let rolls = rollout_key(uid).is_ok_and(|k| snapshot.get(k.as_str()).is_some());
+                if rolls {
+                    found.insert(cluster.clone());
+                }
+            }
+        }
+    }
+    Ok(found)
 }
 
 /// Asserts that the rollouts are as they were read.

@@ -1,6 +1,7 @@
 //! Changes that go out in waves, over the controllers: what clusters are given, step by step.
 
 mod ends;
+mod knowing;
 
 use std::time::Duration;
 

@@ -1,6 +1,6 @@
 //! What placement is told of the rollouts that an object has to do with.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -18,6 +18,9 @@ use crate::world::World;
 pub struct Waves {
     /// By the UID of the policy.
     pub policies: BTreeMap<String, Rolling>,
+    /// UIDs of the clusters where something needs the object of which it is not known what its rollout
+    /// gives them, since its policy cannot be read, or holds it no more.
+    pub unknown: BTreeSet<String>,
 }
 
 /// A policy's rollouts, as far as one object is concerned.
@@ -84,13 +87,17 @@ impl Waves {
             let given = rolling.of(cluster).filter(|given| given.object.is_some());
             return given.map_or(Source::Waits, Source::Given);
         }
+        let live = match self.unknown.contains(cluster) {
+            true => Source::Waits,
+            false => Source::Live,
+        };
         let Some(rolling) = by.find_map(|uid| self.policies.get(uid)) else {
-            return Source::Live;
+            return live;
         };
         match rolling.of(cluster) {
             Some(given) if given.object.is_some() => Source::Given(given),
             // What no release knows goes along by an override, and cannot wait for one.
-            Some(_) if !rolling.coming => Source::Live,
+            Some(_) if !rolling.coming => live,
             Some(_) | None => Source::Waits,
         }
     }

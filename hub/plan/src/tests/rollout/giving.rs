@@ -47,6 +47,7 @@ fn waves(good: &Arc<Given>, admitted: &[(&str, &Arc<Given>)]) -> Waves {
     };
     Waves {
         policies: BTreeMap::from([("uid-p".to_owned(), rolling)]),
+        ..Waves::default()
     }
 }
 
@@ -99,6 +100,7 @@ fn an_edit_reaches_nobody_before_a_release_was_made_of_it() {
     let unseen = Rolling::default();
     case.rollout = Waves {
         policies: BTreeMap::from([("uid-p".to_owned(), unseen)]),
+        ..Waves::default()
     };
     assert_eq!(
         show(&case.place()),
@@ -219,4 +221,28 @@ fn removals_come_last() {
     case.deleted.insert("uid-p".to_owned());
     case.rollout = waves(&old, &[]);
     assert_eq!(show(&case.place()), gone);
+}
+
+#[test]
+fn what_goes_along_waits_where_it_is_not_known_what_the_rollout_gives() {
+    use crate::rollout::waves::Source;
+    let mut waves = Waves::default();
+    let nobody = || std::iter::empty::<&str>();
+    assert!(matches!(waves.source(None, nobody(), "a"), Source::Live));
+    waves.unknown.insert("a".to_owned());
+    assert!(matches!(waves.source(None, nobody(), "a"), Source::Waits));
+    assert!(matches!(waves.source(None, nobody(), "b"), Source::Live));
+    // Its own policy, and another that can be read, still say what they say.
+    assert!(matches!(
+        waves.source(Some("q"), nobody(), "a"),
+        Source::Live
+    ));
+    let given = given("old", Some(&web(1, "web:1")));
+    let rolling = Rolling {
+        good: Some(given),
+        ..Rolling::default()
+    };
+    waves.policies.insert("uid-p".to_owned(), rolling);
+    let by = ["uid-q", "uid-p"].into_iter();
+    assert!(matches!(waves.source(None, by, "a"), Source::Given(_)));
 }
