@@ -84,6 +84,22 @@ async fn how_rollouts_stood_is_forgotten_before_all_the_rest() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_is_old_goes_without_waiting_for_a_change() {
+    let hub = Hub::running(canary()).await;
+    let mut txn = Txn::new();
+    for n in 0..4000 {
+        let key = admitted_key("distributionpolicy-p", &format!("c{n}")).unwrap();
+        txn = txn.put(key, encode(&json!({"release": "x", "run": 0})).unwrap());
+    }
+    hub.store.commit(txn).await.unwrap();
+    let mut labelled = policy(canary());
+    labelled["metadata"]["labels"] = json!({"seen": "yes"});
+    hub.apply(labelled).await;
+    hub.settle().await;
+    assert_eq!(hub.store.snapshot().range("/admitted/").count(), 0);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_rollout_that_cannot_be_read_keeps_nothing_from_being_forgotten() {
     let hub = Hub::running(canary()).await;
     let odd = json!({"metadata": {"name": "odd"}, "spec": {"number": "seven"}});
