@@ -126,6 +126,7 @@ pub(crate) fn spec(template: &Template<'_>, placement: &Placement, former: &Spec
         affinity: placement.affinity.clone(),
         groups: placement.groups.clone(),
         rebalance: placement.rebalance.clone(),
+        moves: placement.moves,
     }
 }
 

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use roadstead_protocol::api::names::CONFIRM_REMOVAL_ANNOTATION;
+use roadstead_protocol::api::names::{CONFIRM_AT_ONCE_ANNOTATION, CONFIRM_REMOVAL_ANNOTATION};
 use roadstead_protocol::wire::{Digest, ItemKey};
 
 /// How many hexadecimal digits of the hash a token has.
@@ -70,9 +70,34 @@ pub fn borne(annotations: &BTreeMap<String, String>) -> Option<&str> {
         .map(|token| token.trim())
 }
 
+/// The token that an object bears for what is to leave before what replaces it is healthy.
+pub(crate) fn borne_at_once(annotations: &BTreeMap<String, String>) -> Option<&str> {
+    annotations
+        .get(CONFIRM_AT_ONCE_ANNOTATION)
+        .map(|token| token.trim())
+}
+
 /// The command that makes an object bear `token`: to be copied whole.
 pub fn command(kind: &str, namespace: Option<&str>, name: &str, token: &str) -> String {
+    annotate((kind, namespace, name), CONFIRM_REMOVAL_ANNOTATION, token)
+}
+
+/// The command that lets what `token` is of leave at once.
+pub(crate) fn command_at_once(
+    kind: &str,
+    namespace: Option<&str>,
+    name: &str,
+    token: &str,
+) -> String {
+    annotate((kind, namespace, name), CONFIRM_AT_ONCE_ANNOTATION, token)
+}
+
+fn annotate(
+    (kind, namespace, name): (&str, Option<&str>, &str),
+    annotation: &str,
+    token: &str,
+) -> String {
     let at = namespace.map(|ns| format!("-n {ns} ")).unwrap_or_default();
     let kind = kind.to_lowercase();
-    format!("kubectl {at}annotate {kind} {name} --overwrite {CONFIRM_REMOVAL_ANNOTATION}={token}")
+    format!("kubectl {at}annotate {kind} {name} --overwrite {annotation}={token}")
 }

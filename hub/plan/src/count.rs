@@ -85,7 +85,8 @@ pub(crate) fn is_divided(world: &World, template: &Template<'_>, replicas: &Repl
     }
 }
 
-fn is_job(template: &Template<'_>) -> bool {
+/// Whether a template is what runs once.
+pub(crate) fn is_job(template: &Template<'_>) -> bool {
     template.key.group == "batch" && template.key.kind == "Job"
 }
 

@@ -62,6 +62,9 @@ pub struct Placement {
     pub groups: BTreeMap<String, String>,
     /// What tells the rebalancing that was asked for from others.
     pub rebalance: String,
+    /// How often something began to wait for what replaces it, and how often that ended: odd while it
+    /// does.
+    pub moves: u32,
     /// After which time the decision is another one, without anything else changing.
     pub again: Option<Duration>,
     /// For how many seconds taints were tolerated, by the UIDs of clusters where these have passed.
@@ -175,6 +178,11 @@ pub fn place(world: &World, template: &Template<'_>, review: Option<&Review>) ->
         rebalance: match moves {
             Moves::Done => rebalanced(template, &intent),
             Moves::Waiting => template.decided.rebalance.clone(),
+        },
+        moves: if is_undecided(&intent) {
+            template.decided.moves
+        } else {
+            swap.count(template)
         },
         again: intent.again,
         expired: crate::candidates::expired(template, &intent),

@@ -9,10 +9,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use roadstead_protocol::api::decision::SAMPLES_MAX;
+use roadstead_protocol::wire::report::Health;
 
 use crate::affinity::Chosen;
 use crate::cluster::Cluster;
-use crate::confirmation::{Loss, borne, command, token};
+use crate::confirmation::{Loss, borne_at_once, command_at_once, token};
+use crate::count::is_job;
 use crate::finding::{Cause, Finding};
 use crate::intent::{Intent, Wanted};
 use crate::observed::Observed;
@@ -20,8 +22,9 @@ use crate::placement::Placement;
 use crate::template::{Former, Template};
 use crate::world::World;
 
-/// What tells the confirmation that something goes at once from the confirmation of its removal.
-const AT_ONCE: &str = "/at-once";
+/// What tells the confirmation that something goes at once from the confirmation of its removal. Behind it
+/// stands which move it is: what confirmed one confirms no later one.
+const AT_ONCE: &str = "/at-once/";
 
 /// What waits for something to come up elsewhere.
 #[derive(Clone, Debug, Default)]
@@ -34,6 +37,8 @@ pub(crate) struct Swap {
     staying: BTreeSet<String>,
     /// Replicas for which there is no place.
     unplaced: u32,
+    /// Whether a user lets go at once what would wait.
+    confirmed: bool,
     /// What is to be said about it.
     finding: Option<Finding>,
 }
@@ -58,7 +63,7 @@ impl Side<'_> {
 
     /// How many of those that it is to have were not seen to be healthy.
     fn missing(&self) -> u32 {
-        let well = self.observed.is_some_and(Observed::is_healthy);
+        let well = self.observed.is_some_and(is_well);
         if self.wanted == 0 || (well && self.has == self.wanted) {
             return 0;
         }
@@ -76,12 +81,17 @@ impl Side<'_> {
     }
 }
 
+/// Whether what was given last is as it should be: what is suspended where it is given comes no further.
+fn is_well(seen: &Observed) -> bool {
+    seen.is_healthy() || (seen.applied && !seen.away && seen.health == Health::Suspended)
+}
+
 /// How many of `has` replicas are ready; `None` where that is not known.
 fn ready(observed: Option<&Observed>, has: u32) -> Option<u32> {
     // An earlier word may be of what was removed since.
     let seen = observed.filter(|seen| !seen.away && seen.applied)?;
     let ready = seen.ready.map(|n| u32::try_from(n).unwrap_or(u32::MAX));
-    Some(match (seen.is_healthy(), ready) {
+    Some(match (is_well(seen), ready) {
         (true, _) => has,
         (false, Some(ready)) => ready.min(has),
         (false, None) => 0,
@@ -99,7 +109,10 @@ impl Swap {
     ) -> Self {
         let mut swap = Self::of(world, template, total, intent);
         if swap.is_confirmed(template) {
-            swap = Self::default();
+            swap = Self {
+                confirmed: true,
+                ..Self::default()
+            };
         }
         #[cfg(planted)]
         if roadstead_protocol::planted::is("old-before-new") {
@@ -114,7 +127,8 @@ impl Swap {
     }
 
     fn of(world: &World, template: &Template<'_>, total: u32, intent: &Intent<'_>) -> Self {
-        if intent.winner.is_none() || intent.targets.is_empty() {
+        // A Job is not run on two clusters at once; of a drained one it stays, and nothing comes up.
+        if intent.winner.is_none() || intent.targets.is_empty() || is_job(template) {
             return Self::default();
         }
         let divided = intent.targets.iter().any(|t| t.replicas.is_some());
@@ -209,12 +223,30 @@ impl Swap {
         (waits || !self.extra.is_empty()).then(|| finding.clone())
     }
 
+    fn is_waiting(&self) -> bool {
+        !self.staying.is_empty() || !self.extra.is_empty()
+    }
+
+    /// How often something began to wait, and ended to, with this decision: odd while something waits.
+    /// What a user let go at once has ended, so that the same word is none about what waits later.
+    pub(crate) fn count(&self, template: &Template<'_>) -> u32 {
+        let before = template.decided.moves;
+        let waited = !before.is_multiple_of(2);
+        let ended = self.confirmed && !waited;
+        let turned = self.is_waiting() != waited;
+        before
+            .saturating_add(u32::from(turned))
+            .saturating_add(if ended { 2 } else { 0 })
+    }
+
     fn losses(&self, template: &Template<'_>) -> BTreeSet<Loss> {
         let uids = self.staying.iter().chain(self.extra.keys());
+        // The one that goes on, or the next.
+        let which = template.decided.moves | 1;
         uids.map(|uid| Loss {
             cluster: uid.clone(),
             item: template.key.clone(),
-            template: format!("{}{AT_ONCE}", template.metadata().uid),
+            template: format!("{}{AT_ONCE}{which}", template.metadata().uid),
         })
         .collect()
     }
@@ -222,7 +254,7 @@ impl Swap {
     fn is_confirmed(&self, template: &Template<'_>) -> bool {
         let annotations = template.metadata().annotations;
         let losses = self.losses(template);
-        !losses.is_empty() && borne(&annotations) == Some(token(&losses).as_str())
+        !losses.is_empty() && borne_at_once(&annotations) == Some(token(&losses).as_str())
     }
 
     fn say(&self, world: &World, template: &Template<'_>) -> Option<Finding> {
@@ -256,7 +288,7 @@ impl Swap {
             old,
             new,
             unplaced: self.unplaced,
-            confirm: command(&kind, namespace, &key.name, &token(&losses)),
+            confirm: command_at_once(&kind, namespace, &key.name, &token(&losses)),
         })
     }
 }

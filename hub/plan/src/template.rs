@@ -58,6 +58,9 @@ pub struct Decided {
     pub affinity: String,
     /// What tells the last rebalancing that was asked for from others.
     pub rebalance: String,
+    /// How often something began to wait for what replaces it, and how often that ended: odd while it
+    /// does.
+    pub moves: u32,
 }
 
 impl Decided {
@@ -68,6 +71,7 @@ impl Decided {
             policy: policy.map(|p| p.uid.clone()).unwrap_or_default(),
             affinity: decision.affinity.clone(),
             rebalance: decision.rebalance.clone(),
+            moves: decision.moves,
         }
     }
 }

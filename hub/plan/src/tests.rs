@@ -2,6 +2,7 @@
 
 mod aggregate;
 mod allotment;
+mod at_once;
 mod claims;
 mod deps;
 mod dispatch;
@@ -231,6 +232,7 @@ impl Case {
                 .unwrap_or_default(),
             affinity: placement.affinity.clone(),
             rebalance: placement.rebalance.clone(),
+            moves: placement.moves,
         };
     }
 }

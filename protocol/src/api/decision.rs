@@ -73,6 +73,9 @@ pub struct Spec {
     /// What tells the last rebalancing that was asked for from others; empty where none ever was.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub rebalance: String,
+    /// Counts when something began to wait for what replaces it, and when that ended: odd while it does.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub moves: u32,
 }
 
 /// A template.

@@ -34,6 +34,9 @@ pub const STAMP_ANNOTATION: &str = "roadstead.dev/stamp";
 /// or the refusal names: a hash of the very set of removals, so that it confirms what was shown and
 /// nothing else, now or later.
 pub const CONFIRM_REMOVAL_ANNOTATION: &str = "roadstead.dev/confirm-removal";
+/// Annotation on a template: what moves away leaves at once, before what replaces it is healthy. Its
+/// value is the token that the condition names, of this one move and no later one.
+pub const CONFIRM_AT_ONCE_ANNOTATION: &str = "roadstead.dev/confirm-at-once";
 /// Annotation with `"true"` on a Namespace or CustomResourceDefinition template: when it goes, it
 /// is deleted on the members with everything inside. Without it a member's agent only lets go.
 pub const DELETE_CONTENTS_ANNOTATION: &str = "roadstead.dev/delete-contents";

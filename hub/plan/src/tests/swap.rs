@@ -56,7 +56,7 @@ fn weights(weights: &[u32]) -> Vec<Value> {
 }
 
 /// A policy that sends whole copies to clusters by name.
-fn copies(names: &str) -> Vec<Value> {
+pub(super) fn copies(names: &str) -> Vec<Value> {
     policy(
         "p",
         &format!(
@@ -190,7 +190,7 @@ fn a_user_may_let_it_go_all_the_same() {
     let finding = placement.findings[0].to_string();
     let (_, token) = finding.rsplit_once('=').unwrap();
     case.template.as_mut().unwrap()["metadata"]["annotations"] =
-        serde_json::json!({"roadstead.dev/confirm-removal": token});
+        serde_json::json!({"roadstead.dev/confirm-at-once": token});
     let placement = decide(&mut case);
     assert_eq!(placement.removals.len(), 1);
     // It confirmed nothing else.
