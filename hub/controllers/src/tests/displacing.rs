@@ -215,7 +215,7 @@ async fn what_stayed_on_a_drained_cluster_leaves_once_another_is_ready() {
 async fn a_drained_cluster_says_what_is_held_there() {
     let hub = halves().await;
     let mut held = weighted("p", &[("a", 1), ("b", 1)]);
-    held["spec"]["suspension"] = json!({"dispatching": true});
+    held["spec"]["suspension"] = json!({"dispatchingOnClusters": {"clusterNames": ["a"]}});
     hub.apply(held).await;
     hub.settle().await;
     say(&hub, "a", json!({"unschedulable": true, "drain": true})).await;

@@ -353,3 +353,30 @@ async fn who_was_given_an_item_is_known_without_asking_every_ledger() {
     assert_eq!(compare(&empty), 0);
     compare(&hub.store.snapshot());
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_drained_cluster_is_woken_by_what_is_held_there() {
+    let mut hub = Hub::new(&["a", "b"]).await;
+    hub.apply(weighted("p", &[("a", 1), ("b", 1)])).await;
+    hub.apply(deployment(4, "web:1")).await;
+    hub.settle().await;
+    hub.handle.take().unwrap().stop().await;
+    let mut wake = Wake::new(&hub.parts());
+    let mut drained = cluster("a", &json!({}));
+    drained["spec"] = json!({"drain": true});
+    hub.apply(drained).await;
+    woken(&mut wake).await;
+    let mut decision = hub.decision().unwrap();
+    for n in 0..2 {
+        decision["spec"]["clusters"][n]["held"] = json!(true);
+    }
+    hub.apply(decision).await;
+    let work = woken(&mut wake).await;
+    let mut clusters = Vec::new();
+    for work in work.keys() {
+        if let Work::Cluster(at) = work {
+            clusters.push(at.name.as_str());
+        }
+    }
+    assert_eq!(clusters, ["a"], "b is not drained");
+}
