@@ -2,7 +2,6 @@
 //! kubectl, and does what the chapter says. What happens on members is tested elsewhere.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 
 use anyhow::{Context as _, Result};
 use roadstead_tests::api::{Api, text};
@@ -201,22 +200,4 @@ async fn every_chapter_does_what_it_says() {
     })
     .await
     .unwrap();
-    for file in ["placing", "overriding"] {
-        let chapter = blocks.iter().find(|(c, _)| c.to_lowercase() == file);
-        let path = folder.path().join("preview.yaml");
-        std::fs::write(&path, chapter.unwrap().1).unwrap();
-        assert_eq!(preview(&hub, &path).unwrap(), Some(0), "{file}");
-    }
-}
-
-/// What `roadstead preview` exits with for what is applied already.
-fn preview(hub: &Hub, file: &Path) -> Result<Option<i32>> {
-    let mut command = std::process::Command::new(roadstead_tests::hub::binary("roadstead")?);
-    command.env("KUBECONFIG", hub.kubeconfig());
-    Ok(command
-        .args(["preview", "-f"])
-        .arg(file)
-        .output()?
-        .status
-        .code())
 }
