@@ -1,6 +1,8 @@
 //! A small client of a Kubernetes API: a hub's through a kubeconfig, or one in this process.
 
 use kube::config::{KubeConfigOptions, Kubeconfig};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::config::Target;
@@ -90,6 +92,24 @@ impl Api {
     pub async fn post(&self, path: &str, body: &Value) -> Result<Value, Error> {
         self.send("POST", path, Some((body, "application/json")))
             .await
+    }
+
+    /// Posts a question to one of the hub's own pages, and reads the answer. `what` is what the question
+    /// is made of, for people.
+    ///
+    /// # Errors
+    /// When the hub does not answer, or refuses, or its answer is another.
+    pub(crate) async fn ask<A: DeserializeOwned>(
+        &self,
+        path: &str,
+        ask: &impl Serialize,
+        what: &str,
+    ) -> Result<A, Error> {
+        let ask = serde_json::to_value(ask)
+            .map_err(|e| Error::Flag(format!("the {what} cannot be sent: {e}")))?;
+        let answer = self.post(path, &ask).await?;
+        A::deserialize(&answer)
+            .map_err(|e| Error::NotFound(format!("the hub's answer is not understood: {e}")))
     }
 
     /// Replaces an object.

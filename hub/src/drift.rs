@@ -6,24 +6,21 @@
     reason = "a status is the answer, made once per refused request"
 )]
 
-use http::{HeaderValue, Method, Response, header};
 use roadstead_agent::plan::report::{CHANGED, DRIFTED};
 use roadstead_machinery::status::Status;
 use roadstead_protocol::api::cluster::AttachedCluster;
 use roadstead_protocol::api::names::{ATTACHED_CLUSTERS, CLUSTER_GROUP};
-use roadstead_protocol::env::BoxFuture;
-use roadstead_rest::{Page, RestBody};
+use roadstead_rest::Page;
 use roadstead_store::records::{ReportRecord, decode, objects_prefix, reports_prefix};
 use serde::{Deserialize, Serialize};
 
 use crate::hooks::HubHooks;
+use crate::page::{Answered, posted};
 
 /// Where it is asked for.
 pub(crate) const PATH: &str = "/roadstead.dev/drift";
 /// Most objects that are told; further ones are counted.
 pub(crate) const OBJECTS_MAX: usize = 1_000;
-
-type Answered = BoxFuture<Result<Response<RestBody>, Status>>;
 
 /// What is asked.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -61,27 +58,7 @@ pub(crate) struct Drifted {
 
 /// Answers what differs; `None` for any other path.
 pub(crate) fn page(hooks: &HubHooks, page: &Page<'_>) -> Option<Answered> {
-    if page.path != PATH {
-        return None;
-    }
-    let answer = if page.method == Method::POST {
-        answer(hooks, page.body)
-    } else {
-        Err(Status::method_not_allowed())
-    };
-    Some(Box::pin(std::future::ready(answer)))
-}
-
-fn answer(hooks: &HubHooks, body: &[u8]) -> Result<Response<RestBody>, Status> {
-    let ask: Ask = serde_json::from_slice(body).map_err(|error| {
-        Status::bad_request(format!("the body is no question about drift: {error}"))
-    })?;
-    let answer = drift(hooks, &ask)?;
-    let text = serde_json::to_string(&answer).map_err(Status::internal)?;
-    let mut response = Response::new(RestBody::full(text));
-    let media = HeaderValue::from_static("application/json");
-    response.headers_mut().insert(header::CONTENT_TYPE, media);
-    Ok(response)
+    (page.path == PATH).then(|| posted(page, "question about drift", |ask| drift(hooks, ask)))
 }
 
 fn drift(hooks: &HubHooks, ask: &Ask) -> Result<Answer, Status> {

@@ -17,6 +17,7 @@ pub mod https;
 pub mod hub;
 pub mod member;
 mod metrics;
+mod page;
 mod preview;
 mod process;
 mod rotation;

@@ -13,18 +13,17 @@ mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use http::{HeaderValue, Method, Response, header};
 use roadstead_controllers::preview::{Change, ClusterChange, ItemChange, Preview, Trial};
 use roadstead_machinery::status::Status;
-use roadstead_protocol::env::BoxFuture;
 use roadstead_protocol::wire::{Digest, ItemKey};
-use roadstead_rest::{Identity, Page, RestBody};
+use roadstead_rest::{Identity, Page};
 use roadstead_store::{Snapshot, records};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::sync::Semaphore;
 
 use crate::hooks::HubHooks;
+use crate::page::{Answered, json, question};
 use mask::Mask;
 
 /// Where it is asked for.
@@ -41,8 +40,6 @@ const CONTENTS_BYTES_MAX: usize = 16 * 1024 * 1024;
 const RETRY_AFTER_SECONDS: u32 = 5;
 
 static ROOM: Semaphore = Semaphore::const_new(PREVIEWS_MAX);
-
-type Answered = BoxFuture<Result<Response<RestBody>, Status>>;
 
 /// What is asked.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -132,16 +129,9 @@ pub(crate) fn page(hooks: &HubHooks, page: &Page<'_>) -> Option<Answered> {
         return None;
     }
     let refused = |status| -> Option<Answered> { Some(Box::pin(std::future::ready(Err(status)))) };
-    if page.method != Method::POST {
-        return refused(Status::method_not_allowed());
-    }
-    let ask: Ask = match serde_json::from_slice(page.body) {
+    let ask: Ask = match question(page, "question for a preview") {
         Ok(ask) => ask,
-        Err(error) => {
-            return refused(Status::bad_request(format!(
-                "the body is no question for a preview: {error}"
-            )));
-        }
+        Err(status) => return refused(status),
     };
     if ask.objects.len() > OBJECTS_MAX {
         let count = ask.objects.len();
@@ -157,11 +147,7 @@ pub(crate) fn page(hooks: &HubHooks, page: &Page<'_>) -> Option<Answered> {
     Some(Box::pin(async move {
         let answer = preview(hooks, user, ask).await;
         drop(room);
-        let text = serde_json::to_string(&answer?).map_err(Status::internal)?;
-        let mut response = Response::new(RestBody::full(text));
-        let media = HeaderValue::from_static("application/json");
-        response.headers_mut().insert(header::CONTENT_TYPE, media);
-        Ok(response)
+        json(&answer?)
     }))
 }
 

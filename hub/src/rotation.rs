@@ -4,17 +4,16 @@
 //! successor of the agents' authority, and beneath `api` of the REST port's. What a successor means is
 //! the authority's to say.
 
-use http::{HeaderValue, Method, Response, header};
+use http::Method;
 use roadstead_authority::{Authority, Standing};
 use roadstead_machinery::status::Status;
-use roadstead_protocol::env::BoxFuture;
-use roadstead_rest::{Page, RestBody};
+use roadstead_rest::Page;
 use serde_json::{Value, json};
+
+use crate::page::{self, Answered};
 
 /// Where it is shown.
 pub(crate) const PATH: &str = "/roadstead.dev/authority";
-
-type Answer = BoxFuture<Result<Response<RestBody>, Status>>;
 
 /// What is asked for: of the REST port's authority (or the agents'), and whether at once.
 struct Rotation {
@@ -23,7 +22,7 @@ struct Rotation {
 }
 
 /// Answers a request about an authority; `None` for any other path.
-pub(crate) fn page(authority: &Authority, page: &Page<'_>) -> Option<Answer> {
+pub(crate) fn page(authority: &Authority, page: &Page<'_>) -> Option<Answered> {
     let rotation = |api, now| Some(Rotation { api, now });
     let rotation = match page.path.strip_prefix(PATH)? {
         "" => None,
@@ -54,7 +53,7 @@ pub(crate) fn page(authority: &Authority, page: &Page<'_>) -> Option<Answer> {
             };
             rotated.map_err(|error| Status::unavailable(crate::chain(&error)))?;
         }
-        Ok(shown(&authority))
+        page::json(&shown(&authority))
     }))
 }
 
@@ -69,13 +68,10 @@ fn object(standing: Standing) -> Value {
 }
 
 /// That of the agents' authority, with that of the REST port's inside.
-fn shown(authority: &Authority) -> Response<RestBody> {
+fn shown(authority: &Authority) -> Value {
     let mut all = object(authority.standing());
     if let Some(map) = all.as_object_mut() {
         map.insert("api".to_owned(), object(authority.api_standing()));
     }
-    let mut response = Response::new(RestBody::full(all.to_string()));
-    let media = HeaderValue::from_static("application/json");
-    response.headers_mut().insert(header::CONTENT_TYPE, media);
-    response
+    all
 }

@@ -8,24 +8,21 @@
     reason = "a status is the answer, made once per refused request"
 )]
 
-use http::{HeaderValue, Method, Response, header};
 use roadstead_machinery::resource::{Registry, Resource};
 use roadstead_machinery::status::Status;
 use roadstead_plan::why::Explanation;
 use roadstead_protocol::api::decision::ClusterStatus;
-use roadstead_protocol::env::BoxFuture;
 use roadstead_protocol::wire::ItemKey;
-use roadstead_rest::{Page, RestBody};
+use roadstead_rest::Page;
 use serde::{Deserialize, Serialize};
 
 use crate::hooks::HubHooks;
+use crate::page::{Answered, posted};
 
 /// Where it is asked for.
 pub(crate) const PATH: &str = "/roadstead.dev/why";
 /// Most kinds that are named where none is meant by a word.
 const NAMED_MAX: usize = 5;
-
-type Answered = BoxFuture<Result<Response<RestBody>, Status>>;
 
 /// What is asked.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -77,26 +74,7 @@ pub(crate) struct Cluster {
 
 /// Answers a request to explain; `None` for any other path.
 pub(crate) fn page(hooks: &HubHooks, page: &Page<'_>) -> Option<Answered> {
-    if page.path != PATH {
-        return None;
-    }
-    let answer = if page.method == Method::POST {
-        explain(hooks, page.body)
-    } else {
-        Err(Status::method_not_allowed())
-    };
-    Some(Box::pin(std::future::ready(answer)))
-}
-
-fn explain(hooks: &HubHooks, body: &[u8]) -> Result<Response<RestBody>, Status> {
-    let ask: Ask = serde_json::from_slice(body).map_err(|error| {
-        Status::bad_request(format!("the body is no question for a reason: {error}"))
-    })?;
-    let answer = serde_json::to_string(&answer(hooks, &ask)?).map_err(Status::internal)?;
-    let mut response = Response::new(RestBody::full(answer));
-    let media = HeaderValue::from_static("application/json");
-    response.headers_mut().insert(header::CONTENT_TYPE, media);
-    Ok(response)
+    (page.path == PATH).then(|| posted(page, "question for a reason", |ask| answer(hooks, ask)))
 }
 
 fn answer(hooks: &HubHooks, ask: &Ask) -> Result<Answer, Status> {

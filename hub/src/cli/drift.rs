@@ -1,7 +1,5 @@
 //! `roadstead drift`: what differs on clusters from what they were given, with both values.
 
-use serde::Deserialize as _;
-
 use super::status::{plain, trimmed};
 use crate::client::{Api, Error};
 use crate::config::{Drift, Output};
@@ -18,11 +16,7 @@ pub async fn drift(args: &Drift) -> Result<String, Error> {
         cluster: args.cluster.clone().unwrap_or_default(),
         namespace: namespace.clone(),
     };
-    let ask = serde_json::to_value(ask)
-        .map_err(|e| Error::Flag(format!("the question cannot be sent: {e}")))?;
-    let answer = hub.post(PATH, &ask).await?;
-    let answer = Answer::deserialize(&answer)
-        .map_err(|e| Error::NotFound(format!("the hub's answer is not understood: {e}")))?;
+    let answer: Answer = hub.ask(PATH, &ask, "question").await?;
     Ok(match args.output {
         Output::Text => text(&answer),
         Output::Json => serde_json::to_string_pretty(&answer).unwrap_or_default(),

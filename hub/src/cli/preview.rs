@@ -9,7 +9,6 @@ mod tests;
 use std::io::Read as _;
 use std::path::Path;
 
-use serde::Deserialize as _;
 use serde_json::Value;
 
 use super::status::{plain, trimmed};
@@ -46,11 +45,7 @@ pub async fn preview(args: &Preview) -> Result<Shown, Error> {
         namespace: namespace.clone(),
         delete: args.delete,
     };
-    let ask = serde_json::to_value(ask)
-        .map_err(|e| Error::Flag(format!("the objects cannot be sent: {e}")))?;
-    let answer = hub.post(PATH, &ask).await?;
-    let answer = Answer::deserialize(&answer)
-        .map_err(|e| Error::NotFound(format!("the hub's answer is not understood: {e}")))?;
+    let answer: Answer = hub.ask(PATH, &ask, "objects").await?;
     Ok(Shown {
         differs: differs(&answer),
         text: match args.output {

@@ -3,7 +3,6 @@
 //! A Decision shows a bounded extract; the hub thinks the whole anew, and it is shown here.
 
 use roadstead_protocol::api::decision::ClusterStatus;
-use serde::Deserialize as _;
 
 use super::status::{plain, trimmed};
 use crate::client::{Api, Error};
@@ -25,11 +24,7 @@ pub async fn why(args: &Why) -> Result<String, Error> {
         namespace: namespace.clone(),
         name: args.name.clone(),
     };
-    let ask = serde_json::to_value(ask)
-        .map_err(|e| Error::Flag(format!("the question cannot be sent: {e}")))?;
-    let answer = hub.post(PATH, &ask).await?;
-    let answer = Answer::deserialize(&answer)
-        .map_err(|e| Error::NotFound(format!("the hub's answer is not understood: {e}")))?;
+    let answer: Answer = hub.ask(PATH, &ask, "question").await?;
     Ok(match args.output {
         Output::Text => text(&answer),
         Output::Json => serde_json::to_string_pretty(&answer).unwrap_or_default(),
