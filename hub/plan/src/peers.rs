@@ -16,7 +16,7 @@ pub type Peers = BTreeMap<String, BTreeSet<String>>;
 /// The labels that any policy of the world makes groups of.
 pub fn labels(world: &World) -> BTreeSet<&str> {
     let policies = world.policies.iter();
-    policies.flat_map(of_policy).collect()
+    policies.flat_map(|policy| of_policy(policy)).collect()
 }
 
 /// The labels that a policy makes groups of.

@@ -1,15 +1,18 @@
 //! What all templates share: one reading of the policies, clusters, namespaces and deletions.
 
+mod policies;
+
 use std::borrow::Borrow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use roadstead_protocol::api::interpreter::RESOURCE_INTERPRETER;
-use roadstead_protocol::api::{ObjectMeta, cluster, decision, fleet, policy as api};
+use roadstead_protocol::api::{ObjectMeta, cluster, decision, fleet};
 use roadstead_protocol::wire::ItemKey;
 use serde::Deserialize;
 use serde_json::Value;
 
+use self::policies::Index;
 use crate::cluster::Cluster;
 use crate::interpreter::{self, Interpreter};
 use crate::policy::{Overrides, Policy, Unreadable};
@@ -17,8 +20,8 @@ use crate::policy::{Overrides, Policy, Unreadable};
 /// Everything that a decision depends on beside its template.
 #[derive(Clone, Debug, Default)]
 pub struct World {
-    /// Distribution policies that can be read.
-    pub policies: Vec<Policy>,
+    /// Distribution policies that can be read, in order.
+    pub policies: Vec<Arc<Policy>>,
     /// Override policies that can be read, in the order in which they are applied.
     pub overrides: Vec<Overrides>,
     /// Policies of either sort that cannot be read.
@@ -39,10 +42,7 @@ pub struct World {
     pub interpreters: BTreeMap<(String, String), Result<Interpreter, interpreter::Error>>,
     /// How much a single edit may remove without being confirmed.
     pub limits: Limits,
-    /// Policies by the group and kind of what they select.
-    by_kind: BTreeMap<(String, String), Vec<usize>>,
-    /// Policies by their UIDs.
-    by_policy: BTreeMap<String, usize>,
+    index: Arc<Index>,
     places: Arc<Places>,
 }
 
@@ -113,37 +113,19 @@ impl World {
         let clusters = std::mem::take(&mut world.clusters);
         world.give(clusters);
         world.fleets.sort();
-        world.policies.sort_by(|a, b| a.identity.cmp(&b.identity));
-        world.overrides.sort_by(|a, b| a.identity.cmp(&b.identity));
-        for (index, policy) in world.policies.iter().enumerate() {
-            world.by_policy.insert(policy.identity.uid.clone(), index);
-            for selector in &policy.selectors {
-                let kind = (selector.group().to_owned(), selector.kind.clone());
-                let places = world.by_kind.entry(kind).or_default();
-                if places.last() != Some(&index) {
-                    places.push(index);
-                }
-            }
-        }
+        world.order();
         world
     }
 
     fn add(&mut self, object: &Value) {
+        if self.policed(object) {
+            return;
+        }
         let kind = object
             .get("kind")
             .and_then(Value::as_str)
             .unwrap_or_default();
-        if kind == api::DISTRIBUTION.0 || kind == api::CLUSTER_DISTRIBUTION.0 {
-            match Policy::read(object) {
-                Ok(policy) => self.policies.push(policy),
-                Err(unreadable) => self.unreadable.push(*unreadable),
-            }
-        } else if kind == api::OVERRIDE.0 || kind == api::CLUSTER_OVERRIDE.0 {
-            match Overrides::read(object) {
-                Ok(overrides) => self.overrides.push(overrides),
-                Err(unreadable) => self.unreadable.push(*unreadable),
-            }
-        } else if kind == fleet::KIND {
+        if kind == fleet::KIND {
             self.fleet(object);
         } else if kind == decision::KIND {
             self.definition(object);
@@ -235,24 +217,5 @@ impl World {
         }
         let kind = (key.group.clone(), key.kind.clone());
         self.interpreters.get(&kind).map(Result::as_ref).transpose()
-    }
-
-    /// The readable distribution policies that select objects of the kind of `key`.
-    pub fn policies_of(&self, key: &ItemKey) -> impl Iterator<Item = &Policy> {
-        let kind = (key.group.clone(), key.kind.clone());
-        let places = self.by_kind.get(&kind).map(Vec::as_slice);
-        let places = places.unwrap_or_default().iter();
-        places.filter_map(|index| self.policies.get(*index))
-    }
-
-    /// The readable distribution policy of a UID.
-    pub fn policy(&self, uid: &str) -> Option<&Policy> {
-        let place = self.by_policy.get(uid)?;
-        self.policies.get(*place)
-    }
-
-    /// The policy of a UID, if it cannot be read.
-    pub fn unreadable(&self, uid: &str) -> Option<&Unreadable> {
-        self.unreadable.iter().find(|u| u.identity.uid == uid)
     }
 }
