@@ -4,6 +4,7 @@
 mod changes;
 mod clusters;
 mod decisions;
+mod concern;
 mod facts;
 mod kinds;
 mod links;
@@ -83,6 +84,8 @@ pub(crate) struct Wake {
 }
 
 impl Wake {
+    /// When anything was, last.
+    gathered_at: Option<Instant>,
     pub(crate) fn new(parts: &Parts) -> Self {
         Self {
             store: parts.store.clone(),
@@ -112,6 +115,7 @@ impl Wake {
     fn registry(&self) -> Arc<Registry> {
         self.defined.of(&self.base, &self.store.snapshot())
     }
+            gathered_at: None,
 
     /// Opens the watches that are not open; whether everything must be looked at because of that.
     fn open(&mut self) -> bool {

@@ -179,6 +179,48 @@ async fn a_label_wakes_what_goes_by_it() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_label_wakes_whom_its_value_concerns_and_at_once() {
+    let (mut hub, _) = teams().await;
+    for (team, site) in [("red", "a"), ("blue", "b")] {
+        let mut by_site = policy(team, "site");
+        let selector = json!({"matchLabels": {"site": site}});
+        by_site["spec"]["placement"]["clusterAffinity"]["labelSelector"] = selector;
+        hub.apply(by_site).await;
+    }
+    hub.start();
+    hub.settle().await;
+    hub.handle.take().unwrap().stop().await;
+    let mut wake = Wake::new(&hub.parts());
+    woken(&mut wake).await;
+    let mut delays = Vec::new();
+    for (site, teams) in [
+        ("a", ["red"].as_slice()),
+        ("b", &["red", "blue"]),
+        ("c", &["blue"]),
+    ] {
+        hub.apply(cluster("c03", &json!({"site": site}))).await;
+        let placed: Vec<_> = (wake.next().await.into_iter())
+            .filter(|woken| matches!(woken.key, Work::Placement(_)))
+            .collect();
+        delays.extend(placed.first().map(|woken| woken.delay.is_zero()));
+        let placed = placed.into_iter().map(|woken| (woken.key, 1)).collect();
+        let all = teams
+            .iter()
+            .flat_map(|team| (0..TEMPLATES).map(move |i| format!("{team}-{i}")));
+        assert_eq!(placements(&placed), all.collect(), "{site}");
+        woken(&mut wake).await;
+        if site == "b" {
+            tokio::time::advance(Duration::from_secs(1)).await;
+        }
+    }
+    assert_eq!(
+        delays,
+        [true, false, true],
+        "what comes close behind is gathered"
+    );
+}
+
+#[tokio::test(start_paused = true)]
 async fn clusters_that_come_together_wake_each_template_once() {
     let (hub, mut wake) = teams().await;
     for i in 0..CLUSTERS {

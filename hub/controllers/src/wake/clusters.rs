@@ -1,9 +1,10 @@
 //! What a change of a cluster wakes: only what goes by what changed.
 //!
-//! A label concerns the policies whose text names its key. Who takes a template does not follow from
-//! clusters, so of a distribution policy the templates that it holds are woken.
+//! A label concerns the policies that go by its key and see a difference between what it was and what it
+//! is. Who takes a template does not follow from clusters, so of a distribution policy the templates that
+//! it holds are woken.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use roadstead_plan::cluster::{PROVIDER_LABEL, REGION_LABEL, ZONE_LABEL};
 use roadstead_protocol::api::cluster::AttachedCluster;
@@ -19,6 +20,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::changes::{name, woken};
+use super::concern::{Turn, concerns};
 use super::wide::names;
 use super::{GATHER, Wake};
 use crate::driver::Woken;
@@ -33,8 +35,8 @@ const UNNAMED: [&str; 3] = [PROVIDER_LABEL, REGION_LABEL, ZONE_LABEL];
 #[derive(Debug, PartialEq, Eq)]
 enum Turned {
     Nothing,
-    /// Labels with these keys.
-    Labels(BTreeSet<String>),
+    /// These labels.
+    Labels(BTreeMap<String, Turn>),
     /// It came, went, or anything of it may matter.
     Anything,
 }
@@ -51,7 +53,7 @@ impl Wake {
         };
         match turned {
             Turned::Nothing => {}
-            Turned::Labels(keys) => self.labelled(&keys),
+            Turned::Labels(labels) => self.labelled(&labels),
             Turned::Anything => {
                 self.wide.templates("");
                 self.wide.policies();
@@ -113,13 +115,20 @@ impl Wake {
         }
     }
 
-    /// Labels of a cluster with these keys are new, gone or others.
-    fn labelled(&mut self, keys: &BTreeSet<String>) {
+    /// These labels of a cluster are new, gone or others.
+    fn labelled(&mut self, labels: &BTreeMap<String, Turn>) {
         let snapshot = self.store.snapshot();
+        let goes_by = |policy: &&Entry| {
+            // Most policies name none of them, which is much less to look for.
+            names(policy, labels.keys().map(String::as_str)) && {
+                let object = objects::object(policy).unwrap_or_default();
+                object.get("spec").is_none_or(|spec| concerns(spec, labels))
+            }
+        };
         for (group, kind, plural) in world::POLICIES {
             let overrides = [OVERRIDE.0, CLUSTER_OVERRIDE.0].contains(&kind);
             let policies = snapshot.range(&objects_prefix(group, plural));
-            for policy in policies.filter(|policy| names(policy, keys.iter().map(String::as_str))) {
+            for policy in policies.filter(goes_by) {
                 self.wide.policy(&policy.key);
                 let Some(at) = parse_object_key(policy.key.as_str()) else {
                     continue;
@@ -179,17 +188,21 @@ fn turned(new: Option<&Value>, old: Option<&Value>) -> Turned {
         labels.and_then(Value::as_object).unwrap_or(&none).clone()
     };
     let (new, old) = (labels(new), labels(old));
-    let keys = new.keys().chain(old.keys());
-    let keys: BTreeSet<String> = keys
-        .filter(|key| new.get(*key) != old.get(*key))
-        .cloned()
-        .collect();
-    if keys.iter().any(|key| UNNAMED.contains(&key.as_str())) {
-        return Turned::Anything;
+    let keys: BTreeSet<&String> = new.keys().chain(old.keys()).collect();
+    let mut turned = BTreeMap::new();
+    for key in keys {
+        if new.get(key) == old.get(key) {
+            continue;
+        }
+        if UNNAMED.contains(&key.as_str()) {
+            return Turned::Anything;
+        }
+        let value = |of: &serde_json::Map<String, Value>| Some(of.get(key)?.as_str()?.to_owned());
+        turned.insert(key.clone(), (value(&old), value(&new)));
     }
-    match keys.is_empty() {
+    match turned.is_empty() {
         true => Turned::Nothing,
-        false => Turned::Labels(keys),
+        false => Turned::Labels(turned),
     }
 }
 
@@ -240,7 +253,15 @@ mod tests {
 
     fn check(new: &Value, old: &Value, expected: &Turned) {
         assert_eq!(turned(Some(new), Some(old)), *expected);
-        assert_eq!(turned(Some(old), Some(new)), *expected);
+        let back = match expected {
+            Turned::Labels(labels) => {
+                let turn =
+                    |(key, (old, new)): (&String, &Turn)| (key.clone(), (new.clone(), old.clone()));
+                &Turned::Labels(labels.iter().map(turn).collect())
+            }
+            Turned::Nothing | Turned::Anything => expected,
+        };
+        assert_eq!(turned(Some(old), Some(new)), *back);
     }
 
     #[test]
@@ -248,12 +269,17 @@ mod tests {
         let (none, tier) = (json!({}), json!({"tier": "a"}));
         let plain = cluster(&none, &none, "a");
         check(&plain, &cluster(&none, &none, "b"), &Turned::Nothing);
-        let keys = |keys: &[&str]| keys.iter().map(|k| (*k).to_owned()).collect();
-        let labels = Turned::Labels(keys(&["tier"]));
+        let is = |value: &str| Some(value.to_owned());
+        let labels = Turned::Labels([("tier".to_owned(), (is("a"), None))].into());
         check(&plain, &cluster(&tier, &none, "a"), &labels);
         let other = cluster(&json!({"tier": "b", "x": "y"}), &none, "a");
-        let labels = Turned::Labels(keys(&["tier", "x"]));
-        check(&cluster(&tier, &none, "a"), &other, &labels);
+        let (tier_turn, x) = ((is("b"), is("a")), (is("y"), None));
+        let labels = [("tier".to_owned(), tier_turn), ("x".to_owned(), x)];
+        check(
+            &cluster(&tier, &none, "a"),
+            &other,
+            &Turned::Labels(labels.into()),
+        );
         let region = cluster(&json!({REGION_LABEL: "r"}), &none, "a");
         check(&plain, &region, &Turned::Anything);
         let cordoned = cluster(&none, &json!({"unschedulable": true}), "a");

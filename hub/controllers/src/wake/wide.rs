@@ -5,6 +5,7 @@
 //! Deliberately absent: what reaches how far, which is said where the changes are read.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use roadstead_protocol::api::decision::Decision;
 use roadstead_protocol::api::names::{DECISIONS, OWN_GROUP};
@@ -16,13 +17,16 @@ use super::changes::{own, woken};
 use super::{GATHER, Wake};
 use crate::decision::{SYSTEM_NAMESPACE, decision_key};
 use crate::driver::Woken;
-use crate::reconciler::item;
+use crate::reconciler::{instant, item};
 use crate::work::Work;
 use crate::{objects, world};
 
 /// A policy's conditions are made from all of its templates and decisions: they are gathered for so
 /// many times as long as those of one template.
 pub(super) const POLICY_SETTLES: u32 = 4;
+
+/// Most templates that one change wakes without waiting for others of its sort.
+const PROMPT_MAX: usize = 1000;
 
 /// What is to be woken once all that waits was read.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -93,8 +97,9 @@ impl Wake {
         }
         let snapshot = self.store.snapshot();
         let items = self.items(&snapshot, &wide);
+        let delay = self.pause(items.len());
         let work = items.into_iter().map(Work::Placement);
-        out.extend(woken(work, GATHER, "policies or clusters"));
+        out.extend(woken(work, delay, "policies or clusters"));
         for (group, _, plural) in world::POLICIES {
             let entries = snapshot.range(&objects_prefix(group, plural));
             let some = entries.filter(|entry| wide.policies.has(entry));
@@ -104,6 +109,18 @@ impl Wake {
         if wide.waiting {
             let work = self.waiting.iter().cloned().map(Work::Placement);
             out.extend(woken(work, GATHER, "what a cluster reports"));
+        }
+    }
+
+    /// How long what was gathered waits for more of its sort: not at all where it is the first for a
+    /// while and reaches few.
+    fn pause(&mut self, reached: usize) -> Duration {
+        let now = instant();
+        let last = self.gathered_at.replace(now);
+        let calm = last.is_none_or(|last| now >= last + GATHER);
+        match calm && reached <= PROMPT_MAX {
+            true => Duration::ZERO,
+            false => GATHER,
         }
     }
 
