@@ -164,7 +164,15 @@ impl Store {
     pub fn snapshot_at(&self, revision: Revision) -> Result<Snapshot, Compacted> {
         let inner = self.shared.lock();
         self.shared.known(&inner, revision)?;
-        Ok(inner.ring.snapshot_at(revision, &inner.head))
+        let back = inner.ring.back_to(revision, &inner.head);
+        // Nobody waits for a long way back.
+        drop(inner);
+        let long = back.is_long();
+        let snapshot = back.go();
+        if long {
+            self.shared.lock().ring.keep(&snapshot);
+        }
+        Ok(snapshot)
     }
 
     /// Does all of `txn`, if all its checks hold; resolves once it is on disk and visible.
