@@ -17,6 +17,18 @@ fn scaler() -> Value {
 }
 
 impl World {
+    /// The Deployment was given 3 replicas, and an autoscaler made them 10.
+    async fn scaled(disk: &MemoryDisk) -> Self {
+        let mut world = Self::with(Fake::new(), disk).await;
+        world.care();
+        world.give(&key(), 5, Some(content(3)), vec![]).await;
+        world.settle().await;
+        world.fake.put(SCALER, scaler());
+        world.set("/spec/replicas", json!(10));
+        world.settle().await;
+        world
+    }
+
     /// The member serves autoscalers and pods, and these are looked at.
     fn care(&mut self) {
         let kinds = [
@@ -51,13 +63,7 @@ impl World {
 #[tokio::test(start_paused = true)]
 async fn replicas_that_an_autoscaler_owns_are_left_to_it_and_nobody_has_to_say_so() {
     let disk = MemoryDisk::default();
-    let mut world = World::with(Fake::new(), &disk).await;
-    world.care();
-    world.give(&key(), 5, Some(content(3)), vec![]).await;
-    world.settle().await;
-    world.fake.put(SCALER, scaler());
-    world.set("/spec/replicas", json!(10));
-    world.settle().await;
+    let mut world = World::scaled(&disk).await;
     assert_eq!(world.replicas(), Some(json!(10)));
     // The division then gives only the first count.
     world.give(&key(), 6, Some(content(5)), vec![]).await;
@@ -82,13 +88,7 @@ async fn replicas_that_an_autoscaler_owns_are_left_to_it_and_nobody_has_to_say_s
 
 #[tokio::test(start_paused = true)]
 async fn a_wiped_agent_asks_who_scales_before_it_puts_anything_right() {
-    let mut world = World::new().await;
-    world.care();
-    world.give(&key(), 5, Some(content(3)), vec![]).await;
-    world.settle().await;
-    world.fake.put(SCALER, scaler());
-    world.set("/spec/replicas", json!(10));
-    world.settle().await;
+    let mut world = World::scaled(&MemoryDisk::default()).await;
     let fake = world.fake.clone();
     world.tasks.shutdown().await;
     let mut wiped = World::with(fake, &MemoryDisk::default()).await;
@@ -111,13 +111,7 @@ fn cut(_: &http::Method, path: &str) -> Option<Fault> {
 
 #[tokio::test(start_paused = true)]
 async fn what_scalers_own_is_theirs_until_the_member_says_that_there_are_none() {
-    let mut world = World::new().await;
-    world.care();
-    world.give(&key(), 5, Some(content(3)), vec![]).await;
-    world.settle().await;
-    world.fake.put(SCALER, scaler());
-    world.set("/spec/replicas", json!(10));
-    world.settle().await;
+    let world = World::scaled(&MemoryDisk::default()).await;
     assert_eq!(world.shop.desk.scaled(), [key()]);
     // Whatever is no answer changes nothing, though the autoscaler is not seen.
     for (code, reason) in [(403, "Forbidden"), (404, "NotFound"), (404, "")] {
