@@ -105,6 +105,8 @@ pub(crate) struct Judge<'a> {
     leaving: BTreeMap<&'a str, Reason>,
     /// Of these, those for which there is no other place.
     unreplaced: BTreeSet<&'a str>,
+    /// Whether a user deleted the policy that held it, and no other holds it now.
+    ended: bool,
 }
 
 impl<'a> Judge<'a> {
@@ -125,6 +127,7 @@ impl<'a> Judge<'a> {
             ambiguous: ambiguous.map(|(cluster, _)| cluster.uid.as_str()).collect(),
             leaving: displaced(intent),
             unreplaced: intent.unreplaced.clone(),
+            ended: intent.winner.is_none() && world.deleted.contains(&template.decided.policy),
             targets: intent
                 .targets
                 .iter()
@@ -172,6 +175,10 @@ impl<'a> Judge<'a> {
             }
             Fate::Remove(Reason::NotChosen) if leaves.is_some() => {
                 Fate::Remove(leaves.copied().unwrap_or(Reason::NotChosen))
+            }
+            // What it left behind waited for that policy's word only.
+            Fate::Remove(Reason::NotChosen) if self.ended && !former.is_required() => {
+                Fate::Remove(Reason::PolicyDeleted)
             }
             Fate::Remove(Reason::NotChosen) if self.unresolved => Fate::Keep(Cause::UnknownNames),
             Fate::Remove(Reason::NotChosen) if self.contended(former) => {

@@ -139,6 +139,11 @@ impl Former {
         self.policies.is_empty() || self.policies.iter().any(|uid| uid != REQUIRED)
     }
 
+    /// Whether something needs it there, or did.
+    pub(crate) fn is_required(&self) -> bool {
+        self.policies.iter().any(|uid| uid == REQUIRED)
+    }
+
     /// What the cluster would lose with it.
     pub(crate) fn loss(&self, item: &ItemKey) -> Loss {
         Loss {

@@ -145,7 +145,9 @@ pub(crate) fn assert_read(
             continue;
         };
         let record = &held.record;
-        for uid in record.policies.iter().chain([&record.template_uid]) {
+        let policy = read.decision.spec.policy.iter().map(|policy| &policy.uid);
+        let uids = record.policies.iter().chain([&record.template_uid]);
+        for uid in uids.chain(policy) {
             if world.deleted.contains(uid) {
                 let check = Check::Exists(deletion_key(uid)?);
                 if !txn.checks.contains(&check) {

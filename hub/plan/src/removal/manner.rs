@@ -55,7 +55,11 @@ fn preserved(world: &World, template: &Template<'_>, former: &Former, reason: Re
             return true;
         }
         Reason::TemplateDeleted | Reason::PolicyDeleted | Reason::NotNeeded => {}
-        Reason::NotChosen | Reason::Confirmed | Reason::Drained | Reason::Replaced => {
+        Reason::NotChosen
+        | Reason::Confirmed
+        | Reason::Drained
+        | Reason::Replaced
+        | Reason::FailedOver => {
             return false;
         }
     }
@@ -73,8 +77,15 @@ fn preserved(world: &World, template: &Template<'_>, former: &Former, reason: Re
             || ((unknown || here(&r.clusters)) && world.preserved.contains(&r.template))
             || (deleted && here(&r.clusters) && by_policy())
     };
-    former.policies.iter().any(|uid| match uid.as_str() {
-        REQUIRED => template.around.requirers.iter().any(of_requirer),
-        uid => says(uid),
-    })
+    // What another policy left behind goes with the one that held it last.
+    let ended = |uid: &&String| reason == Reason::PolicyDeleted && world.deleted.contains(*uid);
+    let holder = Some(&template.decided.policy).filter(ended);
+    former
+        .policies
+        .iter()
+        .chain(holder)
+        .any(|uid| match uid.as_str() {
+            REQUIRED => template.around.requirers.iter().any(of_requirer),
+            uid => says(uid),
+        })
 }

@@ -97,3 +97,67 @@ fn what_goes_by_reports_that_are_not_there_yet_is_not_given() {
     assert_eq!(placement.kept[0].cause.reason(), "OverrideFailed");
     assert_eq!(placement.removals, []);
 }
+
+/// A policy for the Deployments of an app, on one cluster.
+fn on(name: &str, app: &str, cluster: &str) -> Vec<Value> {
+    let selects = format!(
+        "resourceSelectors: [{{apiVersion: apps/v1, kind: Deployment, labelSelector: {{matchLabels: {{app: {app}}}}}}}]"
+    );
+    let goes = format!("placement: {{clusterAffinity: {{clusterNames: [{cluster}]}}}}");
+    policy(name, &format!("{{{selects}, {goes}}}"))
+}
+
+#[test]
+fn what_waits_for_a_move_goes_with_the_policy_that_moves_it() {
+    let world = [clusters(&["a", "b"]), on("p", "web", "a")].concat();
+    let mut case = Case::new(&[&world, &on("q", "other", "b")], &deployment(1));
+    let placement = case.place();
+    case.carry_out(&placement);
+    case.template.as_mut().unwrap()["metadata"]["labels"]["app"] = "other".into();
+    check(
+        &case,
+        "b
+         a kept: Replacing
+         refused 1: NotNamed (default/a)
+         ! Replacing",
+    );
+    let placement = case.place();
+    case.carry_out(&placement);
+    case.world = world;
+    case.deleted.insert("uid-q".to_owned());
+    check(
+        &case,
+        "a removed: PolicyDeleted
+         b removed: PolicyDeleted
+         ! NoPolicy",
+    );
+    case.preserved.insert("uid-q".to_owned());
+    check(
+        &case,
+        "a released: PolicyDeleted
+         b released: PolicyDeleted
+         ! NoPolicy",
+    );
+}
+
+#[test]
+fn what_has_no_place_goes_with_the_policy_that_has_none_for_it() {
+    let world = [clusters(&["a", "b cordoned"]), on("p", "web", "a")].concat();
+    let mut case = Case::new(&[&world, &on("q", "other", "b")], &deployment(1));
+    let placement = case.place();
+    case.carry_out(&placement);
+    case.template.as_mut().unwrap()["metadata"]["labels"]["app"] = "other".into();
+    let placement = case.place();
+    assert_eq!(placement.kept[0].cause.reason(), "RemovalNeedsConfirmation");
+    case.carry_out(&placement);
+    case.world = world;
+    // That it is gone is not enough.
+    let placement = case.place();
+    assert_eq!(placement.removals, []);
+    case.deleted.insert("uid-q".to_owned());
+    check(&case, "a removed: PolicyDeleted\n ! NoPolicy");
+    // While it is not known whether the one before it wants it there, it stays.
+    case.world
+        .retain(|o| o.pointer("/metadata/uid") != Some(&"uid-p".into()));
+    assert_eq!(case.place().kept[0].cause.reason(), "PolicyMissing");
+}
