@@ -9,7 +9,8 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::JoinHandle;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::SubscriberExt as _;
 
 /// How long a commit that is on its way to the disk has to get there.
 const KILL_WITHIN: Duration = Duration::from_secs(20);
@@ -22,12 +23,13 @@ impl Host {
     pub(crate) fn start(name: &str, folder: &Path) -> Result<Self> {
         let log = folder.join(format!("{name}.log"));
         let file = File::options().create(true).append(true).open(&log)?;
-        let filter = EnvFilter::new("info,roadstead_agent=debug,roadstead_agents=debug");
+        let filter = "info,roadstead_agent=debug,roadstead_agents=debug".parse::<Targets>()?;
         let subscriber = tracing_subscriber::fmt()
-            .with_env_filter(filter)
+            .with_max_level(LevelFilter::TRACE)
             .with_ansi(false)
             .with_writer(Arc::new(file))
-            .finish();
+            .finish()
+            .with(filter);
         let dispatch = tracing::Dispatch::new(subscriber);
         let runtime = Builder::new_multi_thread()
             .worker_threads(1)
