@@ -73,6 +73,9 @@ pub(crate) struct Wake {
     pub(crate) room: Arc<Room>,
     /// Templates that some cluster does not get for now: what clusters report may let it.
     waiting: BTreeSet<ItemKey>,
+    /// Templates of which some cluster keeps what it has until a rollout is over: of one that its release
+    /// may not name any more.
+    behind: BTreeSet<ItemKey>,
     /// Which templates each policy holds; `None` as long as not all decisions were looked at.
     held: Option<Holders>,
     /// About how many clusters a decision is, where they are many.
@@ -104,6 +107,7 @@ impl Wake {
             lacking: BTreeSet::new(),
             room: Arc::default(),
             waiting: BTreeSet::new(),
+            behind: BTreeSet::new(),
             held: None,
             large: BTreeMap::new(),
             wide: Wide::default(),

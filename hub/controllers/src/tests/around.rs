@@ -70,7 +70,7 @@ pub(super) fn record(hub: &Hub, cluster: &str, item: &ItemKey) -> Option<LedgerE
 }
 
 /// What the clusters' ledgers say about an item.
-fn on(hub: &Hub, item: &ItemKey, clusters: &[&str]) -> String {
+pub(super) fn on(hub: &Hub, item: &ItemKey, clusters: &[&str]) -> String {
     let of = |cluster: &&str| match record(hub, cluster, item).map(|r| r.state) {
         None => "-",
         Some(LedgerState::Put { .. }) => "put",
@@ -86,7 +86,7 @@ async fn acknowledge(hub: &Hub, item: &ItemKey, clusters: &[&str]) {
     }
 }
 
-async fn report(hub: &Hub, cluster: &str, item: &ItemKey, health: Health) {
+pub(super) async fn report(hub: &Hub, cluster: &str, item: &ItemKey, health: Health) {
     let uid = format!("attachedcluster-{cluster}");
     let revision = {
         let snapshot = hub.store.snapshot();

@@ -2,6 +2,7 @@
 
 mod ends;
 mod knowing;
+mod leaving;
 
 use std::time::Duration;
 

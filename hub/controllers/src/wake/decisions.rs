@@ -96,6 +96,11 @@ impl Wake {
             let count = u32::try_from(decision.spec.clusters.len()).unwrap_or(u32::MAX);
             self.large.insert(item.clone(), count);
         }
+        if is_behind(decision) {
+            self.behind.insert(item.clone());
+        } else {
+            self.behind.remove(&item);
+        }
         if waits(decision) {
             self.waiting.insert(item);
         } else {
@@ -116,6 +121,7 @@ impl Wake {
         }
         self.large.remove(&item);
         self.waiting.remove(&item);
+        self.behind.remove(&item);
     }
 
     /// For how long what concerns the status of a template is gathered.
@@ -172,6 +178,12 @@ fn waits(decision: &Decision) -> bool {
     decision.spec.unplaced.is_some()
         || decision.spec.clusters.iter().any(stays)
         || refused.any(|reason| Refused::GATES.iter().any(|gate| gate.reason() == reason))
+}
+
+/// Whether some cluster keeps what it has until a rollout is over.
+fn is_behind(decision: &Decision) -> bool {
+    let mut clusters = decision.spec.clusters.iter();
+    clusters.any(|target| target.held && target.behind)
 }
 
 /// Whether there is no room for replicas: none at all, or none but on a cluster that is drained. A Job

@@ -157,6 +157,11 @@ impl Wake {
             let all = record.map(|record| record.items).unwrap_or_default();
             items.extend(all.iter().map(|item| Work::Placement(item.key())));
         }
+        if new.as_ref().map(stands) != old.as_ref().map(stands) {
+            // What the policy held before, and no release names any more, may have waited for this.
+            let behind = self.behind.iter().cloned();
+            items.extend(behind.map(Work::Placement));
+        }
         out.extend(woken(items, Duration::ZERO, "a rollout"));
     }
 
@@ -196,6 +201,13 @@ impl Wake {
         let settle = self.settle_of(&item);
         out.extend(woken(Some(work).filter(|_| runs), settle, "decision"));
     }
+}
+
+/// What of rollouts says whether a removal waits for them.
+fn stands(state: &State) -> (&str, &str, Option<(&str, bool)>) {
+    let run = state.run.as_ref();
+    let run = run.map(|run| (run.target.as_str(), run.paused || run.halted.is_some()));
+    (&state.good, &state.live, run)
 }
 
 /// Whether this is an override policy, or any other object that changes what policies mean.
