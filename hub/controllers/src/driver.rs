@@ -55,6 +55,8 @@ pub(crate) struct Driver<R: Reconcile, S> {
     tasks: JoinSet<Result<Option<Duration>, Error>>,
     running: BTreeMap<String, R::Key>,
     start: Instant,
+    /// Changes when what was refused may be tried again.
+    writes: Option<watch::Receiver<u64>>,
 }
 
 fn now() -> Instant {
@@ -71,7 +73,14 @@ impl<R: Reconcile, S: Source<R::Key>> Driver<R, S> {
             tasks: JoinSet::new(),
             running: BTreeMap::new(),
             start: now(),
+            writes: None,
         }
+    }
+
+    /// Tries what a store refused again when this, which is what it says of its writes, changes.
+    pub(crate) fn hearing(mut self, writes: watch::Receiver<u64>) -> Self {
+        self.writes = Some(writes);
+        self
     }
 
     /// Runs until `stop` says true or its sender is gone; what is being worked on then ends first.
@@ -83,6 +92,9 @@ impl<R: Reconcile, S: Source<R::Key>> Driver<R, S> {
             tokio::select! {
                 biased;
                 _stopped = stop.wait_for(|stop| *stop) => break,
+                () = written(&mut self.writes), if self.queue.has_refused() => {
+                    self.queue.hurry(self.start.elapsed());
+                }
                 Some(ended) = self.tasks.join_next_with_id() => self.ended(ended),
                 woken = self.source.next() => {
                     let now = self.start.elapsed();
@@ -118,6 +130,7 @@ impl<R: Reconcile, S: Source<R::Key>> Driver<R, S> {
         let (id, outcome) = match ended {
             Ok((id, Ok(None))) => (id, Outcome::Await),
             Ok((id, Ok(Some(wait)))) => (id, Outcome::After(wait)),
+            Ok((id, Err(error))) if error.refused() => (id, Outcome::Refused),
             Ok((id, Err(_))) => (id, Outcome::Failed),
             Err(error) => {
                 tracing::error!(%error, "a reconcile ended in a panic");
@@ -127,6 +140,17 @@ impl<R: Reconcile, S: Source<R::Key>> Driver<R, S> {
         if let Some(key) = self.running.remove(&id.to_string()) {
             self.queue.done(self.start.elapsed(), key, outcome);
         }
+    }
+}
+
+/// Waits until a store took something.
+async fn written(writes: &mut Option<watch::Receiver<u64>>) {
+    let changed = match writes {
+        Some(writes) => writes.changed().await.is_ok(),
+        None => false,
+    };
+    if !changed {
+        std::future::pending().await
     }
 }
 

@@ -33,6 +33,11 @@ pub enum Error {
 }
 
 impl Error {
+    /// Whether the disk did not take it: there is no use in trying again before it takes something.
+    pub(crate) fn refused(&self) -> bool {
+        matches!(self, Self::Commit(CommitError::Unavailable(_)))
+    }
+
     /// Whether another write got in between, so that reading anew may help at once.
     pub(crate) fn overtaken(&self) -> bool {
         matches!(self, Self::Commit(CommitError::Conflict { .. }))

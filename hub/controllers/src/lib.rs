@@ -155,6 +155,7 @@ pub fn spawn(parts: Parts) -> Handle {
     let task = tokio::spawn(async move {
         shown::recall(&store, &volatile).await;
         driver.run(stopped).await;
+    let driver = driver.hearing(store.writes());
     });
     Handle { stop, task }
 }

@@ -1,7 +1,8 @@
 //! A queue of keys that become due: no clock, no tasks, no domain.
 //!
 //! A key is in it once: of two times the earlier counts. A key that is being worked on waits, and
-//! is not given out a second time before it is done. A key that fails comes back later and later.
+//! is not given out a second time before it is done. A key that fails comes back later and later;
+//! one that was refused for a reason that concerns all comes back as soon as that has ended.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -10,6 +11,8 @@ use std::time::Duration;
 const BACKOFF_MIN: Duration = Duration::from_millis(200);
 /// The longest wait after failures.
 const BACKOFF_MAX: Duration = Duration::from_secs(60);
+/// How far apart those that were refused are brought forward.
+const HURRY_EVERY: Duration = Duration::from_secs(2);
 
 /// A moment, as the time since some start; never goes back.
 pub(crate) type Now = Duration;
@@ -21,6 +24,10 @@ pub(crate) struct Queue<K> {
     order: BTreeSet<(Now, K)>,
     active: BTreeSet<K>,
     failures: BTreeMap<K, u32>,
+    /// Those that were refused last.
+    refused: BTreeSet<K>,
+    /// When they may be brought forward again.
+    hurry_at: Now,
 }
 
 /// When a key is due, and why.
@@ -39,6 +46,8 @@ pub(crate) enum Outcome {
     After(Duration),
     /// It failed.
     Failed,
+    /// It failed, as everything would have.
+    Refused,
 }
 
 impl<K: Ord + Clone> Queue<K> {
@@ -48,6 +57,8 @@ impl<K: Ord + Clone> Queue<K> {
             order: BTreeSet::new(),
             active: BTreeSet::new(),
             failures: BTreeMap::new(),
+            refused: BTreeSet::new(),
+            hurry_at: Duration::ZERO,
         }
     }
 
@@ -85,6 +96,7 @@ impl<K: Ord + Clone> Queue<K> {
     /// Ends the work on `key`. What was added meanwhile stays due.
     pub(crate) fn done(&mut self, now: Now, key: K, outcome: Outcome) {
         self.active.remove(&key);
+        self.refused.remove(&key);
         if let Some(due) = self.due.get(&key) {
             self.order.insert((due.at, key.clone()));
         }
@@ -96,12 +108,29 @@ impl<K: Ord + Clone> Queue<K> {
                 self.failures.remove(&key);
                 self.add(now + wait, key, "time");
             }
-            Outcome::Failed => {
+            Outcome::Failed | Outcome::Refused => {
+                if outcome == Outcome::Refused {
+                    self.refused.insert(key.clone());
+                }
                 let failures = self.failures.entry(key.clone()).or_default();
                 *failures = failures.saturating_add(1);
                 let wait = BACKOFF_MIN.saturating_mul(1 << (*failures - 1).min(16));
                 self.add(now + wait.min(BACKOFF_MAX), key, "retry");
             }
+        }
+    }
+
+    /// Whether anything waits that was refused.
+    pub(crate) fn has_refused(&self) -> bool {
+        !self.refused.is_empty()
+    }
+
+    /// Brings forward what was refused, but not more often than every [`HURRY_EVERY`].
+    pub(crate) fn hurry(&mut self, now: Now) {
+        let at = self.hurry_at.max(now);
+        self.hurry_at = at + HURRY_EVERY;
+        for key in std::mem::take(&mut self.refused) {
+            self.add(at, key, "the disk writes again");
         }
     }
 
@@ -161,5 +190,38 @@ mod tests {
         let key = queue.pop(now).map(|(key, _)| key).unwrap();
         queue.done(now, key, Outcome::Await);
         assert_eq!(queue.next_at(), None);
+    }
+
+    #[test]
+    fn what_was_refused_comes_back_as_soon_as_it_may_and_not_all_the_time() {
+        let mut queue = Queue::new();
+        let mut now = ms(0);
+        for key in ["failed", "refused"] {
+            queue.add(now, key, "x");
+        }
+        for _ in 0..20 {
+            while let Some((key, _)) = queue.pop(now) {
+                let outcome = match key {
+                    "refused" => Outcome::Refused,
+                    _ => Outcome::Failed,
+                };
+                queue.done(now, key, outcome);
+            }
+            now = queue.next_at().unwrap();
+        }
+        assert!(queue.has_refused());
+        now -= ms(30_000);
+        queue.hurry(now);
+        assert!(!queue.has_refused());
+        assert_eq!(queue.pop(now), Some(("refused", "the disk writes again")));
+        assert_eq!(queue.pop(now), None);
+        queue.done(now, "refused", Outcome::Refused);
+        queue.hurry(now + ms(1));
+        assert_eq!(queue.next_at(), Some(now + HURRY_EVERY));
+        now += HURRY_EVERY;
+        assert!(queue.pop(now).is_some());
+        queue.done(now, "refused", Outcome::Await);
+        queue.hurry(now + HURRY_EVERY);
+        assert_eq!(queue.pop(now + HURRY_EVERY), None);
     }
 }

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use roadstead_protocol::wire::{Epoch, Lineage, Revision};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
 use crate::ring::Ring;
@@ -26,6 +26,8 @@ pub(crate) struct Shared {
     pub(crate) first: Revision,
     /// The newest revision when the store opened.
     pub(crate) opened_at: Revision,
+    /// How often the disk took something, or was open again after it had failed.
+    pub(crate) writes: watch::Sender<u64>,
     inner: Mutex<Inner>,
 }
 
@@ -78,6 +80,7 @@ impl Shared {
             epoch,
             first,
             opened_at,
+            writes: watch::Sender::default(),
             inner: Mutex::new(inner),
         }
     }
@@ -102,6 +105,8 @@ impl Shared {
         if inner.outage.as_ref().is_some_and(|outage| outage.lasts) {
             inner.outage = None;
         }
+        drop(inner);
+        self.writes.send_modify(|n| *n += 1);
     }
 
     /// Notes that the disk did not take a write, and whether it takes none until the file is open again.

@@ -6,7 +6,7 @@ use imbl::OrdMap;
 use roadstead_protocol::env::Env;
 use roadstead_protocol::seal::Keyring;
 use roadstead_protocol::wire::{Epoch, Lineage, Revision};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::disk::{self, Backend, Durable, Loaded};
 use crate::ring::Ring;
@@ -215,6 +215,12 @@ impl Store {
     /// The newest durable revision.
     pub fn revision(&self) -> Revision {
         self.shared.lock().head.revision
+    }
+
+    /// Changes whenever the disk took something, and when it is open again after it had failed: who was
+    /// refused may try again then.
+    pub fn writes(&self) -> watch::Receiver<u64> {
+        self.shared.writes.subscribe()
     }
 
     /// How much there is, and how it does.

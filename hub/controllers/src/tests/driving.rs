@@ -5,6 +5,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Mutex;
 
+use roadstead_store::CommitError;
 use tokio::sync::watch;
 
 use super::*;
@@ -87,6 +88,47 @@ async fn keys_run_side_by_side_within_the_bound_and_never_twice_at_once() {
     assert_eq!(seen.most, 3);
     let runs: Vec<(u32, u32)> = seen.runs.iter().map(|(key, n)| (*key, *n)).collect();
     assert_eq!(runs, [(1, 2), (2, 2), (3, 1), (4, 1), (5, 1), (7, 2)]);
+}
+
+/// Is refused nine times; counts.
+#[derive(Default)]
+struct Refused(AtomicU64);
+
+impl Reconcile for Refused {
+    type Key = u32;
+
+    fn reconcile(
+        self: Arc<Self>,
+        _key: u32,
+    ) -> Pin<Box<dyn Future<Output = Result<Option<Duration>, Error>> + Send>> {
+        let looks = self.0.fetch_add(1, Ordering::Relaxed);
+        Box::pin(async move {
+            match looks < 9 {
+                true => Err(CommitError::Unavailable("full".to_owned()).into()),
+                false => Ok(None),
+            }
+        })
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_disk_did_not_take_is_tried_as_soon_as_it_takes_something() {
+    let refused = Arc::new(Refused::default());
+    let looks = || refused.0.load(Ordering::Relaxed);
+    let (stop, stopped) = watch::channel(false);
+    let (writes, heard) = watch::channel(0);
+    let driver = Driver::new(Arc::clone(&refused), Script(VecDeque::from([vec![1]])), 3);
+    let task = tokio::spawn(driver.hearing(heard).run(stopped));
+    tokio::time::sleep(Duration::from_secs(70)).await;
+    assert_eq!(looks(), 9, "it waits longer and longer");
+    writes.send_modify(|n| *n += 1);
+    tokio::time::sleep(Duration::from_millis(5)).await;
+    assert_eq!(looks(), 10);
+    writes.send_modify(|n| *n += 1);
+    tokio::time::sleep(Duration::from_secs(600)).await;
+    assert_eq!(looks(), 10, "nothing is left to try");
+    stop.send(true).unwrap();
+    task.await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]
