@@ -21,7 +21,7 @@ use roadstead_store::{Check, Entry, Op, Snapshot, Txn};
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::decision::decision_key;
+use crate::decision::{decision_key, is_about};
 use crate::error::Error;
 use crate::ledger::{self, Held};
 use crate::{objects, world};
@@ -195,10 +195,7 @@ fn standing(
     let located = world::locate(registry, item)?;
     let entry = located.and_then(|(key, _)| snapshot.get(key.as_str()));
     let object = entry.map(objects::object).transpose()?.unwrap_or_default();
-    let metadata = object.get("metadata").unwrap_or(&Value::Null);
-    let metadata = ObjectMeta::deserialize(metadata).unwrap_or_default();
-    let template = &decision.spec.template;
-    let decided = (&template.uid, template.generation) == (&metadata.uid, metadata.generation);
+    let decided = is_about(&decision.spec.template, &object);
     Ok(read::standing(&decision, decided))
 }
 

@@ -1,13 +1,15 @@
 //! The Decision of a template: its name, and the object.
 
 use roadstead_plan::finding::Cause;
-use roadstead_plan::{Placement, Template};
+use roadstead_plan::{Placement, Template, render};
+use roadstead_protocol::api::ObjectMeta;
 use roadstead_protocol::api::decision::{KIND, Spec, Target, TemplateRef};
 use roadstead_protocol::api::names::{DECISIONS, DELETE_CONTENTS_ANNOTATION, OWN_GROUP, VERSION};
-use roadstead_protocol::wire::ItemKey;
 use roadstead_protocol::wire::limits::NAME_BYTES_MAX;
+use roadstead_protocol::wire::{Digest, ItemKey};
 use roadstead_store::records::{ObjectRef, object_key};
 use roadstead_store::{InvalidKey, Key};
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::around;
@@ -20,6 +22,9 @@ const CONTENDERS_MAX: usize = 20;
 
 /// How many hexadecimal digits of a hash stand in a name that was cut.
 const HASH_DIGITS: usize = 12;
+
+/// How many hexadecimal digits tell an object without a generation from what it was before.
+const DIGEST_DIGITS: usize = 20;
 
 /// Namespace and name of the Decision of a template: `<kind>[.<group>].<name>` in lower case, cut
 /// and hashed where that is no name.
@@ -159,6 +164,7 @@ fn reference(template: &Template<'_>, former: &TemplateRef) -> TemplateRef {
             .is_some_and(|v| v == "true"),
     }
 }
+        digest: digest(object, metadata.generation),
 
 /// A new Decision object without spec and status.
 pub(crate) fn object(at: &ObjectRef, uid: &str, created: &str) -> Value {
@@ -166,6 +172,25 @@ pub(crate) fn object(at: &ObjectRef, uid: &str, created: &str) -> Value {
         "apiVersion": format!("{OWN_GROUP}/{VERSION}"),
         "kind": KIND,
         "metadata": {
+/// What tells an object without a generation from what it was before; empty for one that has a generation.
+fn digest(object: &Value, generation: i64) -> String {
+    if generation != 0 {
+        return String::new();
+    }
+    // What cannot be written as JSON is no object of a store.
+    let bytes = serde_json::to_vec(&render::strip(object)).unwrap_or_default();
+    let digest = Digest::of(&bytes).to_string();
+    digest.chars().take(DIGEST_DIGITS).collect()
+}
+
+/// Whether a decision with this template is about `object` as it is now.
+pub(crate) fn is_about(template: &TemplateRef, object: &Value) -> bool {
+    let metadata = object.get("metadata").unwrap_or(&Value::Null);
+    let metadata = ObjectMeta::deserialize(metadata).unwrap_or_default();
+    let same = (&template.uid, template.generation) == (&metadata.uid, metadata.generation);
+    same && template.digest == digest(object, metadata.generation)
+}
+
             "name": at.name,
             "namespace": at.namespace,
             "uid": uid,

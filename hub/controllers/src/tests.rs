@@ -2,6 +2,7 @@
 
 mod around;
 mod asserting;
+mod changed;
 mod clusters;
 mod counting;
 mod displacing;
@@ -157,8 +158,8 @@ impl Hub {
         .unwrap()
     }
 
-    /// Writes an object as the API does: uid and creation once, a generation per change of the spec,
-    /// the status left alone.
+    /// Writes an object as the API does: uid and creation once, a generation per change of the spec where
+    /// it has one, the status left alone.
     pub(super) async fn apply(&self, mut object: Value) {
         let key = Self::key(&object);
         let former = self.get(key.as_str());
@@ -166,7 +167,7 @@ impl Hub {
         let kind = object["kind"].as_str().unwrap().to_lowercase();
         let generation = former
             .as_ref()
-            .map_or(0, |f| f["metadata"]["generation"].as_i64().unwrap());
+            .and_then(|f| f["metadata"]["generation"].as_i64());
         let changed = former.as_ref().is_none_or(|f| f["spec"] != object["spec"]);
         let uid = former.as_ref().map_or_else(
             || format!("{kind}-{name}").into(),
@@ -174,7 +175,10 @@ impl Hub {
         );
         object["metadata"]["uid"] = uid;
         object["metadata"]["creationTimestamp"] = json!("2026-11-21T12:00:00Z");
-        object["metadata"]["generation"] = json!(generation + i64::from(changed));
+        if object.get("spec").is_some() {
+            let generation = generation.unwrap_or(0) + i64::from(changed);
+            object["metadata"]["generation"] = json!(generation);
+        }
         if let Some(status) = former.and_then(|f| f.get("status").cloned()) {
             object["status"] = status;
         }

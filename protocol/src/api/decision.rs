@@ -93,6 +93,10 @@ pub struct TemplateRef {
     pub name: String,
     /// UID.
     pub uid: String,
+    /// Of a kind whose objects have no generation: what tells what was decided about from what people
+    /// wrote before and after it.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub digest: String,
     /// The generation that was decided about.
     pub generation: i64,
     /// Whether it asks that its removal deletes what is inside on the members.

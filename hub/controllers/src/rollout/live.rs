@@ -21,7 +21,7 @@ use roadstead_store::records::{
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::decision::decision_key;
+use crate::decision::{decision_key, is_about};
 use crate::error::Error;
 use crate::reconciler::Reconciler;
 use crate::{ledger, objects, world};
@@ -179,13 +179,11 @@ impl<'a> Live<'a> {
     }
 
     fn found(&self, item: &ItemKey, object: Value, own: bool) -> Result<Found, Error> {
-        let located = world::locate(&self.registry, item)?;
-        let metadata = metadata(&object);
+        let path = world::locate(&self.registry, item)?.and_then(|(_, path)| path);
         let decision = self.decision(item)?.unwrap_or_default();
-        let template = &decision.spec.template;
-        let decided = (&template.uid, template.generation) == (&metadata.uid, metadata.generation);
+        let decided = is_about(&decision.spec.template, &object);
         Ok(Found {
-            replicas_path: located.and_then(|(_, path)| path),
+            replicas_path: world::replicas_path(self.world, item, path),
             runs: decided && !decision.spec.clusters.is_empty(),
             object,
             own,
