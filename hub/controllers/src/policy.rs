@@ -1,10 +1,10 @@
 //! A policy's conditions: what it selects, what of that it has its way with, and how that is.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use roadstead_plan::affinity::{Reading, select};
-use roadstead_plan::claim::winner;
 use roadstead_plan::policy::{Overrides, Policy};
 use roadstead_plan::reserved::reserved;
 use roadstead_plan::template::{is_template, selected};
@@ -129,7 +129,7 @@ struct Labelled {
 struct Looked<'a> {
     context: &'a Reconciler,
     snapshot: &'a Snapshot,
-    world: &'a World,
+    world: &'a Arc<World>,
 }
 
 impl Looked<'_> {
@@ -242,8 +242,9 @@ impl Looked<'_> {
     ) -> Result<(), Error> {
         let decision = self.decision(item)?;
         let held = decision.as_ref().and_then(|d| d.spec.policy.as_ref());
-        let holders = held.iter().map(|policy| policy.uid.as_str()).collect();
-        let winner = winner(self.world, item, labels, &holders);
+        let holder = held.map(|policy| policy.uid.as_str());
+        let claims = &self.context.claims;
+        let winner = claims.winner(self.world, item, labels, holder);
         if let Some(by) = winner.filter(|by| by.identity.uid != policy.identity.uid) {
             tally.findings.push(Finding::Outranked {
                 template: item.to_string(),

@@ -15,6 +15,7 @@ use roadstead_store::records::objects_prefix;
 use roadstead_store::{Entry, Key, Snapshot, Txn};
 use tokio::time::Instant;
 
+use crate::claims::Claims;
 use crate::driver::Reconcile;
 use crate::error::Error;
 use crate::given::Given;
@@ -40,6 +41,7 @@ pub(crate) struct Reconciler {
     away: Mutex<BTreeMap<String, Instant>>,
     pub(crate) pledges: Pledges,
     pub(crate) groups: Groups,
+    pub(crate) claims: Claims,
     pub(crate) given: Given,
     pub(crate) rollouts: Clocks,
     kinds: Kinds,
@@ -82,6 +84,7 @@ impl Reconciler {
             away: Mutex::default(),
             pledges: Pledges::default(),
             groups: Groups::default(),
+            claims: Claims::default(),
             given: Given::default(),
             rollouts: Clocks::default(),
             kinds: Kinds::default(),

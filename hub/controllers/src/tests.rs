@@ -12,6 +12,7 @@ mod held;
 mod histories;
 mod interpreting;
 mod kinds;
+mod many;
 mod nonsense;
 mod pins;
 mod placing;

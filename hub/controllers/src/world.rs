@@ -18,7 +18,7 @@ use roadstead_store::records::{
     DELETIONS_PREFIX, DeletionRecord, ObjectKey, decode, object_key, objects_namespace_prefix,
     objects_prefix,
 };
-use roadstead_store::{Key, Snapshot};
+use roadstead_store::{Entry, Key, Snapshot};
 use serde_json::Value;
 
 use crate::error::Error;
@@ -36,16 +36,24 @@ pub(crate) const POLICIES: [(&str, &str, &str); 5] = [
 
 /// The prefixes that a world is read from, beside that of the clusters and of the deletions.
 pub(crate) fn prefixes() -> Vec<String> {
-    let policies = POLICIES
-        .iter()
-        .map(|(group, _, plural)| objects_prefix(group, plural));
     let others = [
         objects_prefix(FLEET_GROUP, FLEETS),
         definitions_prefix(),
         objects_prefix(OWN_GROUP, RESOURCE_INTERPRETER.1),
         objects_prefix("", "namespaces"),
     ];
-    policies.chain(others).collect()
+    policy_prefixes().into_iter().chain(others).collect()
+}
+
+/// Those of them under which policies stand.
+pub(crate) fn policy_prefixes() -> Vec<String> {
+    let prefix = |(group, _, plural): &(&str, &str, &str)| objects_prefix(group, plural);
+    POLICIES.iter().map(prefix).collect()
+}
+
+/// Whether a deletion record says that what its object put on clusters stays there.
+pub(crate) fn preserves(record: &Entry) -> bool {
+    decode::<DeletionRecord>(record).is_ok_and(|record| record.preserve)
 }
 
 /// The prefix of the Decisions about definitions of kinds: who is given one may get objects of it.
@@ -78,7 +86,7 @@ fn read(snapshot: &Snapshot, limits: Limits, clusters: Option<String>) -> Result
             continue;
         };
         deleted.insert(uid.to_owned());
-        if decode::<DeletionRecord>(entry).is_ok_and(|record| record.preserve) {
+        if preserves(entry) {
             preserved.insert(uid.to_owned());
         }
     }

@@ -5,7 +5,7 @@ use roadstead_store::records::LEDGER_PREFIX;
 
 use super::*;
 
-fn definition() -> Value {
+pub(super) fn definition() -> Value {
     let version = json!({
         "name": "v1alpha1", "served": true, "storage": true,
         "schema": {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": true}},
@@ -21,7 +21,7 @@ fn definition() -> Value {
     })
 }
 
-fn clone_set(pods: u32) -> Value {
+pub(super) fn clone_set(pods: u32) -> Value {
     json!({
         "apiVersion": "apps.kruise.io/v1alpha1", "kind": "CloneSet",
         "metadata": {"name": "web", "namespace": "default", "labels": {"app": "web"}},
@@ -29,14 +29,14 @@ fn clone_set(pods: u32) -> Value {
     })
 }
 
-fn policy() -> Value {
+pub(super) fn policy() -> Value {
     let mut policy = weighted("p", &[("a", 2), ("b", 1)]);
     policy["spec"]["resourceSelectors"][0] =
         json!({"apiVersion": "apps.kruise.io/v1alpha1", "kind": "CloneSet"});
     policy
 }
 
-fn interpreter() -> Value {
+pub(super) fn interpreter() -> Value {
     json!({
         "apiVersion": "roadstead.dev/v1alpha1", "kind": "ResourceInterpreter",
         "metadata": {"name": "cloneset.apps.kruise.io"},
@@ -59,10 +59,10 @@ fn item() -> ItemKey {
     }
 }
 
-/// What clusters are given, as `a 6, b 3`.
-fn given(hub: &Hub) -> String {
+/// What each cluster is given, by the name of the cluster.
+pub(super) fn contents(hub: &Hub) -> Vec<(String, Value)> {
     let snapshot = hub.store.snapshot();
-    let mut shown = Vec::new();
+    let mut all = Vec::new();
     for entry in snapshot
         .range(LEDGER_PREFIX)
         .filter(|e| e.key.as_str().contains("CloneSet"))
@@ -74,9 +74,16 @@ fn given(hub: &Hub) -> String {
         };
         let content = hub.get(content_key(&digest).unwrap().as_str()).unwrap();
         let name = cluster.trim_start_matches("attachedcluster-");
-        shown.push(format!("{name} {}", content["spec"]["pods"]));
+        all.push((name.to_owned(), content));
     }
-    shown.join(", ")
+    all
+}
+
+/// What clusters are given, as `a 6, b 3`.
+pub(super) fn given(hub: &Hub) -> String {
+    let shown = contents(hub).into_iter();
+    let shown = shown.map(|(name, content)| format!("{name} {}", content["spec"]["pods"]));
+    shown.collect::<Vec<_>>().join(", ")
 }
 
 async fn report(hub: &Hub, cluster: &str, status: Value) {
@@ -106,7 +113,7 @@ fn decision(hub: &Hub) -> Value {
     hub.get(at).unwrap()
 }
 
-async fn hub() -> Hub {
+pub(super) async fn hub() -> Hub {
     let hub = Hub::new(&["a", "b"]).await;
     for name in ["a", "b"] {
         let mut facts = Facts {
@@ -163,4 +170,17 @@ async fn health_and_status_are_what_it_tells() {
     report(&hub, "b", json!({"up": 3})).await;
     assert_eq!(condition(&decision(&hub), "Ready"), "True Ready");
     assert_eq!(hub.get(key).unwrap()["status"], json!({"up": 9}));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_kind_whose_definition_says_where_its_replicas_are_divides_by_itself() {
+    let hub = hub().await;
+    let mut scales = definition();
+    scales["spec"]["versions"][0]["subresources"]["scale"] =
+        json!({"specReplicasPath": ".spec.pods", "statusReplicasPath": ".status.pods"});
+    for object in [scales, policy(), clone_set(9)] {
+        hub.apply(object).await;
+    }
+    hub.settle().await;
+    assert_eq!(given(&hub), "a 6, b 3");
 }

@@ -106,7 +106,7 @@ async fn a_world_is_brought_up_to_date_by_what_changed() {
 }
 
 /// Takes in what changed, and counts what it wakes.
-async fn woken(wake: &mut Wake) -> BTreeMap<Work, usize> {
+pub(super) async fn woken(wake: &mut Wake) -> BTreeMap<Work, usize> {
     let mut counts = BTreeMap::new();
     while let Ok(woken) = tokio::time::timeout(Duration::from_millis(1), wake.next()).await {
         for woken in woken {

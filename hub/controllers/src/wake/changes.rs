@@ -66,9 +66,9 @@ impl Wake {
         } else if at == (CLUSTER_GROUP, ATTACHED_CLUSTERS) {
             self.cluster(event, &key, out);
         } else if key.group == POLICY_GROUP || key.group == APPS_GROUP {
+            // Others hear of it by the decisions that follow.
             if meaning(&event.new) != meaning(&event.previous) {
                 self.wide.templates(&key.namespace);
-                self.wide.policies();
             }
         } else if at == (FLEET_GROUP, FLEETS) {
             if meaning(&event.new) != meaning(&event.previous) {

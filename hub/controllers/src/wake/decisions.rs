@@ -42,6 +42,12 @@ impl Wake {
         if members(&new) != members(&old) {
             self.wide.waiting = true;
         }
+        // Who gives way says to whom.
+        if let (Some(decision), _) | (None, Some(decision)) = (&new, &old)
+            && holder(&new) != holder(&old)
+        {
+            self.wide.policies_of(&decision.spec.template.kind);
+        }
         if let Some(decision) = &old {
             self.forget(&event.key, decision);
             if event.new.is_none() {
@@ -160,6 +166,12 @@ fn policy(policy: &PolicyRef) -> Option<Work> {
         plural: (*plural).to_owned(),
         name,
     })
+}
+
+/// The UID of the policy that holds a decision's template.
+fn holder(decision: &Option<Decision>) -> Option<&str> {
+    let policy = decision.as_ref()?.spec.policy.as_ref();
+    policy.map(|policy| policy.uid.as_str())
 }
 
 /// Which groups of workloads a decision's template belongs to, and where it is.

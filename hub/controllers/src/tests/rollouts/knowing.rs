@@ -115,12 +115,7 @@ fn along(rolls: bool, readable: bool) -> Value {
 
 #[tokio::test(start_paused = true)]
 async fn what_goes_along_is_kept_while_the_policy_cannot_be_read() {
-    let hub = Hub::new(&["a", "b", "c"]).await;
-    hub.apply(config("one")).await;
-    hub.apply(along(false, true)).await;
-    hub.apply(mounting(2, "web:1")).await;
-    hub.settle().await;
-    hub.healthy(&["a", "b", "c"]).await;
+    let hub = Hub::going_along().await;
     hub.apply(along(true, true)).await;
     hub.settle().await;
     hub.apply(config("two")).await;
@@ -138,12 +133,7 @@ async fn what_goes_along_is_kept_while_the_policy_cannot_be_read() {
 
 #[tokio::test(start_paused = true)]
 async fn a_gate_waits_until_what_goes_along_was_given_and_is_there() {
-    let hub = Hub::new(&["a", "b", "c"]).await;
-    hub.apply(config("one")).await;
-    hub.apply(along(false, true)).await;
-    hub.apply(mounting(2, "web:1")).await;
-    hub.settle().await;
-    hub.healthy(&["a", "b", "c"]).await;
+    let hub = Hub::going_along().await;
     hub.tell_config(&["a", "b", "c"]).await;
     hub.apply(along(true, true)).await;
     hub.settle().await;
@@ -161,6 +151,17 @@ async fn a_gate_waits_until_what_goes_along_was_given_and_is_there() {
 }
 
 impl Hub {
+    /// The app runs on all clusters with its ConfigMap, which goes along; nothing rolls out yet.
+    async fn going_along() -> Self {
+        let hub = Self::new(&["a", "b", "c"]).await;
+        hub.apply(config("one")).await;
+        hub.apply(along(false, true)).await;
+        hub.apply(mounting(2, "web:1")).await;
+        hub.settle().await;
+        hub.healthy(&["a", "b", "c"]).await;
+        hub
+    }
+
     /// The agents of these clusters report the ConfigMap as it was given last.
     async fn tell_config(&self, clusters: &[&str]) {
         use roadstead_protocol::wire::report::ItemReport;
