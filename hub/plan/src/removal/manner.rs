@@ -55,11 +55,7 @@ fn preserved(world: &World, template: &Template<'_>, former: &Former, reason: Re
             return true;
         }
         Reason::TemplateDeleted | Reason::PolicyDeleted | Reason::NotNeeded => {}
-        Reason::NotChosen
-        | Reason::Confirmed
-        | Reason::Drained
-        | Reason::Replaced
-        | Reason::FailedOver => {
+        Reason::NotChosen | Reason::Confirmed | Reason::Drained | Reason::Replaced => {
             return false;
         }
     }
