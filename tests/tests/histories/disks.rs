@@ -1,12 +1,32 @@
 //! Agents that lose what they wrote, or never wrote it.
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use http::Method;
 use roadstead_protocol::wire::report::ItemState;
 use serde_json::{Value, json};
 
 use crate::stage::objects::{CLUSTER, CLUSTERS, map, map_key, map_path};
 use crate::stage::{ANCHOR, Agent, Fate, Member, Stage};
+
+/// The Secret in which an agent keeps who it is.
+const SECRET: &str = "roadstead-agent-identity";
+const SECRETS: &str = "/api/v1/namespaces/roadstead-system/secrets";
+
+/// The agent keeps its identity in a Secret on its member, too.
+async fn keeps_a_secret(stage: &mut Stage) -> Result<()> {
+    stage.agent.secret = Some(SECRET.to_owned());
+    stage.restart_agent().await
+}
+
+/// Waits until that Secret says something of this name, and gives it.
+async fn until_kept(stage: &Stage, name: &str) -> Result<Value> {
+    let pointer = format!("/data/{name}");
+    let kept = |o: Option<&Value>| o.is_some_and(|o| o.pointer(&pointer).is_some());
+    let path = format!("{SECRETS}/{SECRET}");
+    let what = format!("the Secret keeps the {name}");
+    let secret = stage.member.until(&path, &what, kept).await?;
+    secret.context("the Secret is gone")
+}
 
 /// An object is created, and its agent is killed before it wrote that down; then a user deletes it.
 /// It is ours by label and stamp: it goes.
@@ -180,8 +200,7 @@ pub(crate) async fn detached_and_joined_again_with_its_disk(stage: &mut Stage) -
 pub(crate) async fn detached_wiped_and_joined_again_with_its_secret(
     stage: &mut Stage,
 ) -> Result<()> {
-    stage.agent.secret = Some("roadstead-agent-identity".to_owned());
-    stage.restart_agent().await?;
+    keeps_a_secret(stage).await?;
     let all = ["a", "b", "c"];
     stage.given(&all.map(|name| (name, "1"))).await?;
     stage.until_anchored("c").await?;
@@ -190,12 +209,7 @@ pub(crate) async fn detached_wiped_and_joined_again_with_its_secret(
         uids.push(uid(stage, name).await?);
     }
     stage.hub.delete(&format!("{CLUSTERS}/{CLUSTER}")).await?;
-    let secret = "/api/v1/namespaces/roadstead-system/secrets/roadstead-agent-identity";
-    let kept = |o: Option<&Value>| o.is_some_and(|o| o.pointer("/data/detached").is_some());
-    stage
-        .member
-        .until(secret, "the detachment is kept", kept)
-        .await?;
+    until_kept(stage, "detached").await?;
     stage.hub.delete(&map_path("b")).await?;
     stage.hub.delete(&map_path("c")).await?;
     stage.hub.put(&[map("a", "2")]).await?;
@@ -226,16 +240,10 @@ pub(crate) async fn detached_wiped_and_joined_again_with_its_secret(
 /// The agent's disk is empty at a start, and its identity is in the Secret on its member: it is the
 /// same agent. What was decided while it was away is carried out, and nothing else moves.
 pub(crate) async fn wiped_with_its_secret_kept(stage: &mut Stage) -> Result<()> {
-    stage.agent.secret = Some("roadstead-agent-identity".to_owned());
-    stage.restart_agent().await?;
+    keeps_a_secret(stage).await?;
     stage.given(&[("a", "1"), ("b", "1"), ("c", "1")]).await?;
     stage.until_anchored("c").await?;
-    let secret = "/api/v1/namespaces/roadstead-system/secrets/roadstead-agent-identity";
-    let kept = |o: Option<&Value>| o.is_some_and(|o| o.pointer("/data/identity").is_some());
-    stage
-        .member
-        .until(secret, "the identity is kept", kept)
-        .await?;
+    until_kept(stage, "identity").await?;
     let uids = [uid(stage, "a").await?, uid(stage, "c").await?];
     stage.agent.kill()?;
     stage.agent.wipe()?;
@@ -250,8 +258,7 @@ pub(crate) async fn wiped_with_its_secret_kept(stage: &mut Stage) -> Result<()> 
 /// says that it was detached, and only a user who joins it anew ends that.
 pub(crate) async fn detached_and_wiped_with_its_secret_kept(stage: &mut Stage) -> Result<()> {
     const COPY: &str = "before-the-detachment";
-    stage.agent.secret = Some("roadstead-agent-identity".to_owned());
-    stage.restart_agent().await?;
+    keeps_a_secret(stage).await?;
     stage.given(&[("a", "1")]).await?;
     stage.until_anchored("a").await?;
     stage.hub.stop().await?;
@@ -259,12 +266,7 @@ pub(crate) async fn detached_and_wiped_with_its_secret_kept(stage: &mut Stage) -
     stage.hub.start().await?;
     stage.until_ready().await?;
     stage.hub.delete(&format!("{CLUSTERS}/{CLUSTER}")).await?;
-    let secret = "/api/v1/namespaces/roadstead-system/secrets/roadstead-agent-identity";
-    let kept = |o: Option<&Value>| o.is_some_and(|o| o.pointer("/data/detached").is_some());
-    stage
-        .member
-        .until(secret, "the detachment is kept", kept)
-        .await?;
+    until_kept(stage, "detached").await?;
     let theirs = json!({"data": {"key": "theirs now"}});
     let path = map_path("a");
     stage.member.api.merge(&path, &theirs).await?.ok()?;
@@ -328,26 +330,17 @@ async fn anew(stage: &Stage, uids: &[String]) -> Result<()> {
 
 /// The Secret with the identity is copied to another cluster: an agent there is nobody.
 pub(crate) async fn its_secret_copied_to_another_cluster(stage: &mut Stage) -> Result<()> {
-    let name = "roadstead-agent-identity";
-    stage.agent.secret = Some(name.to_owned());
-    stage.restart_agent().await?;
+    keeps_a_secret(stage).await?;
     stage.given(&[("a", "1")]).await?;
-    let secrets = "/api/v1/namespaces/roadstead-system/secrets";
-    let path = format!("{secrets}/{name}");
-    let kept = |o: Option<&Value>| o.is_some_and(|o| o.pointer("/data/identity").is_some());
-    let secret = stage
-        .member
-        .until(&path, "the identity is kept", kept)
-        .await?;
-    let mut secret = secret.unwrap_or_default();
-    secret["metadata"] = json!({"name": name, "namespace": "roadstead-system"});
+    let mut secret = until_kept(stage, "identity").await?;
+    secret["metadata"] = json!({"name": SECRET, "namespace": "roadstead-system"});
     let other = Member::simulated().await?;
     let space =
         json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "roadstead-system"}});
     other.api.create("/api/v1/namespaces", &space).await?.ok()?;
-    other.api.create(secrets, &secret).await?.ok()?;
+    other.api.create(SECRETS, &secret).await?.ok()?;
     let mut copy = Agent::new(stage.folder()?, "copy");
-    copy.secret = Some(name.to_owned());
+    copy.secret = Some(SECRET.to_owned());
     copy.start(&other, None).await?;
     let ended = copy.ended().await?;
     ensure!(
