@@ -231,7 +231,9 @@ fn judge(verdict: Verdict, change: &Change, here: Option<Item>) -> Option<Item> 
     };
     match verdict {
         Verdict::Act | Verdict::Restamp => Some(taken),
-        Verdict::Same | Verdict::Older => here.map(|item| Item {
+        // It may be told now how to treat it, which an agent of a release before could not be told.
+        Verdict::Same => here.map(|_| taken),
+        Verdict::Older => here.map(|item| Item {
             listed: true,
             held: None,
             ..item

@@ -57,6 +57,7 @@ impl Fake {
         let kinds = vec![
             ("v1", "Namespace", "namespaces", false),
             ("v1", "ConfigMap", "configmaps", true),
+            ("v1", "Secret", "secrets", true),
             ("apps/v1", "Deployment", "deployments", true),
         ];
         let fake = Self(Arc::new(Mutex::new(State {

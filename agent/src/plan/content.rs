@@ -164,6 +164,14 @@ pub fn config(
     config
 }
 
+/// What of `content` is given over `live`: without owner and stamp, and the fields that are left to others
+/// as they are there.
+pub fn given(content: &Value, meta: &[Meta], live: &Value) -> Value {
+    let mut given = content.clone();
+    leave::settle(&mut given, Some(live), meta);
+    given
+}
+
 /// The digest of what is applied of `item`: of its content, and of what of it is left to others.
 pub fn effective(item: &Item) -> Option<Digest> {
     let digest = item.digest?;

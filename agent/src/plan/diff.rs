@@ -70,6 +70,9 @@ pub enum Action {
     /// Apply the content, with force on the fields that it names, and only over the version that was
     /// seen.
     Apply,
+    /// Compare what was just read, which is not ours, with the content; take it over where it says all of
+    /// it.
+    Adopt,
     /// Note on the disk that what was read is ours, before it is deleted.
     Claim,
     /// Delete what was read.
@@ -95,6 +98,7 @@ impl Action {
             | Self::AwaitDeletion
             | Self::Read
             | Self::Verify
+            | Self::Adopt
             | Self::Claim
             | Self::Forget => false,
         }
@@ -158,13 +162,16 @@ fn keep(input: &Input<'_>, item: &Item) -> Action {
         return Action::Read;
     }
     let ours = live.is_ours() || recorded.is_some() || live.made_here;
-    if !ours && !item.meta.contains(&Meta::Overwrite) {
-        return Action::Conflict(
-            "an object of this name that is not ours is there already; delete it there, or say `conflictResolution: Overwrite` in the policy to take it over".to_owned(),
-        );
+    let says = |meta: Meta| item.meta.contains(&meta);
+    let adopts = says(Meta::AdoptIfEqual) && !live.others && !live.deleting;
+    if !ours && !says(Meta::Overwrite) && !adopts {
+        return Action::Conflict(foreign(live).to_owned());
     }
     if live.deleting {
         return Action::AwaitDeletion;
+    }
+    if !ours && !says(Meta::Overwrite) {
+        return Action::Adopt;
     }
     if let Some(hold) = backwards(input, live, item) {
         return Action::Hold(hold);
@@ -176,6 +183,15 @@ fn keep(input: &Input<'_>, item: &Item) -> Action {
         Action::Verify
     } else {
         Action::Apply
+    }
+}
+
+/// Why what is in the place of an item is left alone, and the way out.
+fn foreign(live: &Live) -> &'static str {
+    if live.others {
+        "an object of this name is there already, and another hub, or another cluster's agent, looks after it; let it go there, or say `conflictResolution: Overwrite` in the policy to take it over"
+    } else {
+        "an object of this name that is not ours is there already; delete it there, or say `conflictResolution: Overwrite` in the policy to take it over, or `AdoptIfEqual` to take it over where it is as it is given"
     }
 }
 
@@ -278,6 +294,7 @@ fn propagation(item: &Item) -> Option<Propagation> {
         Meta::Release
         | Meta::ActAs { .. }
         | Meta::Overwrite
+        | Meta::AdoptIfEqual
         | Meta::IgnoreFields(_)
         | Meta::Replaces(_) => None,
     })

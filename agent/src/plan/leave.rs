@@ -37,6 +37,7 @@ fn all(meta: &[Meta]) -> impl Iterator<Item = &str> {
         | Meta::Propagation(_)
         | Meta::ActAs { .. }
         | Meta::Overwrite
+        | Meta::AdoptIfEqual
         | Meta::Replaces(_) => None,
     });
     lists.flatten().map(String::as_str)

@@ -85,6 +85,8 @@ pub struct Live {
     /// Whether it carries the label of an owner that this member had at the same hub before: it is ours
     /// from then.
     pub former: bool,
+    /// Whether it carries the label of another owner.
+    pub others: bool,
     /// The stamp it carries, if it can be read.
     pub stamp: Option<Stamp>,
     /// Whether it is a namespace that this agent made because something needed it.
@@ -154,6 +156,9 @@ pub fn reduce(object: &Value, kind: (&str, &str), depth: Depth, owner: &Owner) -
         generation,
         owned: owner_label == owner.label(),
         former: owner.was(&owner_label),
+        others: !(owner_label.is_empty()
+            || owner_label == owner.label()
+            || owner.was(&owner_label)),
         stamp: entry("annotations", STAMP_ANNOTATION)
             .as_deref()
             .and_then(parse_stamp),

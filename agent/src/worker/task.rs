@@ -173,6 +173,7 @@ impl Task<'_> {
             }
             Action::Read => self.look(view).await,
             Action::Verify => self.verify(view).await,
+            Action::Adopt => self.adopt(view).await,
             Action::Create => self.create(view).await,
             Action::Apply => self.put(view, true).await,
             Action::Claim => Ok(self.claim()),

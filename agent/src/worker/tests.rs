@@ -1,5 +1,6 @@
 //! Worker, watch, disk and plan together, against a very small API server.
 
+mod adopting;
 mod answers;
 mod caring;
 mod expired;

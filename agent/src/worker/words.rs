@@ -69,6 +69,14 @@ pub(super) fn left_deleted() -> Outcome {
     Outcome::new(ItemState::Conflict, DRIFTED, message)
 }
 
+/// What is there is not ours, and not as it is given.
+pub(super) fn not_equal(place: &str) -> Outcome {
+    let message = format!(
+        "an object of this name that is not ours is there already, and is not taken over since it differs: {place}; make both equal, or say `conflictResolution: Overwrite` in the policy"
+    );
+    Outcome::new(ItemState::Conflict, "ForeignObjectDiffers", message)
+}
+
 fn why(reason: &str) -> String {
     if reason.is_empty() {
         String::new()

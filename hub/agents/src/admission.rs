@@ -94,6 +94,8 @@ pub(crate) async fn decide(
         if now == seen {
             return Ok(tombstones::floor(&snapshot, uid));
         }
+        // What a release before was not told is heard by comparing.
+        let learned = now.features & !seen.features != 0;
         let there = entry.map(|entry| Check::At(key.clone(), entry.revision));
         let value = records::encode(&now).map_err(|error| broken(&error))?;
         let txn = Txn::new()
@@ -101,6 +103,7 @@ pub(crate) async fn decide(
             .put(key.clone(), value);
         match store.commit(txn).await {
             // Read after this start was noted: from then on no session of another start raises it.
+            Ok(_) if learned => return Ok(Revision(u64::MAX)),
             Ok(_) => return Ok(tombstones::floor(&store.snapshot(), uid)),
             Err(CommitError::Conflict { .. }) => {}
             Err(
@@ -159,6 +162,7 @@ fn judge(seen: &SeenRecord, hello: &Hello) -> Result<SeenRecord, Refused> {
         member_uid: hello.member_uid.clone(),
         revoked: false,
         since: seen.since,
+        features: hello.features,
     })
 }
 

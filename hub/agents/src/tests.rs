@@ -8,6 +8,8 @@ use roadstead_protocol::wire::{Digest, ItemKey};
 use roadstead_store::records::{self, LedgerEntry, LedgerState, ObjectRef, SeenRecord};
 use roadstead_store::{Backend, Key, Revision, Store, Txn};
 
+use crate::admission;
+use crate::directory::Directory;
 use crate::index::Index;
 use crate::tombstones;
 
@@ -260,4 +262,37 @@ fn size<A, B, C, F>(_: fn(A, B, C) -> F) -> usize {
 fn what_waits_for_an_idle_agent_is_small() {
     let task = size(crate::accept::connection);
     assert!(task <= 6 * 1024, "a connection's task has {task} bytes");
+}
+
+#[tokio::test]
+async fn an_agent_that_understands_more_than_at_its_last_start_compares_once() {
+    let store = store().await;
+    let cluster = records::object_key("cluster.kurator.dev", "attachedclusters", "d", "a").unwrap();
+    let object = format!("{{\"metadata\":{{\"name\":\"a\",\"uid\":\"{UID}\"}}}}");
+    let txn = Txn::new().put(cluster, object.into_bytes());
+    store.commit(txn).await.unwrap();
+    let directory = Directory::new(store.clone());
+    let floor = async |boot: u64, features: u64| {
+        let hello = Hello {
+            features,
+            ..hello(boot)
+        };
+        let decided = admission::decide(&store, &directory, (UID, None), &hello).await;
+        decided.unwrap()
+    };
+    let all = Revision(u64::MAX);
+    assert_eq!(
+        floor(1, 0).await,
+        Revision(0),
+        "it understands nothing more"
+    );
+    assert_eq!(
+        floor(2, 5).await,
+        all,
+        "something may have been left unsaid"
+    );
+    assert_eq!(floor(2, 5).await, Revision(0), "once");
+    assert_eq!(floor(3, 5).await, Revision(0));
+    assert_eq!(floor(4, 1).await, Revision(0), "it understands less");
+    assert_eq!(floor(5, 5).await, all);
 }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use roadstead_plan::removal::Manner;
 use roadstead_plan::{Former, Placement, Target};
 use roadstead_protocol::api::decision::{Decision, Target as Assigned};
+use roadstead_protocol::api::policy::ConflictResolution;
 use roadstead_protocol::wire::item::Propagation;
 use roadstead_protocol::wire::{Digest, ItemKey, Meta, Stamp};
 use roadstead_store::records::{
@@ -95,6 +96,7 @@ pub(crate) fn former(ledger: &Ledger, decision: &Decision) -> Vec<Former> {
                 replicas: target.and_then(|t| t.replicas),
                 seen: target.and_then(|t| seen.get(&place(t)).copied()),
                 pinned: target.and_then(|t| t.pinned),
+                facts: target.map(|t| t.facts.clone()).unwrap_or_default(),
                 expired: target.and_then(|t| t.tolerated_seconds),
                 delete_contents: decision.spec.template.delete_contents,
                 extra: target.map_or(0, |t| t.extra),
@@ -157,6 +159,7 @@ fn replaced(meta: &Meta) -> Option<Stamp> {
         | Meta::Propagation(_)
         | Meta::ActAs { .. }
         | Meta::Overwrite
+        | Meta::AdoptIfEqual
         | Meta::IgnoreFields(_) => None,
     }
 }
@@ -250,9 +253,7 @@ fn record(writing: &Writing<'_>, target: &Target) -> LedgerEntry {
             digest: target.content.digest,
             size,
         },
-        meta: target
-            .overwrite
-            .then_some(Meta::Overwrite)
+        meta: conflicts(target.conflicts)
             .into_iter()
             .chain(left.then(|| Meta::IgnoreFields(target.left.clone())))
             .chain(writing.replaces(&target.cluster))
@@ -260,6 +261,15 @@ fn record(writing: &Writing<'_>, target: &Target) -> LedgerEntry {
         decision: writing.decision.clone(),
         template_uid: writing.template_uid.clone(),
         policies: target.policies.clone(),
+    }
+}
+
+/// How an agent is told what to do about what is there already; nothing where it leaves that alone.
+fn conflicts(resolution: ConflictResolution) -> Option<Meta> {
+    match resolution {
+        ConflictResolution::Abort => None,
+        ConflictResolution::AdoptIfEqual => Some(Meta::AdoptIfEqual),
+        ConflictResolution::Overwrite => Some(Meta::Overwrite),
     }
 }
 

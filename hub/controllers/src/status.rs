@@ -67,10 +67,18 @@ fn attempt(
     let generation = decision.metadata.generation;
     let mut status = summarize(clusters, generation);
     status.conditions.clone_from(&decision.status.conditions);
+    status.refused.clone_from(&decision.status.refused);
+    status.unplaced.clone_from(&decision.status.unplaced);
     let conditions = conditions(&status, &decision);
     objects::set_all(&mut status.conditions, conditions, context.now());
     let mut txn = objects::status_txn(entry, &status)?.unwrap_or_default();
-    fold(context, snapshot, (&world, item), &members, &mut txn)?;
+    fold(
+        context,
+        snapshot,
+        (&world, &decision),
+        (item, &members),
+        &mut txn,
+    )?;
     Ok(Some(txn))
 }
 
@@ -78,8 +86,8 @@ fn attempt(
 fn fold(
     context: &Reconciler,
     snapshot: &Snapshot,
-    (world, item): (&World, &ItemKey),
-    members: &[Observed],
+    (world, decision): (&World, &Decision),
+    (item, members): (&ItemKey, &[Observed]),
     txn: &mut Txn,
 ) -> Result<(), Error> {
     let located = world::locate(&context.registry(snapshot), item)?;
@@ -92,6 +100,7 @@ fn fold(
         key: item,
         object: &object,
         interpreter: world.interpreter(item),
+        pinned: pinned(decision),
     };
     let now = timestamp(context.now());
     if let Some(status) = aggregate(subject, members, &now)
@@ -101,6 +110,16 @@ fn fold(
         txn.ops.append(&mut fold.ops);
     }
     Ok(())
+}
+
+/// How many replicas are to run by a decision, with those for which there is no place, where override
+/// policies pin some of them.
+fn pinned(decision: &Decision) -> Option<u64> {
+    let pins = decision.spec.clusters.iter().any(|t| t.pinned.is_some());
+    let unplaced = decision.status.unplaced.as_ref();
+    let unplaced = unplaced.map_or(0, |unplaced| unplaced.replicas);
+    let replicas = decision.spec.replicas.filter(|_| pins)?;
+    Some(replicas.saturating_add(u64::from(unplaced)))
 }
 
 /// What the Decision says of one cluster.
@@ -131,8 +150,8 @@ fn summarize(clusters: Vec<ClusterStatus>, generation: i64) -> Status {
         ready: count(&|c| c.state == "Applied" && c.health == "Healthy"),
         replicas: sum(&|c| c.replicas),
         ready_replicas: sum(&|c| c.ready_replicas),
-        conditions: Vec::new(),
         clusters,
+        ..Status::default()
     }
 }
 

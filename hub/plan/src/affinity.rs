@@ -321,6 +321,12 @@ impl<'a> Reading<'a> {
         fields::unmet(fields, cluster)
     }
 
+    /// Whether it asks for anything that clusters report.
+    pub fn goes_by_reports(&self) -> bool {
+        let fields = self.affinity.field_selector.as_ref();
+        fields.is_some_and(fields::goes_by_reports)
+    }
+
     /// What a cluster has not reported yet and decides whether it is chosen.
     pub fn unknown(&self, cluster: &Cluster) -> Option<&'static str> {
         let fields = self.affinity.field_selector.as_ref()?;

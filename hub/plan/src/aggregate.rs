@@ -108,6 +108,8 @@ pub struct Subject<'a> {
     pub object: &'a Value,
     /// What people tell of its kind.
     pub interpreter: Option<&'a Interpreter>,
+    /// How many replicas are to run over all clusters, where override policies pin some of them.
+    pub pinned: Option<u64>,
 }
 
 impl Subject<'_> {
@@ -142,6 +144,7 @@ pub fn aggregate(subject: Subject<'_>, members: &[Observed], now: &str) -> Optio
             status.insert((*name).to_owned(), sum.into());
         }
     }
+    round_up(subject, &mut status);
     if subject.key.kind != "Job" {
         let observed = subject.observed(members);
         status.insert("observedGeneration".to_owned(), observed.into());
@@ -155,6 +158,27 @@ pub fn aggregate(subject: Subject<'_>, members: &[Observed], now: &str) -> Optio
         status.insert("conditions".to_owned(), conditions.into());
     }
     Some(Value::Object(status))
+}
+
+/// Counts what override policies leave out of the object's number of replicas as done, once all that is to
+/// run is there: who waits for that number would wait for ever.
+fn round_up(subject: Subject<'_>, status: &mut Map<String, Value>) {
+    let counts: &[&str] = match (subject.key.group.as_str(), subject.key.kind.as_str()) {
+        ("apps", "Deployment") => &["updatedReplicas", "availableReplicas"],
+        ("apps", "StatefulSet") => &["updatedReplicas", "availableReplicas", "readyReplicas"],
+        _ => return,
+    };
+    let Some(pinned) = subject.pinned else { return };
+    let whole = subject.object.pointer("/spec/replicas");
+    let whole = whole.and_then(Value::as_u64).unwrap_or(1);
+    let number = |name: &str| status.get(name).and_then(Value::as_u64).unwrap_or(0);
+    let counted: Vec<u64> = counts.iter().map(|name| number(name)).collect();
+    if whole <= pinned || counted.iter().any(|count| *count < pinned) {
+        return;
+    }
+    for (name, count) in counts.iter().zip(counted) {
+        status.insert((*name).to_owned(), count.max(whole).into());
+    }
 }
 
 /// The status of an object of a kind that is not summed up by the table.

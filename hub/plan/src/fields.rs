@@ -65,6 +65,11 @@ fn wrong(requirement: &FieldRequirement, facts: bool) -> Option<String> {
     ))
 }
 
+/// Whether a selector asks for anything that clusters report.
+pub(crate) fn goes_by_reports(selector: &FieldSelector) -> bool {
+    selector.match_expressions.iter().any(|r| reported(r.key))
+}
+
 /// Whether what people say about a cluster meets the selector.
 pub(crate) fn said(selector: &FieldSelector, cluster: &Cluster) -> bool {
     let expressions = selector.match_expressions.iter();

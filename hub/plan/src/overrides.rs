@@ -5,12 +5,14 @@
 //! cluster: the object as it would be without it is nothing that anybody wrote.
 
 pub mod containers;
+pub(crate) mod facts;
 pub mod image;
 pub mod keys;
 pub mod rule;
 
 use serde_json::Value;
 
+use self::facts::{Verdicts, is_by_facts, mark};
 use self::rule::{Act, Change, EnvEdit, KeysEdit, Overrides, Point, Rule, WordsEdit};
 use crate::affinity::Reading;
 use crate::cluster::Cluster;
@@ -72,11 +74,11 @@ impl<'a> Overriding<'a> {
         }
     }
 
-    /// Whether any change is for `cluster`, or may be.
+    /// Whether any change is for `cluster`, or may be when it reports something else.
     pub fn concern(&self, cluster: &Cluster) -> bool {
         let mut rules = self.policies.iter().flat_map(|(_, rules)| rules);
         rules.any(|(target, rule)| {
-            let chosen = || target.judge(cluster).is_ok() || target.unknown(cluster).is_some();
+            let chosen = || target.judge(cluster).is_ok() || is_by_facts(target, cluster);
             !rule.changes.is_empty() && chosen()
         })
     }
@@ -87,6 +89,19 @@ impl<'a> Overriding<'a> {
     /// At the first change that cannot be made; `object` is then half changed and of no use.
     pub fn apply(
         &self,
+        cluster: &Cluster,
+        object: &mut Value,
+    ) -> Result<Vec<&'a Overrides>, Box<Error>> {
+        self.apply_by(&self.verdicts(cluster), cluster, object)
+    }
+
+    /// The same as if of the rules by reports those were in force.
+    ///
+    /// # Errors
+    /// As above.
+    pub(crate) fn apply_by(
+        &self,
+        verdicts: &Verdicts,
         cluster: &Cluster,
         object: &mut Value,
     ) -> Result<Vec<&'a Overrides>, Box<Error>> {
@@ -104,10 +119,15 @@ impl<'a> Overriding<'a> {
                     return Err(Box::new(error(change, Reason::Unknown(what))));
                 }
             }
-            let rules = rules
-                .iter()
-                .filter(|(target, _)| target.judge(cluster).is_ok());
-            let mut changes = rules.flat_map(|(_, rule)| &rule.changes).peekable();
+            let is_for = |(index, (target, _)): &(usize, &(Reading<'_>, &Rule))| {
+                if is_by_facts(target, cluster) {
+                    verdicts.is_in_force(&mark(policy, *index))
+                } else {
+                    target.judge(cluster).is_ok()
+                }
+            };
+            let rules = rules.iter().enumerate().filter(is_for);
+            let mut changes = rules.flat_map(|(_, (_, rule))| &rule.changes).peekable();
             if changes.peek().is_some() {
                 applied.push(*policy);
             }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use roadstead_protocol::api::decision::{PolicyRef, Refusal, SAMPLES_MAX, Unplaced};
+use roadstead_protocol::api::policy::ConflictResolution;
 use roadstead_protocol::wire::{Digest, ItemKey};
 
 use crate::affinity::{Chosen, Refused};
@@ -90,6 +91,9 @@ pub struct Target {
     pub pinned: Option<u32>,
     /// How many replicas that comes to; `None` for a kind that has none.
     pub effective: Option<u32>,
+    /// Which rules of override policies that go by what the cluster reports were in force when its number of
+    /// replicas was made; empty where there are none.
+    pub facts: String,
     /// Who wants it there: the UID of its policy, and `required` where other objects need it there.
     pub policies: Vec<String>,
     /// What it needs beside it there, and is to go along.
@@ -102,8 +106,8 @@ pub struct Target {
     pub release: String,
     /// Whether that says something else than what stands on the hub.
     pub behind: bool,
-    /// Whether what is there already is taken over.
-    pub overwrite: bool,
+    /// What happens to what is there already and is not ours.
+    pub conflicts: ConflictResolution,
     /// Why it was chosen.
     pub chosen: Chosen,
     /// Its weight, where replicas are divided.
@@ -125,6 +129,8 @@ pub struct Kept {
     pub replicas: Option<u32>,
     /// What override policies made of its number of replicas, where they did.
     pub pinned: Option<u32>,
+    /// See [`Target::facts`].
+    pub facts: String,
     /// What it has.
     pub digest: Option<Digest>,
     /// What the change waits for.
@@ -300,8 +306,11 @@ fn settle_former(
         if matches!(fate, Fate::Remove(_)) && holds(world, intent.winner, requirers, former) {
             fate = Fate::Keep(Cause::Suspended);
         }
-        let edited = matches!(fate, Fate::Remove(reason) if reason.moves());
-        if edited && swap.holds(&former.cluster) {
+        let moved = |reason: Reason| {
+            reason.moves() || swap::hands_over(world, template, intent, (former, reason))
+        };
+        let moved = matches!(fate, Fate::Remove(reason) if moved(reason));
+        if moved && swap.holds(&former.cluster) {
             fate = Fate::Keep(swap::cause(world, former));
         }
         let cluster = former.cluster.clone();
@@ -325,6 +334,7 @@ fn settle_former(
                     .filter(|_| moves == Moves::Done)
                     .map_or(former.replicas, |back| back.replicas),
                 pinned: former.pinned,
+                facts: former.facts.clone(),
                 digest: former.digest,
                 cause,
                 extra: former.extra,

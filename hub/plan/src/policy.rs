@@ -127,8 +127,8 @@ pub struct Policy {
     pub selecting: Selecting,
     /// How replicas are shared out, and what hardware is asked for.
     pub scheduling: Scheduling,
-    /// Whether what is there already is taken over.
-    pub overwrite: bool,
+    /// What happens to what is on a cluster already and is not ours.
+    pub conflicts: ConflictResolution,
     /// Who of several policies takes a template that nobody holds: the highest.
     pub priority: i32,
     /// Whether it takes templates over from holders of a lower priority.
@@ -164,7 +164,7 @@ fn parse_distribution(identity: &Identity, object: &Value) -> Result<Policy, Str
         selectors: spec.resource_selectors,
         selecting: Selecting::read(&spec.placement)?,
         scheduling,
-        overwrite: spec.conflict_resolution == ConflictResolution::Overwrite,
+        conflicts: spec.conflict_resolution,
         priority: spec.priority,
         preempts: spec.preemption == Preemption::Always,
         options,

@@ -10,9 +10,10 @@ use serde_json::Value;
 use crate::affinity::{Chosen, Refused};
 use crate::count;
 use crate::deps::references::required;
-use crate::deps::requirers::{REQUIRED, Requirer, overwrite};
+use crate::deps::requirers::{REQUIRED, Requirer, conflicts};
 use crate::finding::{Cause, Finding};
 use crate::intent::{Intent, Wanted};
+use crate::overrides::facts::Verdicts;
 use crate::placement::Target;
 use crate::pointer::Pointer;
 use crate::policy::Policy;
@@ -49,6 +50,8 @@ struct Made {
     pinned: Option<u32>,
     /// How many replicas it comes to.
     effective: Option<u32>,
+    /// Which rules by reports make it so; see [`Target::facts`].
+    facts: String,
     /// What it needs beside it; nothing where that is not to go along.
     requires: Arc<BTreeSet<ItemKey>>,
 }
@@ -135,6 +138,7 @@ fn target(world: &World, wanted: &Wanted<'_>, made: Made, intent: &Intent<'_>) -
         replicas: wanted.replicas,
         pinned: made.pinned,
         // What only stays for now is no part of what is to be.
+        facts: made.facts,
         effective: match made.pinned {
             Some(_) => made.effective,
             None => made.effective.map(|n| n.saturating_sub(wanted.extra)),
@@ -144,7 +148,7 @@ fn target(world: &World, wanted: &Wanted<'_>, made: Made, intent: &Intent<'_>) -
         content: made.content,
         release: String::new(),
         behind: false,
-        overwrite: overwrite(world, own, required),
+        conflicts: conflicts(world, own, required),
         left: left(own, required),
         chosen: wanted.chosen,
         weight: wanted.weight,
@@ -189,7 +193,18 @@ fn render_one(
         // A policy may have written what belongs to the hub's copy.
         render::strip_hubs(&mut object);
     }
-    let effective = place.as_ref().and_then(|place| replicas(&object, place));
+    let mut effective = place.as_ref().and_then(|place| replicas(&object, place));
+    let mut facts = String::new();
+    if let (Some(place), Some(now)) = (&place, effective) {
+        let counted = remembered(template, base, wanted, (place, now))?;
+        facts = counted.facts;
+        if counted.replicas > now {
+            place
+                .set(&mut object, counted.replicas.into())
+                .map_err(|e| e.to_string())?;
+            effective = Some(counted.replicas);
+        }
+    }
     if let (Some(_), None, Some(place)) = (divided, effective, &place) {
         return Err(format!("an override makes {place} no number of replicas"));
     }
@@ -204,6 +219,7 @@ fn render_one(
         content: render::seal(&object, &template.key).map_err(|e| e.to_string())?,
         pinned: effective.filter(|_| effective != divided),
         effective,
+        facts,
     };
     if !concerned {
         plain.insert(given, made.clone());
@@ -212,6 +228,52 @@ fn render_one(
         made,
         policies.iter().map(|p| p.identity.reference()).collect(),
     ))
+}
+
+/// A number of replicas, and which rules by reports make it so.
+struct Counted {
+    replicas: u32,
+    facts: String,
+}
+
+/// How many replicas a cluster has, which comes to `now` by what it reports: not fewer than by what it
+/// reported before, where nothing but that has changed.
+fn remembered(
+    template: &Template<'_>,
+    base: &Base<'_>,
+    wanted: &Wanted<'_>,
+    (place, now): (&Pointer, u32),
+) -> Result<Counted, String> {
+    let verdicts = base.overriding.verdicts(wanted.cluster);
+    let present = Counted {
+        replicas: now,
+        facts: verdicts.text(),
+    };
+    let mut former = template.former.iter();
+    let former = former.find(|f| f.cluster == wanted.cluster.uid && !f.outside);
+    let Some(former) = former.filter(|_| !verdicts.is_empty()) else {
+        return Ok(present);
+    };
+    let before = Verdicts::parse(&former.facts);
+    if !verdicts.turned(&before) {
+        return Ok(present);
+    }
+    let mut object = base.object.clone();
+    if let Some(share) = wanted.given() {
+        count::write(template, &mut object, share)?;
+    }
+    // What could not be made by what was reported before is no measure.
+    let made = base
+        .overriding
+        .apply_by(&before, wanted.cluster, &mut object);
+    let then = made.ok().and_then(|_| replicas(&object, place));
+    Ok(match then {
+        Some(then) if then > now => Counted {
+            replicas: then,
+            facts: former.facts.clone(),
+        },
+        Some(_) | None => present,
+    })
 }
 
 /// How many replicas `object` has: one where nothing is said, `None` where it is no number of them.

@@ -19,6 +19,7 @@ use crate::finding::{Cause, Finding};
 use crate::intent::{Intent, Wanted};
 use crate::observed::Observed;
 use crate::placement::Placement;
+use crate::removal::{Manner, Reason, leaving};
 use crate::template::{Former, Template};
 use crate::world::World;
 
@@ -54,6 +55,8 @@ struct Side<'t> {
     wanted: u32,
     arriving: bool,
     observed: Option<&'t Observed>,
+    /// Whether it is a claim of a volume.
+    claim: bool,
 }
 
 impl Side<'_> {
@@ -63,35 +66,49 @@ impl Side<'_> {
 
     /// How many of those that it is to have were not seen to be healthy.
     fn missing(&self) -> u32 {
-        let well = self.observed.is_some_and(is_well);
+        let well = self.observed.is_some_and(|seen| is_well(seen, self.claim));
         if self.wanted == 0 || (well && self.has == self.wanted) {
             return 0;
         }
-        let short = self
-            .wanted
-            .saturating_sub(ready(self.observed, self.has).unwrap_or(0));
+        let short = self.wanted.saturating_sub(self.ready().unwrap_or(0));
         // What is given less is not judged by how what is to go is.
         short.max(u32::from(self.has <= self.wanted))
     }
 
     /// How many of those that would go are of use where they are.
     fn useful(&self) -> u32 {
-        let ready = ready(self.observed, self.has).unwrap_or(self.has);
+        let ready = self.ready().unwrap_or(self.has);
         self.leaves().min(ready.saturating_sub(self.wanted))
+    }
+
+    /// How many of those that it has are ready; `None` where that is not known.
+    fn ready(&self) -> Option<u32> {
+        ready(self.observed, self.has, self.claim)
     }
 }
 
-/// Whether what was given last is as it should be: what is suspended where it is given comes no further.
-fn is_well(seen: &Observed) -> bool {
-    seen.is_healthy() || (seen.applied && !seen.away && seen.health == Health::Suspended)
+/// Whether what was given last is as it should be: what is suspended where it is given comes no further,
+/// and neither does a claim of a volume that is bound only once something uses it.
+fn is_well(seen: &Observed, claim: bool) -> bool {
+    let rests = match seen.health {
+        Health::Suspended => true,
+        Health::Progressing => claim,
+        Health::Unknown | Health::Healthy | Health::Degraded => false,
+    };
+    seen.is_healthy() || (seen.applied && !seen.away && rests)
+}
+
+/// Whether a template is a claim of a volume.
+fn is_claim(template: &Template<'_>) -> bool {
+    template.key.group.is_empty() && template.key.kind == "PersistentVolumeClaim"
 }
 
 /// How many of `has` replicas are ready; `None` where that is not known.
-fn ready(observed: Option<&Observed>, has: u32) -> Option<u32> {
+fn ready(observed: Option<&Observed>, has: u32, claim: bool) -> Option<u32> {
     // An earlier word may be of what was removed since.
     let seen = observed.filter(|seen| !seen.away && seen.applied)?;
     let ready = seen.ready.map(|n| u32::try_from(n).unwrap_or(u32::MAX));
-    Some(match (is_well(seen), ready) {
+    Some(match (is_well(seen, claim), ready) {
         (true, _) => has,
         (false, Some(ready)) => ready.min(has),
         (false, None) => 0,
@@ -180,7 +197,7 @@ impl Swap {
                 self.staying.insert(former.cluster.clone());
                 let has = given(former, total);
                 if !stopped {
-                    left = left.saturating_sub(ready(seen, has).unwrap_or(0));
+                    left = left.saturating_sub(ready(seen, has, is_claim(template)).unwrap_or(0));
                 }
             }
         }
@@ -293,6 +310,19 @@ impl Swap {
     }
 }
 
+/// Whether what goes since its policy was deleted is only handed over: another policy holds the object now.
+/// What would be let go needs no replacement.
+pub(crate) fn hands_over(
+    world: &World,
+    template: &Template<'_>,
+    intent: &Intent<'_>,
+    (former, reason): (&Former, Reason),
+) -> bool {
+    let ended = matches!(reason, Reason::PolicyDeleted | Reason::NotNeeded);
+    let goes_on = intent.winner.is_some() && former.is_own();
+    ended && goes_on && leaving(world, template, former, reason) != Manner::Release
+}
+
 /// Why a former keeps what it has.
 pub(crate) fn cause(world: &World, former: &Former) -> Cause {
     let cluster = world.cluster(&former.cluster);
@@ -336,6 +366,7 @@ fn sides<'t>(
     divided: Option<u32>,
 ) -> Vec<Side<'t>> {
     let total = divided.unwrap_or(1);
+    let claim = is_claim(template);
     let former: BTreeMap<&str, &Former> = template
         .former
         .iter()
@@ -355,6 +386,7 @@ fn sides<'t>(
             wanted: count(wanted.replicas.unwrap_or(total)),
             arriving: had.is_some_and(|f| f.arriving),
             observed: template.observed.get(uid).filter(|_| had.is_some()),
+            claim,
         }
     };
     intent.targets.iter().filter(own).map(side).collect()

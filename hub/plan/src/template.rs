@@ -121,6 +121,9 @@ pub struct Former {
     pub seen: Option<u32>,
     /// What override policies made of its number of replicas, where they did.
     pub pinned: Option<u32>,
+    /// Which rules of override policies that go by what the cluster reports were in force when that was
+    /// made.
+    pub facts: String,
     /// For how many seconds its taints were tolerated, where these have passed and it is still there.
     pub expired: Option<u64>,
     /// Whether the template asked that its removal deletes what is inside it.

@@ -10,6 +10,7 @@ mod displacing;
 mod division;
 mod exchanging;
 mod expression;
+mod handover;
 mod hardware;
 mod image;
 mod inherited;
@@ -217,6 +218,7 @@ impl Case {
             replicas: t.replicas,
             seen: t.replicas,
             pinned: t.pinned,
+            facts: t.facts.clone(),
             expired: None,
             delete_contents: false,
             extra: t.extra,

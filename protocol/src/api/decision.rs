@@ -46,9 +46,6 @@ pub struct Spec {
     /// whether enough are there.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub replicas: Option<u64>,
-    /// The clusters that are not, by reason.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub refused: Vec<Refusal>,
     /// What it needs beside it, which goes along.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub requires: Vec<Requirement>,
@@ -61,9 +58,6 @@ pub struct Spec {
     /// What the division of its replicas went by, as a digest: while it is the same, no share moves.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub basis: Option<String>,
-    /// Replicas for which there is no place.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub unplaced: Option<Unplaced>,
     /// The policy's group of clusters in use, where it has several.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub affinity: String,
@@ -165,6 +159,10 @@ pub struct Target {
     /// What override policies make of its number of replicas, where they do: so many run.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pinned: Option<u32>,
+    /// Which rules of override policies that go by what the cluster reports were in force when its number of
+    /// replicas was made, as marks: while only reports change, it does not fall.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub facts: String,
     /// The release that it is given, where its policy has rollouts.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub release: String,
@@ -270,6 +268,13 @@ pub struct Status {
     pub conditions: Vec<Condition>,
     /// Each cluster that has it, is to have it, or is to lose it.
     pub clusters: Vec<ClusterStatus>,
+    /// The clusters that are not to have it, by reason. They come and go with what clusters report, and
+    /// are no part of what is decided.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub refused: Vec<Refusal>,
+    /// Replicas for which there is no place. As for those.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unplaced: Option<Unplaced>,
 }
 
 /// What became of it on one cluster.

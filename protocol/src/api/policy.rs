@@ -221,12 +221,15 @@ pub struct StaticWeight {
     pub weight: u32,
 }
 
-/// What happens to what is on a member already and is not ours.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// What happens to what is on a member already and is not ours; the strictest first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum ConflictResolution {
     /// It is left alone and reported.
     #[default]
     Abort,
+    /// It is taken over where it says all that it is given; else it is left alone, and reported with the
+    /// places that differ.
+    AdoptIfEqual,
     /// It is taken over.
     Overwrite,
 }

@@ -49,6 +49,14 @@ impl Change {
         }
     }
 
+    /// The same without what a peer with these features does not understand: that is then treated as
+    /// if nothing were said.
+    #[must_use]
+    pub(super) fn known_to(mut self, features: u64) -> Self {
+        self.meta.retain(|meta| meta.needs() & !features == 0);
+        self
+    }
+
     /// The frame that announces it.
     pub fn into_frame(self) -> HubFrame {
         match self.into_entry() {

@@ -110,7 +110,9 @@ impl HubSession {
         let Phase::On(on) = &mut self.phase else {
             return;
         };
-        let unsendable = on.sender.offer(&self.config.lineage, changes);
+        let features = on.features;
+        let known = changes.into_iter().map(|change| change.known_to(features));
+        let unsendable = on.sender.offer(&self.config.lineage, known.collect());
         self.events
             .extend(unsendable.into_iter().map(|Unsendable { change, reason }| {
                 HubEvent::Unsendable {

@@ -110,6 +110,7 @@ fn replaces(offer: &Change) -> impl Iterator<Item = Stamp> {
         | Meta::Propagation(_)
         | Meta::ActAs { .. }
         | Meta::Overwrite
+        | Meta::AdoptIfEqual
         | Meta::IgnoreFields(_) => None,
     })
 }

@@ -363,6 +363,8 @@ pub mod features {
     /// [`AgentFrame::WantOver`](super::AgentFrame::WantOver) and
     /// [`HubFrame::Delta`](super::HubFrame::Delta).
     pub const DELTA: u64 = 4;
+    /// [`Meta::AdoptIfEqual`](super::Meta::AdoptIfEqual).
+    pub const ADOPT: u64 = 8;
     /// What this release understands.
-    pub const ALL: u64 = FREEZE | FETCH | DELTA;
+    pub const ALL: u64 = FREEZE | FETCH | DELTA | ADOPT;
 }

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::bounded;
+use super::frame::features;
 use super::limits::IGNORED_FIELDS_MAX;
 use super::stamp::Stamp;
 
@@ -81,6 +82,25 @@ pub enum Meta {
     ),
     /// This order names the stamp that it replaces, and so ends a hold on it.
     Replaces(Stamp),
+    /// What exists already and is not ours is taken over where it says all that is given
+    /// (`conflictResolution: AdoptIfEqual`). Needs
+    /// [`features::ADOPT`](super::frame::features::ADOPT).
+    AdoptIfEqual,
+}
+
+impl Meta {
+    /// The features without which a peer must not get it; 0 for those of the first release.
+    pub fn needs(&self) -> u64 {
+        match self {
+            Self::AdoptIfEqual => features::ADOPT,
+            Self::Release
+            | Self::Propagation(_)
+            | Self::ActAs { .. }
+            | Self::Overwrite
+            | Self::IgnoreFields(_)
+            | Self::Replaces(_) => 0,
+        }
+    }
 }
 
 /// What happens to the dependents of a deleted object.

@@ -138,6 +138,7 @@ pub(super) fn hub() -> Vec<(&'static str, HubFrame)> {
         ("welcome-compare", welcome(Mode::Compare)),
         ("put", HubFrame::Put(put(Vec::new()))),
         ("put-meta", HubFrame::Put(put(every_meta()))),
+        ("put-adopt", HubFrame::Put(put(vec![Meta::AdoptIfEqual]))),
         ("tombstone", HubFrame::Tombstone(tombstone(Vec::new()))),
         (
             "tombstone-meta",

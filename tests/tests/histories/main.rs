@@ -114,6 +114,7 @@ histories! {
     disks::a_create_whose_answer_never_came_lands_late,
     disks::rewound,
     members::deleted_and_made_anew_by_a_user,
+    members::adopted_where_equal,
     members::copied_with_our_label,
     members::our_label_taken_off,
     members::a_deletion_that_hangs_on_a_finalizer,

@@ -2,6 +2,7 @@
 
 use anyhow::{Context as _, Result, ensure};
 use http::Method;
+use roadstead_protocol::wire::frame::features;
 use roadstead_protocol::wire::report::ItemState;
 use roadstead_tests::api::text;
 use serde_json::{Value, json};
@@ -51,6 +52,53 @@ pub(crate) async fn deleted_and_made_anew_by_a_user(stage: &mut Stage) -> Result
     let uid = stage.member.uid(&map_path("a")).await?;
     ensure!(theirs.first() == Some(&uid), "it was made anew");
     stage.member.expect_map("b", Some("theirs")).await?;
+    stage.expect_deleted(&[]).await
+}
+
+/// What was on the member before is taken over where it is as the hub gives it, and stays as it is where it
+/// differs, until somebody makes both equal. An agent of a release before leaves both alone.
+pub(crate) async fn adopted_where_equal(stage: &mut Stage) -> Result<()> {
+    stage.agent.kill()?;
+    stage.agent.features = features::ALL & !features::ADOPT;
+    let maps = "/api/v1/namespaces/default/configmaps";
+    let mut theirs = Vec::new();
+    for (name, value) in [("a", "same"), ("b", "theirs")] {
+        let mut object = map(name, value);
+        object["metadata"]["labels"] = json!({"team": "shop"});
+        object["data"]["more"] = json!("of their own");
+        let made = stage.member.api.create(maps, &object).await?.ok()?;
+        theirs.push(text(&made, "/metadata/uid").to_owned());
+    }
+    let adopt = json!({"spec": {"conflictResolution": "AdoptIfEqual"}});
+    let all = policy_path("all");
+    stage.hub.api()?.merge(&all, &adopt).await?.ok()?;
+    stage.hub.put(&[map("a", "same"), map("b", "ours")]).await?;
+    stage.start_agent().await?;
+    for name in ["a", "b"] {
+        let (conflict, reason) = (ItemState::Conflict, "ForeignObject");
+        stage.until_report(&map_key(name), conflict, reason).await?;
+    }
+    stage.agent.kill()?;
+    stage.agent.features = features::ALL;
+    stage.start_agent().await?;
+    stage.until_applied("a").await?;
+    let differs = "ForeignObjectDiffers";
+    let said = stage
+        .until_report(&map_key("b"), ItemState::Conflict, differs)
+        .await?;
+    let place = ".data.key (\"ours\" given, \"theirs\" there)";
+    ensure!(said.message.contains(place), "{}", said.message);
+    stage.member.expect_map("b", Some("theirs")).await?;
+    let mut both = Vec::new();
+    stage.hub.put(&[map("b", "theirs")]).await?;
+    for name in ["a", "b"] {
+        stage.until_applied(name).await?;
+        let there = stage.member.get(&map_path(name)).await?;
+        let there = there.context("it is gone")?;
+        ensure!(text(&there, "/data/more") == "of their own", "{there}");
+        both.push(text(&there, "/metadata/uid").to_owned());
+    }
+    ensure!(both == theirs, "they were made anew");
     stage.expect_deleted(&[]).await
 }
 

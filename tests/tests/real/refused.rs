@@ -93,7 +93,7 @@ pub(crate) async fn kind_not_served(fleet: &mut Fleet) -> Result<()> {
     let decision = "/apis/roadstead.dev/v1alpha1/namespaces/default/decisions";
     let decision = format!("{decision}/poddisruptionbudget.policy.budget");
     let said = fleet.api.get(&decision).await?.ok()?;
-    let refused = said.pointer("/spec/refused").and_then(Value::as_array);
+    let refused = said.pointer("/status/refused").and_then(Value::as_array);
     let missing = refused.into_iter().flatten().find(|r| {
         let edge = Value::from(format!("default/{EDGE}"));
         text(r, "/reason") == "ApiMissing" && r.pointer("/samples/0") == Some(&edge)

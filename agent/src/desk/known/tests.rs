@@ -20,6 +20,7 @@ fn live(version: &str) -> Live {
         owned: true,
         stamp: None,
         former: false,
+        others: false,
         made_here: false,
         deleting: false,
         finalizers: vec![],

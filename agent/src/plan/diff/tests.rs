@@ -43,6 +43,7 @@ fn parse(line: &str) -> Case {
                 for word in &words {
                     match *word {
                         "+overwrite" => meta.push(Meta::Overwrite),
+                        "+adopt" => meta.push(Meta::AdoptIfEqual),
                         "+unlisted" => {}
                         "+release" => meta.push(Meta::Release),
                         "+left" => meta.push(Meta::IgnoreFields(vec![String::new()])),
@@ -81,6 +82,7 @@ fn parse(line: &str) -> Case {
                     owned: has("ours"),
                     stamp: words.iter().find(|w| w.contains('/')).map(|w| stamp(w)),
                     former: has("former"),
+                    others: has("others"),
                     made_here: has("made-here"),
                     deleting: has("deleting"),
                     finalizers: vec![],
@@ -207,6 +209,22 @@ fn a_put_over_what_is_not_ours() {
     check("put 1/5 a; inv v 1/5 a m1; live u", "Conflict");
     check("put 1/5 a +overwrite; live u", "Apply");
     check("put 1/5 a; live u made-here", "Apply");
+}
+
+#[test]
+fn what_is_not_ours_is_compared_where_equals_are_adopted() {
+    check("put 1/5 a +adopt; live u", "Adopt");
+    check("put 1/5 a +adopt; watched u m1", "Read");
+    check("put 1/5 a +adopt; unseen", "Create");
+    check("put 1/5 a +adopt; live u deleting", "Conflict");
+    // Two owners of one object would never rest.
+    check("put 1/5 a +adopt; live u others", "Conflict");
+    check("put 1/5 a +adopt +overwrite; live u others", "Apply");
+    // What is ours is applied, whatever it says.
+    check(
+        "put 1/6 b +adopt; inv u 1/5 a m1; live u ours 1/5 m1",
+        "Apply",
+    );
 }
 
 #[test]

@@ -51,6 +51,29 @@ impl Task<'_> {
         ))
     }
 
+    /// Takes what was read over where it says all that is given, and else says what differs.
+    pub(super) async fn adopt(&mut self, view: &View) -> Result<Step, Failure> {
+        let Read::Present(_, object) = &self.read else {
+            return Ok(Step::Again);
+        };
+        let object = object.clone();
+        let (item, content, _) = self.content(view).await?;
+        if self.scaled(&item, &content.object, &object).await? {
+            return Ok(Step::Again);
+        }
+        let given = content::given(&content.object, &item.meta, &object);
+        let differences = drift::differences(&given, &object, words::DIFFERENCES_MAX);
+        if !differences.is_empty() {
+            let place = words::places(self.key, &differences);
+            return Ok(Step::End(words::not_equal(&place), Next::Retry));
+        }
+        if let Some(reason) = &view.frozen {
+            return Ok(Step::End(words::frozen(reason), Next::Done));
+        }
+        tracing::info!(key = %self.key, "what is there is as it is given, and is taken over");
+        self.put(view, true).await
+    }
+
     /// Applies the content: over the version that was judged, or, without force, over nothing.
     pub(super) async fn put(&mut self, view: &View, over: bool) -> Result<Step, Failure> {
         let (item, content, resource) = self.content(view).await?;

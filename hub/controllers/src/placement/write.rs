@@ -41,6 +41,8 @@ pub(super) fn write_decision(
     let generation = read.decision.metadata.generation + i64::from(new_spec);
     let placed = placed(placement).at(generation);
     let turned = objects::set_all(&mut status.conditions, vec![placed], now);
+    status.refused.clone_from(&placement.refused);
+    status.unplaced.clone_from(&placement.unplaced);
     if !new_spec && status == read.decision.status {
         return Ok(());
     }

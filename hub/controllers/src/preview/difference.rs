@@ -79,8 +79,8 @@ pub(super) fn between(
     let placed = placement::placed_of(&after.decision);
     let said = |c: Option<&Condition>| c.map(|c| (c.status, c.reason.clone(), c.message.clone()));
     let news = said(placed) != said(placement::placed_of(&base.decision));
-    let refused = &after.decision.spec.refused;
-    let refusals = *refused != base.decision.spec.refused;
+    let refused = &after.decision.status.refused;
+    let refusals = *refused != base.decision.status.refused;
     if clusters.is_empty() && !news && !refusals {
         return Ok(None);
     }

@@ -191,7 +191,7 @@ async fn what_found_no_place_is_placed_once_a_cluster_is_ready_again() {
     hub.apply(deployment(5, "web:1")).await;
     hub.settle().await;
     let decision = hub.decision().unwrap();
-    assert_eq!(decision["spec"]["unplaced"]["replicas"], 2, "{decision}");
+    assert_eq!(decision["status"]["unplaced"]["replicas"], 2, "{decision}");
     hub.connect("a").await;
     hub.settle().await;
     assert_eq!(hub.ledger("a"), "5 web:1");

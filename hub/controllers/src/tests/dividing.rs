@@ -52,7 +52,7 @@ fn shares(hub: &Hub) -> String {
         .iter()
         .map(|c| format!("{} {}", c["name"].as_str().unwrap(), c["replicas"]))
         .collect();
-    let left = &decision["spec"]["unplaced"]["replicas"];
+    let left = &decision["status"]["unplaced"]["replicas"];
     format!("{} left {left}", shown.join(" "))
 }
 
@@ -73,7 +73,7 @@ async fn what_has_no_place_is_placed_when_room_comes_and_nothing_else_moves() {
     assert_eq!(shares(&hub), "a 2 left 2");
     let decision = hub.decision().unwrap();
     assert_eq!(condition(&decision, "Placed"), "False Unplaced");
-    let why = decision["spec"]["unplaced"]["why"].as_str().unwrap();
+    let why = decision["status"]["unplaced"]["why"].as_str().unwrap();
     assert_eq!(
         why,
         "default/a: it has room for 2; default/b: no node has 1 of nvidia.com/gpu free, the most is 0"
@@ -129,7 +129,7 @@ async fn what_is_decided_at_one_moment_is_not_given_the_same_room_either() {
     hub.settle().await;
     let placed = names.iter().filter(|name| {
         let key = format!("/objects/roadstead.dev/decisions/default/deployment.apps.{name}");
-        hub.get(&key).unwrap()["spec"]["unplaced"].is_null()
+        hub.get(&key).unwrap()["status"]["unplaced"].is_null()
     });
     assert_eq!(placed.count(), 2);
 }
@@ -214,10 +214,32 @@ async fn hardware_that_appears_is_given_what_waits_for_it() {
     hub.settle().await;
     let decision = hub.decision().unwrap();
     assert_eq!(
-        decision["spec"]["refused"][0]["reason"], "HardwareMissing",
+        decision["status"]["refused"][0]["reason"], "HardwareMissing",
         "{decision}"
     );
     hub.facts("a", &room(8, 8)).await;
     hub.settle().await;
     assert_eq!(shares(&hub), "a null left null");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_only_figures_say_is_no_new_decision() {
+    let hub = hub().await;
+    hub.apply(asking(4)).await;
+    hub.apply(aggregated("web")).await;
+    hub.settle().await;
+    let before = hub.decision().unwrap();
+    assert_eq!(before["status"]["unplaced"]["replicas"], 2, "{before}");
+    let mut full = room(8, 1);
+    for free in full.shapes.iter_mut().filter_map(|s| s.free.as_mut()) {
+        free.insert("pods".to_owned(), "0".to_owned());
+    }
+    hub.facts("b", &full).await;
+    hub.settle().await;
+    let after = hub.decision().unwrap();
+    let why = after["status"]["unplaced"]["why"].as_str().unwrap();
+    assert!(why.contains("no node has 1 of pods free"), "{why}");
+    assert_eq!(after["spec"], before["spec"]);
+    let generation = "/metadata/generation";
+    assert_eq!(after.pointer(generation), before.pointer(generation));
 }

@@ -49,6 +49,10 @@ fn check(object: &Value, expected: &[&str]) {
 fn a_good_policy_is_accepted() {
     check(&weighted("p", &[("prod", 90), ("dr", 10)]), &[]);
     check(&with("/spec/conflictResolution", json!("Overwrite")), &[]);
+    check(
+        &with("/spec/conflictResolution", json!("AdoptIfEqual")),
+        &[],
+    );
 }
 
 #[test]
@@ -56,7 +60,7 @@ fn a_bad_policy_is_refused_with_path_value_and_what_is_allowed() {
     check(
         &with("/spec/conflictResolution", json!("Merge")),
         &[
-            "spec.conflictResolution: Unsupported value: \"Merge\": supported values: \"Abort\", \"Overwrite\"",
+            "spec.conflictResolution: Unsupported value: \"Merge\": supported values: \"Abort\", \"AdoptIfEqual\", \"Overwrite\"",
         ],
     );
     let weight = "/spec/placement/replicaScheduling/weightPreference/staticWeightList/0";

@@ -35,7 +35,7 @@ async fn a_cordon_keeps_away_until_it_is_lifted() {
     hub.apply(placing(json!({}))).await;
     hub.settle().await;
     assert_eq!(on(&hub, &["a", "b"]), ["2 web:1", "-"]);
-    let refused = &hub.decision().unwrap()["spec"]["refused"][0];
+    let refused = &hub.decision().unwrap()["status"]["refused"][0];
     assert_eq!(
         (&refused["reason"], &refused["count"]),
         (&json!("Cordoned"), &json!(1))

@@ -184,10 +184,10 @@ fn members(decision: &Option<Decision>) -> Option<(&BTreeMap<String, String>, Ve
 /// Whether a decision may be another one once clusters report something new: some cluster does not get
 /// it for now, or there was no place for what is to run, or to leave, when it was made.
 fn waits(decision: &Decision) -> bool {
-    let refused = decision.spec.refused.iter();
+    let refused = decision.status.refused.iter();
     let mut refused = refused.map(|refusal| refusal.reason.as_str());
     let stays = |target: &Target| target.reason == Chosen::Stays.text();
-    decision.spec.unplaced.is_some()
+    decision.status.unplaced.is_some()
         || decision.spec.clusters.iter().any(stays)
         || refused.any(|reason| Refused::GATES.iter().any(|gate| gate.reason() == reason))
 }
@@ -205,11 +205,11 @@ pub(super) fn wants_room(decision: &Decision) -> bool {
     let stays = |target: &Target| {
         target.replicas.is_some() && !is_job && target.reason == Chosen::Stays.text()
     };
-    decision.spec.unplaced.is_some() || decision.spec.clusters.iter().any(stays)
+    decision.status.unplaced.is_some() || decision.spec.clusters.iter().any(stays)
 }
 
 /// Whether a cluster without the hardware is left out of a decision.
 pub(super) fn lacks(decision: &Decision) -> bool {
-    let mut refused = decision.spec.refused.iter();
+    let mut refused = decision.status.refused.iter();
     refused.any(|r| r.reason == Refused::Hardware.reason())
 }

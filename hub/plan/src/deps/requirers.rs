@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use roadstead_protocol::api::policy::ConflictResolution;
 use roadstead_protocol::wire::ItemKey;
 
 use crate::affinity::Chosen;
@@ -173,8 +174,16 @@ pub(crate) fn requires(template: &Template<'_>, placement: &Placement) -> BTreeM
     found
 }
 
-/// Whether what is there already may be taken over: where everyone who wants the object there says so.
-pub fn overwrite(world: &World, own: Option<&Policy>, by: &[&Requirer]) -> bool {
-    let says = |requirer: &&Requirer| requirer.policy(world).is_some_and(|p| p.overwrite);
-    own.is_none_or(|own| own.overwrite) && by.iter().all(says) && (own.is_some() || !by.is_empty())
+/// What happens to what is there already and is not ours: the strictest that anyone who wants the object
+/// there says.
+pub fn conflicts(world: &World, own: Option<&Policy>, by: &[&Requirer]) -> ConflictResolution {
+    let says = |requirer: &&Requirer| {
+        let policy = requirer.policy(world);
+        policy.map_or(ConflictResolution::Abort, |p| p.conflicts)
+    };
+    let own = own.map(|own| own.conflicts);
+    own.into_iter()
+        .chain(by.iter().map(says))
+        .min()
+        .unwrap_or_default()
 }

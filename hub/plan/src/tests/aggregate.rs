@@ -35,6 +35,7 @@ fn of(key: &ItemKey, former: &Value, members: &[Observed], now: &str) -> Option<
         key,
         object: &object,
         interpreter: None,
+        pinned: None,
     };
     aggregate(subject, members, now)
 }
@@ -157,4 +158,38 @@ fn what_the_hub_says_of_its_own_objects_stays() {
         of(&namespace, &json!({"phase": "Active"}), &[gone], NOW),
         None
     );
+}
+
+#[test]
+fn what_pins_leave_out_is_waited_for_by_nobody() {
+    let object = json!({"metadata": {"generation": 7}, "spec": {"replicas": 20}});
+    let with = |updated: u32, available: u32, pinned: Option<u64>| {
+        let member = Observed {
+            status: json!({
+                "replicas": 19, "updatedReplicas": updated, "availableReplicas": available,
+                "readyReplicas": available,
+            }),
+            ..Observed::default()
+        };
+        let key = web();
+        let subject = Subject {
+            key: &key,
+            object: &object,
+            interpreter: None,
+            pinned,
+        };
+        let status = aggregate(subject, &[member], NOW).unwrap();
+        let count = |name: &str| status[name].as_u64().unwrap_or(0);
+        let shown = ["updatedReplicas", "availableReplicas", "readyReplicas"];
+        shown.map(count)
+    };
+    assert_eq!(
+        with(19, 19, Some(19)),
+        [20, 20, 19],
+        "all that is to run is there"
+    );
+    assert_eq!(with(19, 18, Some(19)), [19, 18, 18], "one is missing");
+    assert_eq!(with(12, 19, Some(19)), [12, 19, 19], "not all is new");
+    assert_eq!(with(19, 19, None), [19, 19, 19], "nothing is pinned");
+    assert_eq!(with(19, 19, Some(23)), [19, 19, 19], "a pin asks for more");
 }

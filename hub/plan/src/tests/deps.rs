@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
+use roadstead_protocol::api::policy::ConflictResolution::{Abort, AdoptIfEqual, Overwrite};
+
 use super::*;
 use crate::deps::references::required;
 use crate::deps::requirers::Requirer;
@@ -294,12 +296,23 @@ fn a_requirer_that_is_missing_takes_nothing_away_and_one_that_was_deleted_does()
 }
 
 #[test]
-fn all_that_want_it_must_say_overwrite() {
+fn of_all_that_want_it_the_strictest_counts() {
     let joined = clusters(&["a"]);
     let cases = [
-        (", conflictResolution: Overwrite", "Overwrite", true),
-        (", conflictResolution: Overwrite", "Abort", false),
-        ("", "Overwrite", false),
+        (", conflictResolution: Overwrite", "Overwrite", Overwrite),
+        (", conflictResolution: Overwrite", "Abort", Abort),
+        (
+            ", conflictResolution: AdoptIfEqual",
+            "Overwrite",
+            AdoptIfEqual,
+        ),
+        (
+            ", conflictResolution: Overwrite",
+            "AdoptIfEqual",
+            AdoptIfEqual,
+        ),
+        (", conflictResolution: AdoptIfEqual", "Abort", Abort),
+        ("", "Overwrite", Abort),
     ];
     for (requirers, own, expected) in cases {
         let own = policy(
@@ -309,10 +322,10 @@ fn all_that_want_it_must_say_overwrite() {
             ),
         );
         let case = needed(&[&joined, &following(requirers), &own], &["a"], &["a"]);
-        assert_eq!(case.place().targets[0].overwrite, expected);
+        assert_eq!(case.place().targets[0].conflicts, expected);
     }
     let alone = needed(&[&joined, &following(cases[0].0)], &["a"], &["a"]);
-    assert!(alone.place().targets[0].overwrite);
+    assert_eq!(alone.place().targets[0].conflicts, Overwrite);
 }
 
 #[test]

@@ -83,6 +83,7 @@ fn statuses_are_put_together_as_it_says() {
         key: &key,
         object: &object,
         interpreter: Some(&told),
+        pinned: None,
     };
     let says = |ready: u32| Observed {
         applied: true,

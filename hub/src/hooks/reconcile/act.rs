@@ -182,6 +182,7 @@ impl Order<'_> {
                 | Meta::Propagation(_)
                 | Meta::ActAs { .. }
                 | Meta::Overwrite
+                | Meta::AdoptIfEqual
                 | Meta::IgnoreFields(_) => None,
             });
             before.for_each(|stamp| replaces.add(stamp));

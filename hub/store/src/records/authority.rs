@@ -63,6 +63,9 @@ pub struct SeenRecord {
     /// Certificates that were made earlier are worth nothing: the cluster was joined anew then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since: Option<Timestamp>,
+    /// What that start of the agent understood beyond the first release.
+    #[serde(default)]
+    pub features: u64,
 }
 
 /// The key of a join token.

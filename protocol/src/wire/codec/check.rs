@@ -146,7 +146,11 @@ fn meta(meta: &[Meta]) -> Result<(), Exceeded> {
     let mut texts = 0;
     for entry in meta {
         match entry {
-            Meta::Release | Meta::Propagation(_) | Meta::Overwrite | Meta::Replaces(_) => {}
+            Meta::Release
+            | Meta::Propagation(_)
+            | Meta::Overwrite
+            | Meta::Replaces(_)
+            | Meta::AdoptIfEqual => {}
             Meta::ActAs {
                 namespace,
                 name: account,
@@ -172,7 +176,11 @@ fn meta(meta: &[Meta]) -> Result<(), Exceeded> {
 pub(crate) fn meta_bytes(meta: &Meta) -> usize {
     const FIXED: usize = 24;
     match meta {
-        Meta::Release | Meta::Propagation(_) | Meta::Overwrite | Meta::Replaces(_) => FIXED,
+        Meta::Release
+        | Meta::Propagation(_)
+        | Meta::Overwrite
+        | Meta::Replaces(_)
+        | Meta::AdoptIfEqual => FIXED,
         Meta::ActAs { namespace, name } => FIXED + namespace.len() + name.len(),
         Meta::IgnoreFields(pointers) => FIXED + pointers.iter().map(|p| p.len() + 4).sum::<usize>(),
     }

@@ -7,6 +7,7 @@ use anyhow::{Context as _, Result, ensure};
 use roadstead_agent::store::file::Folder;
 use roadstead_protocol::host::JoinToken;
 use roadstead_protocol::host::tls::Crypto;
+use roadstead_protocol::wire::frame::features;
 use roadstead_tests::process::within;
 use tokio::task::JoinHandle;
 
@@ -26,6 +27,8 @@ pub(crate) struct Agent {
     pub(crate) wires: Wires,
     /// The Secret on its member that keeps its identity, too.
     pub(crate) secret: Option<String>,
+    /// What it understands beyond the first release.
+    pub(crate) features: u64,
     name: String,
     folder: PathBuf,
     running: Option<Running>,
@@ -43,6 +46,7 @@ impl Agent {
             clock: Clock::default(),
             wires: Wires::default(),
             secret: None,
+            features: features::ALL,
             name: name.to_owned(),
             folder: folder.to_owned(),
             running: None,
@@ -64,6 +68,7 @@ impl Agent {
             options: roadstead_agent::Options {
                 bind: ([127, 0, 0, 1], 0).into(),
                 identity_secret: self.secret.clone(),
+                features: self.features,
                 ..roadstead_agent::Options::default()
             },
             env,
