@@ -101,7 +101,7 @@ pub(crate) fn spec(template: &Template<'_>, placement: &Placement, former: &Spec
         facts: k.facts.clone(),
         release: String::new(),
         behind: k.cause == Cause::Wave,
-        reason: format!("kept as it is: {}", k.cause.text()),
+        reason: kept(k.cause),
         held: true,
         tolerated_seconds: placement.expired.get(&k.cluster).copied(),
         extra: k.extra,
@@ -133,6 +133,11 @@ pub(crate) fn spec(template: &Template<'_>, placement: &Placement, former: &Spec
         rebalance: placement.rebalance.clone(),
         moves: placement.moves,
     }
+}
+
+/// Why a cluster keeps what it has.
+pub(crate) fn kept(cause: Cause) -> String {
+    format!("kept as it is: {}", cause.text())
 }
 
 /// How many replicas run by what was decided, without those that count no more; `None` where nothing is

@@ -12,10 +12,11 @@ use roadstead_protocol::api::names::OWN_GROUP;
 use roadstead_protocol::api::rollout::{ROLLOUTS, Rollout};
 use roadstead_protocol::wire::Digest;
 use roadstead_store::records::{
-    ADMITTED_PREFIX, ANSWERS_PREFIX, APPROVALS_PREFIX, CONTENT_PREFIX, DELETIONS_PREFIX,
-    DeletionRecord, FREEZE_PREFIX, LEDGER_PREFIX, LedgerEntry, LedgerState, Link, RELEASES_PREFIX,
-    REQUIRES_PREFIX, ROLLOUT_PREFIX, SHOWN_PREFIX, SeenRecord, decode, ledger_key, objects_prefix,
-    parse_answer_key, parse_content_key, parse_ledger_key, parse_of_policy, seen_key,
+    ADMITTED_PREFIX, ANSWERS_PREFIX, APPROVALS_PREFIX, BUDGET_PREFIX, CONTENT_PREFIX,
+    DELETIONS_PREFIX, DeletionRecord, FREEZE_PREFIX, LEDGER_PREFIX, LedgerEntry, LedgerState, Link,
+    RELEASES_PREFIX, REQUIRES_PREFIX, ROLLOUT_PREFIX, SHOWN_PREFIX, SeenRecord, decode, ledger_key,
+    objects_prefix, parse_answer_key, parse_content_key, parse_ledger_key, parse_of_policy,
+    seen_key,
 };
 use roadstead_store::{Check, Entry, Snapshot, Txn};
 
@@ -123,7 +124,12 @@ fn rollouts<'s>(
     needed: &mut Needed,
 ) -> Result<Vec<&'s Entry>, Error> {
     let mut stale = Vec::new();
-    for prefix in [RELEASES_PREFIX, ADMITTED_PREFIX, ROLLOUT_PREFIX] {
+    for prefix in [
+        RELEASES_PREFIX,
+        ADMITTED_PREFIX,
+        ROLLOUT_PREFIX,
+        BUDGET_PREFIX,
+    ] {
         for entry in snapshot.range(prefix) {
             let path = entry.key.as_str();
             let of_policy = parse_of_policy(prefix, path).map(|(uid, _)| uid);

@@ -14,6 +14,7 @@
 
 mod approvals;
 mod around;
+mod budgets;
 mod claims;
 mod cluster;
 mod copies;

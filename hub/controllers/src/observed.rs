@@ -35,18 +35,36 @@ pub(crate) fn of(
     for (uid, held) in ledger {
         // Of a cluster that is not ready nothing is news, however its last report reads.
         let ready = world.cluster(uid).and_then(|cluster| cluster.ready);
-        let entry = match ready == Some(true) {
-            true => news.get(report_key(uid, item)?.as_str()),
-            false => None,
-        };
-        let report = entry.map(decode::<ReportRecord>).transpose()?;
-        let mut seen = one(held, report.as_ref(), ready == Some(true));
-        if let (Some(told), Some(report)) = (world.interpreter(item), &report) {
-            judge(snapshot, told, (held, report), &mut seen)?;
-        }
+        let told = world.interpreter(item);
+        let seen = on(
+            (snapshot, news),
+            told,
+            (uid, item, held),
+            ready == Some(true),
+        )?;
         all.insert(uid.clone(), seen);
     }
     Ok(all)
+}
+
+/// What is known of `item`, whose kind people may have told something of, on the cluster of the UID `uid`
+/// which has it as `held` says. `ready` is whether what its agent says is news.
+pub(crate) fn on(
+    (snapshot, news): (&Snapshot, &Snapshot),
+    told: Option<&Interpreter>,
+    (uid, item, held): (&str, &ItemKey, &Held),
+    ready: bool,
+) -> Result<Observed, Error> {
+    let entry = match ready {
+        true => news.get(report_key(uid, item)?.as_str()),
+        false => None,
+    };
+    let report = entry.map(decode::<ReportRecord>).transpose()?;
+    let mut seen = one(held, report.as_ref(), ready);
+    if let (Some(told), Some(report)) = (told, &report) {
+        judge(snapshot, told, (held, report), &mut seen)?;
+    }
+    Ok(seen)
 }
 
 /// Lets the interpreter of its kind say how an object is. What the member's API refuses, or is on its

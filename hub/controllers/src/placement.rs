@@ -22,7 +22,7 @@ use crate::error::Error;
 use crate::ledger::{self, Writing};
 use crate::metrics::Moved;
 use crate::reconciler::Reconciler;
-use crate::{approvals, around, decision, groups, objects, pledges, rollout};
+use crate::{approvals, around, budgets, decision, groups, objects, pledges, rollout};
 
 pub(crate) use self::placed::{REMOVING, cut, placed_of};
 pub(crate) use self::read::{Read, read};
@@ -115,6 +115,7 @@ fn decide(
         assert_read(snapshot, &world, &read, &placement, &mut txn)?;
         rollout::waves::assert(snapshot, &template.rollout, &mut txn)?;
         pledges::take_turns(snapshot, &world, &placement, &mut txn)?;
+        budgets::take_turns(snapshot, &placement, &mut txn)?;
         groups::tell(snapshot, item, (&read.decision.spec, &placement), &mut txn)?;
     }
     Ok(Some(txn))
@@ -137,6 +138,14 @@ fn think<'a>(
     let mut placement = place(world, &template, None);
     if placement.watches {
         template.observed = read.observed(context, world)?;
+        placement = place(world, &template, None);
+    }
+    if placement.asks && !context.unbounded {
+        if template.observed.is_empty() {
+            // What its budget holds back goes by that too.
+            template.observed = read.observed(context, world)?;
+        }
+        template.budget = Some(read.standing((context, snapshot), world, &placement)?);
         placement = place(world, &template, None);
     }
     let mut review = None;

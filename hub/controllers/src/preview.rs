@@ -85,12 +85,13 @@ impl Trial {
     /// # Errors
     /// Where a record is damaged, too much woke, or work wakes other work without end.
     pub async fn settle(mut self) -> Result<Preview, Error> {
-        let reconciler = Reconciler::new(self.parts.clone());
+        let reconciler = whole(self.parts.clone());
         let (mut touched, mut notes) = (BTreeSet::new(), BTreeSet::new());
         for _ in 0..ROUNDS_MAX {
             let (woken, rollouts) = self.woken()?;
             if woken.is_empty() && rollouts.is_empty() {
                 let mut preview = self.compare(touched).await?;
+                notes.append(&mut preview.notes.into_iter().collect());
                 preview.notes = notes.into_iter().take(NOTES_MAX).collect();
                 return Ok(preview);
             }
@@ -144,7 +145,7 @@ impl Trial {
 
     /// Compares with what the hub would make of the same templates as things are.
     async fn compare(self, touched: BTreeSet<ItemKey>) -> Result<Preview, Error> {
-        let (after, base) = (Reconciler::new(self.parts), Reconciler::new(self.base));
+        let (after, base) = (whole(self.parts), whole(self.base));
         let mut preview = Preview {
             looked_at: touched.len(),
             ..Preview::default()
@@ -157,8 +158,34 @@ impl Trial {
                 .items
                 .extend(difference::between(&base, &after, item)?);
         }
+        preview.notes = paced(&after, &preview.items)?.into_iter().collect();
         Ok(preview)
     }
+}
+
+/// Works on a copy, where what waits for a disruption budget is done at once: it happens in time.
+fn whole(parts: Parts) -> Reconciler {
+    let mut reconciler = Reconciler::new(parts);
+    reconciler.unbounded = true;
+    reconciler
+}
+
+/// Says of changes how many clusters get them at a time, where their policy says so.
+fn paced(after: &Reconciler, items: &[ItemChange]) -> Result<BTreeSet<String>, Error> {
+    let world = after.world(&after.parts.store.snapshot())?;
+    let mut notes = BTreeSet::new();
+    for item in items.iter().filter(|item| !item.clusters.is_empty()) {
+        let policy = item.policy.as_ref().and_then(|p| world.policy(&p.uid));
+        let Some((policy, budget)) = policy.and_then(|p| Some((p, p.budget?))) else {
+            continue;
+        };
+        let most = budget.most;
+        notes.insert(format!(
+            "{} changes what runs on at most {most} of its clusters at a time",
+            policy.identity
+        ));
+    }
+    Ok(notes)
 }
 
 /// Places one template, and lets others work.

@@ -8,13 +8,14 @@ use std::time::Duration;
 
 use roadstead_machinery::resource::Registry;
 use roadstead_plan::{Part, Review, World};
-use roadstead_protocol::api::decision::Decision;
+use roadstead_protocol::api::decision::{Decision, TemplateRef};
 use roadstead_protocol::api::names::{DECISIONS, OWN_GROUP};
 use roadstead_protocol::wire::{ItemKey, Revision};
 use roadstead_store::records::objects_prefix;
 use roadstead_store::{Entry, Key, Snapshot, Txn};
 use tokio::time::Instant;
 
+use crate::budgets::Budgets;
 use crate::claims::Claims;
 use crate::driver::Reconcile;
 use crate::error::Error;
@@ -43,6 +44,9 @@ pub(crate) struct Reconciler {
     pub(crate) groups: Groups,
     pub(crate) claims: Claims,
     pub(crate) given: Given,
+    pub(crate) budgets: Budgets,
+    /// Whether disruption budgets are taken to have no end: what they hold back happens in time.
+    pub(crate) unbounded: bool,
     pub(crate) rollouts: Clocks,
     kinds: Kinds,
     /// Shared with what wakes.
@@ -86,6 +90,8 @@ impl Reconciler {
             groups: Groups::default(),
             claims: Claims::default(),
             given: Given::default(),
+            budgets: Budgets::default(),
+            unbounded: false,
             rollouts: Clocks::default(),
             kinds: Kinds::default(),
             room: Arc::default(),
@@ -228,7 +234,11 @@ impl Reconciler {
 
 /// What a decision is about.
 pub(crate) fn item(decision: &Decision) -> ItemKey {
-    let template = &decision.spec.template;
+    key(&decision.spec.template)
+}
+
+/// The key of the template that a decision names.
+pub(crate) fn key(template: &TemplateRef) -> ItemKey {
     ItemKey {
         group: template
             .api_version

@@ -5,6 +5,7 @@
 //! which asserts what is written here. Times, and since when something is so, are kept in memory: a hub
 //! that starts anew counts soaks and deadlines anew.
 
+mod ground;
 mod keep;
 mod live;
 mod members;
@@ -18,6 +19,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use roadstead_plan::World;
+use roadstead_plan::budget::Spare;
 use roadstead_plan::policy::Policy;
 use roadstead_plan::rollout::advance::{Clock, Said, Step, advance};
 use roadstead_plan::rollout::release::{Made, Release};
@@ -27,15 +29,15 @@ use roadstead_plan::rollout::{Rollout, State};
 use roadstead_protocol::api::names::ROLLOUT_UNDO_ANNOTATION;
 use roadstead_protocol::api::rollout::Phase;
 use roadstead_store::records::{
-    admitted_key, content_key, decode, encode, object_key, release_key, rollout_key, world_key,
+    admitted_key, content_key, decode, encode, release_key, rollout_key, world_key,
 };
 use roadstead_store::{Check, Entry, Op, Snapshot, Txn};
 
+use self::ground::Ground;
 use self::live::Live;
 use self::members::Members;
 use self::object::Object;
 use crate::error::Error;
-use crate::objects;
 use crate::reconciler::Reconciler;
 use crate::work::Name;
 
@@ -80,33 +82,20 @@ type Attempt = (Option<Txn>, Option<Duration>);
 fn attempt(
     context: &Reconciler,
     snapshot: &Snapshot,
-    (group, plural): (&str, &str),
+    kind: (&str, &str),
     name: &Name,
 ) -> Result<Attempt, Error> {
-    let key = object_key(group, plural, &name.namespace, &name.name)?;
-    let Some(entry) = snapshot.get(key.as_str()) else {
+    let Some(ground) = Ground::read(context, snapshot, kind, name)? else {
         return Ok((None, None));
     };
-    // Of a policy that cannot be read nothing follows.
-    let Ok(policy) = Policy::read(&objects::object(entry)?) else {
-        return Ok((None, None));
-    };
-    let Some(rollout) = &policy.rollout else {
-        context.rollouts.keep(&policy.identity.uid, None);
-        let txn = keep::forget(context, snapshot, (&policy, entry))?;
-        let again = txn.is_some().then_some(AGAIN);
-        return Ok((txn, again));
-    };
-    let world = context.world(snapshot)?;
-    let look = Look {
-        context,
-        snapshot,
-        world: &world,
-        entry,
-        policy: &policy,
-        rollout,
-    };
-    look.look()
+    if let Some(look) = ground.look(context, snapshot) {
+        return look.look();
+    }
+    let Ground { entry, policy, .. } = &ground;
+    context.rollouts.keep(&policy.identity.uid, None);
+    let txn = keep::forget(context, snapshot, (policy, entry))?;
+    let again = txn.is_some().then_some(AGAIN);
+    Ok((txn, again))
 }
 
 /// One look at a policy's rollouts.
@@ -188,6 +177,8 @@ impl Look<'_> {
         };
         self.store(&running, txn)?;
         let mut state = State::begin(&running.id);
+        let why = "its policy was without a rollout meanwhile";
+        keep::end_all(self.context, self.snapshot, self.policy, why, txn)?;
         state.runs = keep::newest(self.snapshot, self.policy)?;
         state.void = state.runs;
         // A wish from before is none for a rollout.
@@ -303,6 +294,7 @@ impl Look<'_> {
         let said = Said {
             approved: approvals.map(|approved| approved.stage.as_str()).collect(),
             paused: run.paused,
+            spare: self.spare()?,
         };
         let mut clock = (self.context.rollouts).of(&self.policy.identity.uid, run.number);
         let now = self.context.uptime();
@@ -322,6 +314,17 @@ impl Look<'_> {
         outcome.clock = Some(clock);
         outcome.step = Some(step);
         Ok(())
+    }
+
+    /// What the policy's disruption budget leaves, where it has one.
+    fn spare(&self) -> Result<Option<Spare>, Error> {
+        let Some(budget) = self.policy.budget else {
+            return Ok(None);
+        };
+        let news = self.context.parts.volatile.snapshot();
+        let both = (self.snapshot, &news);
+        let standing = (self.context.budgets).of(both, self.world, self.uid(), None)?;
+        Ok(Some(Spare::of(budget, &standing)))
     }
 
     fn admit(&self, state: &State, cluster: &str, txn: &mut Txn) -> Result<(), Error> {

@@ -2,6 +2,7 @@
 
 mod around;
 mod asserting;
+mod budgets;
 mod changed;
 mod clusters;
 mod counting;

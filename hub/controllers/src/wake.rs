@@ -1,6 +1,7 @@
 //! Says which keys a change wakes. A hint, never the truth: what is woken reads everything anew, and
 //! everything is woken from time to time.
 
+mod budgets;
 mod changes;
 mod clusters;
 mod decisions;
@@ -27,6 +28,7 @@ use roadstead_store::records::{
 use roadstead_store::{Event, Store, Watch, WatchEnd};
 use tokio::time::Instant;
 
+use self::budgets::Waiting;
 use self::changes::{own, woken};
 use self::decisions::{Holders, lacks, wants_room};
 use self::rollouts::Rolling;
@@ -82,6 +84,8 @@ pub(crate) struct Wake {
     large: BTreeMap<ItemKey, u32>,
     /// What is to be woken once all that waits was read.
     wide: Wide,
+    /// What waits for disruption budgets.
+    budgets: Waiting,
     /// Policies with rollouts.
     rolling: Rolling,
 }
@@ -111,6 +115,7 @@ impl Wake {
             held: None,
             large: BTreeMap::new(),
             wide: Wide::default(),
+            budgets: Waiting::default(),
             rolling: Rolling::default(),
         }
     }
@@ -143,6 +148,7 @@ impl Wake {
         work.extend(self.all_rollouts());
         self.unplaced.clear();
         self.large.clear();
+        self.budgets = Waiting::default();
         self.held = Some(Holders::new());
         self.wide = Wide::default();
         for entry in snapshot.range(OBJECTS_PREFIX) {

@@ -201,6 +201,7 @@ pub fn template<T>(
         around,
         decided: Decided::read(&decision.spec),
         observed: BTreeMap::new(),
+        budget: None,
         rollout,
         now: Duration::ZERO,
     }))

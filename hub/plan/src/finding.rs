@@ -110,6 +110,21 @@ pub enum Finding {
         /// How the rollout is, for people.
         says: String,
     },
+    /// Changes or removals wait for their policy's disruption budget.
+    OverBudget {
+        /// On how many clusters.
+        count: u32,
+        /// Some of them, as `namespace/name`.
+        samples: Vec<String>,
+        /// On how many clusters something may be unwell.
+        most: u32,
+        /// How many clusters hold something of the policy.
+        holders: u32,
+        /// On how many of them something is unwell, or is being changed.
+        unwell: u32,
+        /// Some of these, as `namespace/name: what is wrong there`.
+        down: Vec<String>,
+    },
     /// Removals (or changes) wait.
     Held {
         /// For what.
@@ -165,6 +180,8 @@ pub enum Cause {
     Replacing,
     /// The cluster was declared to be stopped.
     Stopped,
+    /// As many clusters of its policy are unwell as its disruption budget allows.
+    Budget,
 }
 
 impl Cause {
@@ -190,6 +207,7 @@ impl Cause {
             Self::Wave => "RollingOut",
             Self::Replacing => "Replacing",
             Self::Stopped => "Stopped",
+            Self::Budget => "DisruptionBudget",
         }
     }
 
@@ -223,6 +241,7 @@ impl Cause {
             Self::Stopped => {
                 "the cluster is fenced, and it is not replaced or the cluster is not back"
             }
+            Self::Budget => "as many clusters are unwell as its policy's disruption budget allows",
         }
     }
 
@@ -244,7 +263,8 @@ impl Cause {
             | Self::Reserved
             | Self::Wave
             | Self::Replacing
-            | Self::Stopped => false,
+            | Self::Stopped
+            | Self::Budget => false,
         }
     }
 
@@ -281,6 +301,7 @@ impl Finding {
             Self::Awaits { .. } => "Awaiting",
             Self::Replacing { .. } => "Replacing",
             Self::Behind { .. } => "RollingOut",
+            Self::OverBudget { .. } => "DisruptionBudget",
             Self::Held { cause, .. } => cause.reason(),
         }
     }

@@ -12,6 +12,7 @@
 pub mod affinity;
 pub mod aggregate;
 pub mod allotment;
+pub mod budget;
 mod candidates;
 pub mod claim;
 pub mod cluster;

@@ -9,6 +9,7 @@ use roadstead_protocol::api::policy::ConflictResolution;
 use roadstead_protocol::wire::{Digest, ItemKey};
 
 use crate::affinity::{Chosen, Refused};
+use crate::budget::{self, Room};
 use crate::cluster::Cluster;
 use crate::deps::requirers::{Needs, needed_by, requires};
 use crate::dispatch::{self, asked, hold_back, holds, leave};
@@ -76,6 +77,11 @@ pub struct Placement {
     /// Whether it goes by what was observed of the object: a placement that was made without that is
     /// then made again.
     pub watches: bool,
+    /// Whether it changes or takes what runs under a disruption budget: a placement that was made without
+    /// [knowing](Template::budget) how the policy's clusters are is then made again.
+    pub asks: bool,
+    /// Whether it takes something of its policy's disruption budget, so that it and others take turns.
+    pub spends: bool,
 }
 
 /// A cluster that gets something.
@@ -159,7 +165,7 @@ pub struct Removal {
 /// Decides about one template. Without a `review`, a placement that [needs one]
 /// (`Placement::needs_review`) says so.
 pub fn place(world: &World, template: &Template<'_>, review: Option<&Review>) -> Placement {
-    let (mut intent, rendered, moves, swap) = render(world, template);
+    let (mut intent, rendered, moves, swap, mut room) = render(world, template);
     let mut placement = Placement {
         policy: intent.winner.map(|p| p.identity.reference()),
         contenders: intent
@@ -198,11 +204,13 @@ pub fn place(world: &World, template: &Template<'_>, review: Option<&Review>) ->
         world,
         template,
         &intent,
-        (&rendered.back, moves, &swap),
+        (&rendered.back, moves, &swap, &mut room),
         review,
         &mut placement,
     );
     swap.enter(&mut placement);
+    (placement.asks, placement.spends) = (room.asks, room.spent);
+    placement.findings.extend(room.finding(world));
     placement.requires = requires(template, &placement);
     placement.required_by = needed_by(&intent);
     placement.refused = summarize(&intent.refused);
@@ -223,7 +231,10 @@ enum Moves {
 }
 
 /// What is wanted, rendered, without what is not given yet.
-fn render<'a>(world: &'a World, template: &'a Template<'_>) -> (Intent<'a>, Rendered, Moves, Swap) {
+fn render<'a>(
+    world: &'a World,
+    template: &'a Template<'_>,
+) -> (Intent<'a>, Rendered, Moves, Swap, Room<'a>) {
     let mut stay = BTreeMap::new();
     loop {
         let moves = if stay.is_empty() {
@@ -238,11 +249,12 @@ fn render<'a>(world: &'a World, template: &'a Template<'_>) -> (Intent<'a>, Rend
         let swap = Swap::judge(world, template, total, &mut intent);
         let mut rendered = render_all(world, template, &mut intent);
         hold_back(world, template, &mut intent, &mut rendered);
+        let room = budget::hold_back(template, total, &mut intent, &mut rendered);
         if moves == Moves::Done {
             stay = dispatch::stay(template, &asked, &rendered);
         }
         if moves == Moves::Waiting || stay.is_empty() {
-            return (intent, rendered, moves, swap);
+            return (intent, rendered, moves, swap, room);
         }
     }
 }
@@ -281,7 +293,7 @@ fn settle_former(
     world: &World,
     template: &Template<'_>,
     intent: &Intent<'_>,
-    (back, moves, swap): (&BTreeMap<String, Back>, Moves, &Swap),
+    (back, moves, swap, room): (&BTreeMap<String, Back>, Moves, &Swap, &mut Room<'_>),
     review: Option<&Review>,
     placement: &mut Placement,
 ) -> Vec<String> {
@@ -313,6 +325,10 @@ fn settle_former(
         if moved && swap.holds(&former.cluster) {
             fate = Fate::Keep(swap::cause(world, former));
         }
+        let leaves = matches!(fate, Fate::Remove(reason) if room.keeps(former, reason));
+        if leaves {
+            fate = Fate::Keep(Cause::Budget);
+        }
         let cluster = former.cluster.clone();
         let path = path(world, former);
         match fate {
@@ -339,7 +355,9 @@ fn settle_former(
                 cause,
                 extra: former.extra,
                 arriving: former.arriving,
-                outside: (former.outside || cause.is_outside())
+                // What merely waits to be changed counts again.
+                outside: (leaves
+                    || (cause != Cause::Budget && (former.outside || cause.is_outside())))
                     && !intent.unreplaced.contains(&*former.cluster),
             }),
             Fate::Forget => placement.forgotten.push(cluster),
@@ -385,7 +403,9 @@ fn summarize(refused: &[(&Cluster, Refused)]) -> Vec<Refusal> {
 fn held(kept: &[Kept], confirm: &[String]) -> Vec<Finding> {
     let mut by_cause: BTreeMap<Cause, Vec<String>> = BTreeMap::new();
     // What waits for its replacement only is said with that; what keeps it for another reason is said.
-    let said = |kept: &&Kept| !(kept.outside && kept.cause.is_outside());
+    let said = |kept: &&Kept| {
+        !(kept.outside && kept.cause.is_outside()) && kept.cause != Cause::Budget
+    };
     for kept in kept.iter().filter(said) {
         let path = format!("{}/{}", kept.path.0, kept.path.1);
         by_cause.entry(kept.cause).or_default().push(path);

@@ -11,6 +11,7 @@ use roadstead_protocol::api::{LabelSelector, ObjectMeta};
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::budget::Budget;
 use crate::cluster::Viewpoint;
 use crate::options::Options;
 use crate::rollout::Rollout;
@@ -135,6 +136,8 @@ pub struct Policy {
     pub preempts: bool,
     /// How changes reach the clusters; all at once where nothing is said.
     pub rollout: Option<Rollout>,
+    /// How much may be taken from its clusters at a time; no bound where nothing is said.
+    pub budget: Option<Budget>,
     /// What else it says.
     pub options: Options,
 }
@@ -158,8 +161,11 @@ fn parse_distribution(identity: &Identity, object: &Value) -> Result<Policy, Str
     check_selectors(&spec.resource_selectors)?;
     let scheduling = scheduling(&spec.placement)?;
     let rollout = spec.rollout.as_ref().map(Rollout::read).transpose()?;
+    let budget = spec.disruption_budget.as_ref();
+    let budget = budget.map(Budget::read).transpose()?;
     Ok(Policy {
         rollout,
+        budget,
         identity: identity.clone(),
         selectors: spec.resource_selectors,
         selecting: Selecting::read(&spec.placement)?,

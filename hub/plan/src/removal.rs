@@ -53,6 +53,17 @@ impl Reason {
         )
     }
 
+    /// Whether it waits for its policy's disruption budget: what people delete, and what they confirmed,
+    /// does not.
+    pub(crate) fn is_held_by_budget(self) -> bool {
+        match self {
+            Self::NotChosen | Self::Drained | Self::Replaced => true,
+            Self::TemplateDeleted | Self::PolicyDeleted | Self::Confirmed | Self::NotNeeded => {
+                false
+            }
+        }
+    }
+
     /// For people.
     pub fn text(self) -> &'static str {
         match self {

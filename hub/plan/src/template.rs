@@ -11,6 +11,7 @@ use roadstead_protocol::wire::{Digest, ItemKey};
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::budget::Standing;
 use crate::confirmation::Loss;
 use crate::deps::order::Awaited;
 use crate::deps::requirers::{Needs, REQUIRED, Requirer};
@@ -43,6 +44,9 @@ pub struct Template<'a> {
     /// What was last observed of it, by the UIDs of clusters. May be empty unless
     /// [`Placement::watches`](crate::Placement::watches).
     pub observed: BTreeMap<String, Observed>,
+    /// How the clusters are that hold something of its policy, where that has a disruption budget. May be
+    /// `None` unless [`Placement::asks`](crate::Placement::asks).
+    pub budget: Option<Standing>,
     /// The rollouts that it has to do with.
     pub rollout: Waves,
     /// The time, counted from the hub's start. Zero where nobody counts.

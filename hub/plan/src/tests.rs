@@ -3,6 +3,7 @@
 mod aggregate;
 mod allotment;
 mod at_once;
+mod budget;
 mod claims;
 mod deps;
 mod dispatch;
@@ -135,6 +136,7 @@ pub(super) struct Case {
     pub(super) around: Around,
     pub(super) decided: Decided,
     pub(super) observed: BTreeMap<String, Observed>,
+    pub(super) budget: Option<crate::budget::Standing>,
     pub(super) rollout: crate::rollout::Waves,
     pub(super) now: Duration,
     pub(super) limits: Limits,
@@ -183,6 +185,7 @@ impl Case {
             around: self.around.clone(),
             decided: self.decided.clone(),
             observed: self.observed.clone(),
+            budget: self.budget.clone(),
             rollout: self.rollout.clone(),
             now: self.now,
         }

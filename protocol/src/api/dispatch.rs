@@ -3,6 +3,18 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::rollout::Amount;
+
+/// How much the hub may take from the objects' clusters at a time, whatever for.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct DisruptionBudget {
+    /// On how many of the clusters that hold something of the policy it may be missing or unhealthy before
+    /// what runs on another is changed or taken. No bound where nothing is said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_unavailable: Option<Amount>,
+}
+
 /// An object that others wait for, by name.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]

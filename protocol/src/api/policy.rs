@@ -64,6 +64,9 @@ pub struct DistributionSpec {
     /// How changes reach the clusters; all at once where nothing is said.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rollout: Option<Strategy>,
+    /// How much may be taken from the clusters at a time; no bound where nothing is said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub disruption_budget: Option<DisruptionBudget>,
     /// Who of several policies takes an object that nobody holds: the highest.
     pub priority: i32,
     /// Whether it takes objects over from holders of a lower priority.

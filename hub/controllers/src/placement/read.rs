@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use roadstead_plan::budget::Standing;
 use roadstead_plan::{Around, Decided, Observed, Placement, Template, World};
 use roadstead_protocol::api::decision::{Decision, PolicyRef};
 use roadstead_protocol::wire::ItemKey;
@@ -13,7 +14,7 @@ use crate::error::Error;
 use crate::ledger::{self, Answers, Ledger};
 use crate::reconciler::Reconciler;
 use crate::rollout::waves;
-use crate::{around, decision, objects, observed, world};
+use crate::{around, budgets, decision, objects, observed, world};
 
 /// What a template's decision was made from.
 pub(crate) struct Read {
@@ -50,9 +51,27 @@ impl Read {
             around: self.around.clone(),
             decided: Decided::read(&self.decision.spec),
             observed: BTreeMap::new(),
+            budget: None,
             rollout: waves::of_template(snapshot, world, &self.item, about)?,
             now: context.uptime(),
         })
+    }
+
+    /// How the clusters are that hold something of the policy by which `placement` was made.
+    pub(crate) fn standing(
+        &self,
+        (context, snapshot): (&Reconciler, &Snapshot),
+        world: &World,
+        placement: &Placement,
+    ) -> Result<Standing, Error> {
+        let Some(policy) = &placement.policy else {
+            return Ok(Standing::default());
+        };
+        let news = context.parts.volatile.snapshot();
+        let (both, item) = ((snapshot, &news), Some(&self.item));
+        let mut standing = context.budgets.of(both, world, &policy.uid, item)?;
+        standing.contents = budgets::contents(snapshot, &self.ledger, placement)?;
+        Ok(standing)
     }
 
     /// What was last observed of it on each cluster.

@@ -115,11 +115,8 @@ pub(super) fn forget(
 ) -> Result<Option<Txn>, Error> {
     let uid = &policy.identity.uid;
     let mut txn = Txn::new();
-    for (_, rollout) in rollouts(snapshot, policy).read {
-        if !rollout.status.phase.is_over() {
-            end(context, snapshot, policy, &rollout, &mut txn)?;
-        }
-    }
+    let why = "its policy has no rollout any more";
+    end_all(context, snapshot, policy, why, &mut txn)?;
     let mut stale: Vec<&Entry> = snapshot
         .get(rollout_key(uid)?.as_str())
         .into_iter()
@@ -134,12 +131,27 @@ pub(super) fn forget(
     Ok(Some(txn))
 }
 
-/// Adds to `txn` that a Rollout is over because its policy has none any more.
+/// Adds to `txn` that the Rollouts of a policy that are under way are over, and why.
+pub(super) fn end_all(
+    context: &Reconciler,
+    snapshot: &Snapshot,
+    policy: &Policy,
+    why: &str,
+    txn: &mut Txn,
+) -> Result<(), Error> {
+    for (_, rollout) in rollouts(snapshot, policy).read {
+        if !rollout.status.phase.is_over() {
+            end(context, snapshot, policy, (&rollout, why), txn)?;
+        }
+    }
+    Ok(())
+}
+
 fn end(
     context: &Reconciler,
     snapshot: &Snapshot,
     policy: &Policy,
-    rollout: &Rollout,
+    (rollout, why): (&Rollout, &str),
     txn: &mut Txn,
 ) -> Result<(), Error> {
     let run = Run {
@@ -152,7 +164,7 @@ fn end(
     };
     let status = Status {
         phase: Phase::Aborted,
-        message: "its policy has no rollout any more".to_owned(),
+        message: why.to_owned(),
         stage: String::new(),
         ..rollout.status.clone()
     };

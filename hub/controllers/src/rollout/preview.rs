@@ -1,45 +1,29 @@
 //! A rollout in a preview: what stands on the copy of the hub is taken to have reached everyone, so that
 //! the whole of a change is seen; how it would go out is said beside.
 
-use roadstead_plan::policy::Policy;
 use roadstead_plan::rollout::State;
-use roadstead_store::records::{decode, encode, object_key, rollout_key};
+use roadstead_store::records::{decode, encode, rollout_key};
 use roadstead_store::{Op, Txn};
 
-use super::{Live, Look};
+use super::{Ground, Live};
 use crate::error::Error;
-use crate::objects;
 use crate::reconciler::Reconciler;
 use crate::work::Name;
 
 /// Takes what stands on the hub to be good. Says how it would go out, where it is another than before.
 pub(crate) async fn finish(
     context: &Reconciler,
-    (group, plural): (&str, &str),
+    kind: (&str, &str),
     name: &Name,
 ) -> Result<Option<String>, Error> {
-    let key = object_key(group, plural, &name.namespace, &name.name)?;
     context
         .commit(|snapshot| {
-            let Some(entry) = snapshot.get(key.as_str()) else {
+            let ground = Ground::read(context, snapshot, kind, name)?;
+            let Some(look) = ground.as_ref().and_then(|g| g.look(context, snapshot)) else {
                 return Ok((None, None));
             };
-            let Ok(policy) = Policy::read(&objects::object(entry)?) else {
-                return Ok((None, None));
-            };
-            let Some(rollout) = &policy.rollout else {
-                return Ok((None, None));
-            };
-            let world = context.world(snapshot)?;
-            let look = Look {
-                context,
-                snapshot,
-                world: &world,
-                entry,
-                policy: &policy,
-                rollout,
-            };
-            let live = Live::read(context, (snapshot, &world), &policy)?;
+            let (policy, rollout) = (look.policy, look.rollout);
+            let live = Live::read(context, (snapshot, look.world), policy)?;
             let made = match live.release()? {
                 Ok(made) => made,
                 Err(why) => return Ok((None, Some(format!("{}: {why}", policy.identity)))),

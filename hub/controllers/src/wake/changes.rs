@@ -110,6 +110,7 @@ impl Wake {
         let key = event.key.as_str();
         if let Some((_, item)) = parse_report_key(key) {
             self.rolls_on(&item, out);
+            self.spared(&item, out);
             let settle = self.settle_of(&item);
             out.extend(woken([Work::Status(item)], settle, "report"));
             return;

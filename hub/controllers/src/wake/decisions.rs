@@ -48,6 +48,7 @@ impl Wake {
         {
             self.wide.policies_of(&decision.spec.template.kind);
         }
+        self.spared_by((&new, &old), out);
         if let Some(decision) = &old {
             self.forget(&event.key, decision);
             if event.new.is_none() {
@@ -61,6 +62,7 @@ impl Wake {
                 self.wide.waiting = true;
             }
         }
+        self.spared_by((&new, &old), out);
         for decision in new.iter().chain(&old) {
             let item = item(decision);
             let settle = self.settle_of(&item);
@@ -94,6 +96,7 @@ impl Wake {
     /// of how many clusters it is about.
     pub(super) fn note(&mut self, key: &Key, decision: &Decision) {
         let item = item(decision);
+        self.budgets.note(decision);
         if let (Some(held), Some(policy)) = (&mut self.held, &decision.spec.policy) {
             let held = held.entry(policy.uid.clone()).or_default();
             held.insert(key.clone());
@@ -117,6 +120,7 @@ impl Wake {
     /// Takes back what was noted of a decision as it was.
     fn forget(&mut self, key: &Key, decision: &Decision) {
         let item = item(decision);
+        self.budgets.forget(decision);
         if let (Some(all), Some(policy)) = (&mut self.held, &decision.spec.policy)
             && let Some(held) = all.get_mut(&policy.uid)
         {

@@ -33,6 +33,8 @@ pub(super) struct Rolling {
     policies: BTreeMap<Work, Policy>,
     /// Who holds what, of these policies.
     items: BTreeMap<ItemKey, Work>,
+    /// With whose objects what goes along, of those that have one under way.
+    along: BTreeMap<ItemKey, BTreeSet<Work>>,
 }
 
 /// A policy with rollouts.
@@ -105,12 +107,37 @@ impl Wake {
         }
     }
 
-    /// What a report about `item` wakes because of rollouts.
+    /// What a report about `item` wakes because of rollouts: of who holds it, and of those with whose objects
+    /// it goes along.
     pub(super) fn rolls_on(&self, item: &ItemKey, out: &mut Vec<Woken<Work>>) {
-        let work = self.rolling.items.get(item);
+        let along = self.rolling.along.get(item);
+        let all = self.rolling.items.get(item).into_iter();
+        let all = all.chain(along.into_iter().flatten());
         let runs = |work: &&Work| self.rolling.policies.get(*work).is_some_and(|p| p.runs);
-        let work = work.filter(runs).cloned();
-        out.extend(woken(work, self.settle_of(item), "report"));
+        let all: BTreeSet<Work> = all.filter(runs).cloned().collect();
+        out.extend(woken(all, self.settle_of(item), "report"));
+    }
+
+    /// Takes note of what goes along with a policy's objects while one of its rollouts is under way.
+    fn note_along(
+        &mut self,
+        snapshot: &Snapshot,
+        (work, uid): (&Work, &str),
+        state: &Option<State>,
+    ) {
+        self.rolling.along.retain(|_, works| {
+            works.remove(work);
+            !works.is_empty()
+        });
+        let run = state.as_ref().and_then(|state| state.run.as_ref());
+        let key = run.and_then(|run| release_key(uid, &run.target).ok());
+        let entry = key.and_then(|key| snapshot.get(key.as_str()));
+        let record: Option<Release> = entry.and_then(|entry| decode(entry).ok());
+        let items = record.map(|record| record.items).unwrap_or_default();
+        for item in items.iter().filter(|item| !item.own) {
+            let works = self.rolling.along.entry(item.key()).or_default();
+            works.insert(work.clone());
+        }
     }
 
     /// Takes note of whether a policy has rollouts; says so.
@@ -122,12 +149,14 @@ impl Wake {
         let rolls = |object: &&Value| object.pointer("/spec/rollout").is_some();
         let Some(object) = object.as_ref().filter(rolls) else {
             self.rolling.policies.remove(&work);
+            self.note_along(snapshot, (&work, ""), &None);
             return false;
         };
         let uid = objects::text(object, "/metadata/uid").to_owned();
         let state = rollout_key(&uid).ok();
         let state = state.and_then(|key| snapshot.get(key.as_str()));
         let state: Option<State> = state.and_then(|entry| decode(entry).ok());
+        self.note_along(snapshot, (&work, &uid), &state);
         let runs = state.is_some_and(|state| state.run.is_some());
         self.rolling.policies.insert(work, Policy { uid, runs });
         true
@@ -137,13 +166,18 @@ impl Wake {
     fn turned(&mut self, uid: &str, event: &Event, out: &mut Vec<Woken<Work>>) {
         let read = |entry: &Option<Entry>| decode::<State>(entry.as_ref()?).ok();
         let (new, old) = (read(&event.new), read(&event.previous));
+        let snapshot = self.store.snapshot();
+        let mut works = Vec::new();
         for (work, policy) in &mut self.rolling.policies {
             if policy.uid == uid {
                 policy.runs = new.as_ref().is_some_and(|state| state.run.is_some());
-                out.extend(woken([work.clone()], GATHER, "its rollouts"));
+                works.push(work.clone());
             }
         }
-        let snapshot = self.store.snapshot();
+        for work in &works {
+            self.note_along(&snapshot, (work, uid), &new);
+        }
+        out.extend(woken(works, GATHER, "its rollouts"));
         let mut releases = BTreeSet::new();
         for state in new.iter().chain(&old) {
             releases.extend([state.good.as_str(), state.live.as_str()]);
@@ -189,6 +223,9 @@ impl Wake {
             return;
         };
         let item = item(&decision);
+        if self.rolling.along.contains_key(&item) {
+            self.rolls_on(&item, out);
+        }
         let work = decision.spec.policy.as_ref().and_then(of);
         let rolling = &mut self.rolling;
         let known = work.filter(|work| rolling.policies.contains_key(work));

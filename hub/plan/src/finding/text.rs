@@ -43,6 +43,7 @@ impl Display for Finding {
             | Self::Awaits { .. }
             | Self::Replacing { .. }
             | Self::Behind { .. }
+            | Self::OverBudget { .. }
             | Self::Held { .. } => self.waits(f),
         }
     }
@@ -85,6 +86,21 @@ impl Finding {
                 f,
                 "the change has not reached {}: {says}",
                 listed(*count, samples)
+            ),
+            Self::OverBudget {
+                count,
+                samples,
+                most,
+                holders,
+                unwell,
+                down,
+            } => write!(
+                f,
+                "waits on {}: the disruption budget of its policy is {most} of {holders} clusters, and not all \
+                 is well on {}; it goes on once it is, or with a larger maxUnavailable, and a cluster that is \
+                 lost counts no more once it is fenced (roadstead fence)",
+                listed(*count, samples),
+                listed(*unwell, down)
             ),
             Self::Held {
                 cause,

@@ -11,12 +11,15 @@
 //!
 //! Times are of this hub's start: a start begins a soak, and a deadline, anew.
 
+mod shown;
+
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use roadstead_protocol::api::decision::SAMPLES_MAX;
 use roadstead_protocol::api::rollout::{Phase, StageStatus};
 
+use self::shown::said;
+use crate::budget::Spare;
 use crate::rollout::spec::{Rollout, Stage, Takes};
 use crate::rollout::state::Run;
 
@@ -58,6 +61,8 @@ pub struct Said<'a> {
     pub approved: BTreeSet<&'a str>,
     /// Whether nothing goes on.
     pub paused: bool,
+    /// What the policy's disruption budget leaves; nothing is asked of it where there is none.
+    pub spare: Option<Spare>,
 }
 
 /// One step.
@@ -305,11 +310,17 @@ impl<'a> Walk<'a> {
         let mut room = most.map_or(usize::MAX, |most| {
             most.at_most(running).saturating_sub(down)
         });
-        let mut short = false;
+        let mut spare = self.spare();
+        let (mut short, mut broke) = (false, false);
         for member in todo {
+            // What mends is never held.
             let costs = member.runs && member.well.is_ok();
             if slots == 0 || (costs && room == 0) {
                 short |= slots > 0;
+                continue;
+            }
+            if costs && spare.as_mut().is_some_and(|s| !s.take(&member.cluster)) {
+                broke = true;
                 continue;
             }
             slots -= 1;
@@ -321,6 +332,9 @@ impl<'a> Walk<'a> {
                 "it is not well on {down} of the clusters that run it, as many as maxUnavailable allows"
             ),
             Some(first) => format!("stage {}: {}", stage.name, said(first)),
+            None if broke && self.step.admit.is_empty() => {
+                "as many clusters are unwell as the policy's disruption budget allows".to_owned()
+            }
             None if self.step.admit.is_empty() && !lost.is_empty() => format!(
                 "stage {}: there is no news of {} clusters since they were given the change",
                 stage.name,
@@ -329,6 +343,15 @@ impl<'a> Walk<'a> {
             None => format!("stage {} is given the change", stage.name),
         };
         self.wait(Phase::Progressing, why);
+    }
+
+    /// What the policy's disruption budget leaves: who was let to the release and is not well yet has taken
+    /// of it.
+    fn spare(&self) -> Option<Spare> {
+        let mut spare = self.said.spare.clone()?;
+        let down = self.members.iter().filter(|m| m.runs && m.well.is_err());
+        spare.down.extend(down.map(|m| m.cluster.clone()));
+        Some(spare)
     }
 
     /// Whether what is under way has been so for too long.
@@ -357,44 +380,5 @@ impl<'a> Walk<'a> {
         } else {
             self.step.again = Some(self.rollout.deadline.saturating_sub(passed));
         }
-    }
-
-    fn stages(&self, state: &str) -> Vec<StageStatus> {
-        let stages = self.rollout.stages.iter().enumerate();
-        let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
-        stages
-            .map(|(index, stage)| {
-                let all = self.members.iter().filter(|m| m.stage == index);
-                let all: Vec<&&Member> = all.collect();
-                let updated = all
-                    .iter()
-                    .filter(|m| m.admitted || self.step.admit.contains(&m.cluster));
-                let ready = all.iter().filter(|m| m.admitted && m.well.is_ok());
-                let waiting = all
-                    .iter()
-                    .filter(|m| m.admitted && m.well.is_err() && self.counts(m));
-                StageStatus {
-                    name: stage.name.clone(),
-                    state: match index == self.step.stage {
-                        true => state,
-                        false if self.passed.contains(&stage.name) => PASSED,
-                        false => WAITING,
-                    }
-                    .to_owned(),
-                    clusters: count(all.len()),
-                    updated: count(updated.count()),
-                    ready: count(ready.count()),
-                    away: count(all.iter().filter(|m| m.away).count()),
-                    waiting: waiting.take(SAMPLES_MAX).map(|m| said(m)).collect(),
-                }
-            })
-            .collect()
-    }
-}
-
-fn said(member: &Member) -> String {
-    match &member.well {
-        Ok(()) => format!("all is well on {}", member.path),
-        Err(why) => format!("{}: {why}", member.path),
     }
 }

@@ -99,6 +99,15 @@ pub enum Check {
 /// What an expression may name: what the cluster was given, with its status there.
 pub const OBJECT: &str = "object";
 
+impl std::fmt::Display for Amount {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Clusters(number) => write!(f, "{number}"),
+            Self::Percent(percent) => write!(f, "{percent}%"),
+        }
+    }
+}
+
 impl Amount {
     /// Of `total` clusters, rounded up, and at least one where there are any.
     pub fn at_least(self, total: usize) -> usize {
@@ -118,7 +127,7 @@ impl Amount {
         .max(1)
     }
 
-    fn read(said: &api::Amount) -> Result<Self, String> {
+    pub(crate) fn read(said: &api::Amount) -> Result<Self, String> {
         let wrong = |said: &dyn std::fmt::Display| {
             Err(format!(
                 "Invalid value: \"{said}\": must be a number of clusters from 1, or a percentage from 1% \

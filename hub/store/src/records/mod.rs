@@ -52,8 +52,8 @@ pub use objects::{
     parse_object_key,
 };
 pub use rollout::{
-    ADMITTED_PREFIX, RELEASES_PREFIX, ROLLOUT_PREFIX, admitted_key, admitted_prefix,
-    parse_of_policy, release_key, releases_prefix, rollout_key,
+    ADMITTED_PREFIX, BUDGET_PREFIX, RELEASES_PREFIX, ROLLOUT_PREFIX, admitted_key, admitted_prefix,
+    budget_key, parse_of_policy, release_key, releases_prefix, rollout_key,
 };
 pub use world::{ROOM_KEY, WORLD_KEY, in_world, room_key, world_key};
 

@@ -4,6 +4,9 @@
 //!   asserts it asserts all of that.
 //! - `/releases/<policy-uid>/<release>`: a release, whose contents are kept while it is there.
 //! - `/admitted/<policy-uid>/<cluster-uid>`: the release that a cluster was let to.
+//!
+//! Beside them `/budget/<policy-uid>` is written with each decision that takes something of the policy's
+//! disruption budget: two that were made from one snapshot would take the same. Its value means nothing.
 
 use crate::{InvalidKey, Key};
 
@@ -15,6 +18,14 @@ pub const ROLLOUT_PREFIX: &str = "/rollout/";
 pub const RELEASES_PREFIX: &str = "/releases/";
 /// What all keys begin with that say which cluster was let to what.
 pub const ADMITTED_PREFIX: &str = "/admitted/";
+
+/// What the keys of all policies' disruption budgets begin with.
+pub const BUDGET_PREFIX: &str = "/budget/";
+
+/// The key that is written with whatever a policy's disruption budget is spent on.
+pub fn budget_key(policy_uid: &str) -> Result<Key, InvalidKey> {
+    join(BUDGET_PREFIX, &[policy_uid])
+}
 
 /// The key that says how a policy's rollouts stand.
 pub fn rollout_key(policy_uid: &str) -> Result<Key, InvalidKey> {

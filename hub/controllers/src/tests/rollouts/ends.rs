@@ -252,3 +252,31 @@ async fn objects_of_users_own_kinds_go_out_too() {
     let given = given.filter(|entry| entry.key.as_str().contains("Widget"));
     assert_eq!(given.count(), 1);
 }
+
+/// The rollout is taken out and put in again before anybody looks: as the API does it, how it stood goes
+/// with the write.
+#[tokio::test(start_paused = true)]
+async fn who_has_a_rollout_again_at_once_goes_on_with_nothing() {
+    let hub = Hub::running(canary()).await;
+    hub.apply(deployment(2, "web:2")).await;
+    hub.settle().await;
+    hub.healthy(&["a"]).await;
+    assert_eq!(hub.all(), "a: 2 web:2, b: 2 web:2, c: 2 web:2");
+    assert_eq!(hub.phase("p-1"), "Progressing rest");
+    hub.apply(plain(canary())).await;
+    let key = rollout_key("distributionpolicy-p").unwrap();
+    hub.store.commit(Txn::new().delete(key)).await.unwrap();
+    hub.apply(policy(canary())).await;
+    hub.settle().await;
+    assert_eq!(hub.phase("p-1"), "Aborted -");
+    assert_eq!(
+        hub.message("p-1"),
+        "its policy was without a rollout meanwhile"
+    );
+    assert_eq!(hub.all(), "a: 2 web:2, b: 2 web:2, c: 2 web:2");
+    assert!(hub.rollout("p-2").is_none(), "what runs is good");
+    hub.apply(deployment(2, "web:3")).await;
+    hub.settle().await;
+    assert_eq!(hub.all(), "a: 2 web:3, b: 2 web:2, c: 2 web:2");
+    assert_eq!(hub.phase("p-2"), "Progressing canary");
+}

@@ -3,6 +3,7 @@
 use roadstead_protocol::api::Facts;
 use roadstead_protocol::api::facts::Problem;
 
+use super::super::around::report;
 use super::*;
 
 /// An override policy that gives `app: web` an image of another registry; as it should not be where it
@@ -193,4 +194,36 @@ impl Hub {
         }
         self.settle().await;
     }
+}
+
+/// Where only what goes along changes, its own reports are all that there is to go on by.
+#[tokio::test(start_paused = true)]
+async fn a_report_of_what_only_goes_along_wakes_the_rollout() {
+    let hub = Hub::new(&["a", "b", "c"]).await;
+    let mut along = policy(canary());
+    along["spec"]["propagateDeps"] = json!(true);
+    hub.apply(config("one")).await;
+    hub.apply(along).await;
+    hub.settle().await;
+    hub.apply(mounting(2, "web:1")).await;
+    let settings = roadstead_protocol::wire::ItemKey {
+        group: String::new(),
+        kind: "ConfigMap".to_owned(),
+        namespace: "default".to_owned(),
+        name: "settings".to_owned(),
+    };
+    for clusters in [&["a"][..], &["b", "c"]] {
+        hub.settle().await;
+        for cluster in clusters {
+            report(&hub, cluster, &settings, Health::Healthy).await;
+        }
+        hub.healthy(clusters).await;
+    }
+    assert_eq!(hub.phase("p-1"), "Succeeded -");
+    hub.apply(config("two")).await;
+    hub.settle().await;
+    assert_eq!(hub.texts(), ["two", "one", "one"]);
+    report(&hub, "a", &settings, Health::Healthy).await;
+    hub.settle().await;
+    assert_eq!(hub.texts(), ["two", "two", "two"]);
 }

@@ -7,6 +7,7 @@ use proptest::prelude::*;
 use roadstead_protocol::api::rollout::Phase;
 
 use super::rollout;
+use crate::budget::Spare;
 use crate::rollout::Rollout;
 use crate::rollout::advance::{Clock, Member, Said, Step, advance};
 use crate::rollout::stages::{Candidate, assign};
@@ -37,6 +38,8 @@ pub(super) struct Fleet {
     paused: bool,
     clock: Clock,
     pub(super) now: Duration,
+    /// What the disruption budget leaves.
+    spare: Option<Spare>,
     /// Since when, by the model, nothing was amiss with what was let to it.
     calm: Duration,
 }
@@ -61,6 +64,7 @@ impl Fleet {
             paused: false,
             clock: Clock::default(),
             now: Duration::from_secs(1),
+            spare: None,
             calm: Duration::ZERO,
         }
     }
@@ -97,6 +101,7 @@ impl Fleet {
         let said = Said {
             approved: self.approved.iter().map(String::as_str).collect(),
             paused: self.paused,
+            spare: self.spare.clone(),
         };
         let step = advance(
             &self.rollout,
@@ -189,6 +194,15 @@ impl Fleet {
             let running = members.iter().filter(|m| m.runs).count();
             assert!(taken == 0 || down + taken <= most.at_most(running));
         }
+        if let Some(spare) = &self.spare {
+            let unwell = members.iter().filter(|m| m.runs && m.well.is_err());
+            let mut down: BTreeSet<&str> = unwell.map(|m| m.cluster.as_str()).collect();
+            down.extend(spare.down.iter().map(String::as_str));
+            let taken = admitted.iter().filter(|m| m.runs && m.well.is_ok());
+            let taken: Vec<&str> = taken.map(|m| m.cluster.as_str()).collect();
+            down.extend(&taken);
+            assert!(taken.is_empty() || down.len() <= spare.most);
+        }
     }
 }
 
@@ -251,16 +265,25 @@ proptest! {
     fn no_step_goes_too_far_and_all_come_to_the_end(
         said in 0..ROLLOUTS.len(),
         mut all in prop::collection::vec(one(), 1..12),
+        spare in prop::option::of((1..4_usize, prop::collection::btree_set(0..4_usize, 0..3))),
         acts in acts(),
     ) {
         // A stage of its own that takes nobody waits for somebody to look at it.
         all[0].labelled = true;
         let mut fleet = Fleet::new(rollout(ROLLOUTS[said]).unwrap(), all);
+        fleet.spare = spare.map(|(most, down)| Spare {
+            most,
+            // Of clusters beside those of the run too.
+            down: down.iter().map(|i| format!("uid-default-c{:02}", i * 5)).collect(),
+        });
         for act in acts {
             happen(&mut fleet, act);
             fleet.step();
         }
         fleet.paused = false;
+        if let Some(spare) = &mut fleet.spare {
+            spare.down.clear();
+        }
         for one in &mut fleet.all {
             one.away = false;
         }

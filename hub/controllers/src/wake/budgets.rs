@@ -1,0 +1,104 @@
+//! What waits for its policy's disruption budget, and what wakes it: any news of what the policy holds.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use roadstead_plan::finding::Cause;
+use roadstead_protocol::api::decision::{Decision, Target};
+use roadstead_protocol::wire::ItemKey;
+
+use super::Wake;
+use super::changes::woken;
+use crate::decision::kept;
+use crate::driver::Woken;
+use crate::reconciler::item;
+use crate::work::Work;
+
+/// For how much longer than usual news are gathered, for each template that waits: each looks at the whole
+/// of its policy.
+const PER_TEMPLATE: Duration = Duration::from_micros(200);
+
+/// Who waits for which budget.
+#[derive(Default)]
+pub(super) struct Waiting {
+    /// Templates that wait, by the UIDs of their policies.
+    by_policy: BTreeMap<String, BTreeSet<ItemKey>>,
+    /// Whom every template belongs to that a policy holds.
+    holders: BTreeMap<ItemKey, String>,
+}
+
+impl Waiting {
+    /// Takes note of a decision.
+    pub(super) fn note(&mut self, decision: &Decision) {
+        let Some(policy) = &decision.spec.policy else {
+            return;
+        };
+        let item = item(decision);
+        if decision.spec.clusters.iter().any(waits) {
+            let waiting = self.by_policy.entry(policy.uid.clone()).or_default();
+            waiting.insert(item.clone());
+        }
+        self.holders.insert(item, policy.uid.clone());
+    }
+
+    /// Takes back what was noted of a decision as it was.
+    pub(super) fn forget(&mut self, decision: &Decision) {
+        let item = item(decision);
+        let Some(policy) = self.holders.remove(&item) else {
+            return;
+        };
+        if let Some(waiting) = self.by_policy.get_mut(&policy) {
+            waiting.remove(&item);
+            if waiting.is_empty() {
+                self.by_policy.remove(&policy);
+            }
+        }
+    }
+
+    /// What waits for the budget of the policy that holds `item`.
+    fn beside(&self, item: &ItemKey) -> Option<&BTreeSet<ItemKey>> {
+        self.by_policy.get(self.holders.get(item)?)
+    }
+}
+
+impl Wake {
+    /// What news of `item` wake because of budgets.
+    pub(super) fn spared(&self, item: &ItemKey, out: &mut Vec<Woken<Work>>) {
+        let Some(waiting) = self.budgets.beside(item) else {
+            return;
+        };
+        let many = u32::try_from(waiting.len()).unwrap_or(u32::MAX);
+        let delay = self.settle_of(item) + PER_TEMPLATE.saturating_mul(many);
+        let work = waiting.iter().cloned().map(Work::Placement);
+        out.extend(woken(work, delay, "a disruption budget"));
+    }
+
+    /// The same of a decision that changed, once by what was noted of it before and once by what is noted
+    /// now.
+    pub(super) fn spared_by(
+        &self,
+        (new, old): (&Option<Decision>, &Option<Decision>),
+        out: &mut Vec<Woken<Work>>,
+    ) {
+        let Some(decision) = new.as_ref().or(old.as_ref()) else {
+            return;
+        };
+        let item = item(decision);
+        let same = match (new, old) {
+            (Some(new), Some(old)) => {
+                new.spec.clusters == old.spec.clusters && new.status.clusters == old.status.clusters
+            }
+            (Some(_), None) | (None, Some(_)) | (None, None) => false,
+        };
+        // That also wakes the one that began to wait just now: what was heard while it was being decided
+        // woke nobody yet.
+        if !same && self.budgets.beside(&item).is_some() {
+            self.spared(&item, out);
+        }
+    }
+}
+
+/// Whether a cluster keeps what it has until there is a budget.
+fn waits(target: &Target) -> bool {
+    target.held && target.reason == kept(Cause::Budget)
+}
