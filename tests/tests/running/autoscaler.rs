@@ -1,4 +1,7 @@
-//! An autoscaler on the members has the number of replicas, and the hub everything else.
+//! An autoscaler on the members has the number of replicas, and the hub everything else: where a policy
+//! says so, and where nobody says anything.
+
+use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use roadstead_tests::api::text;
@@ -9,6 +12,8 @@ use crate::stage::{app, deployment, image, new_image, policy, until_gone, until_
 use crate::{DR, PROD};
 
 const NAME: &str = "elastic";
+/// How long nobody may put the number back; drift is put right within milliseconds.
+const QUIET: Duration = Duration::from_secs(3);
 
 /// An autoscaler that wants at least five replicas; without metrics it does just that.
 fn autoscaler() -> String {
@@ -39,11 +44,13 @@ async fn until_scaled(site: &Site, replicas: u64) -> Result<Value> {
     until_runs(site, &deployment(NAME), replicas).await
 }
 
-pub(crate) async fn keeps_what_it_sets(fleet: &Fleet) -> Result<()> {
-    let left = json!({
-        "placement": {"clusterAffinity": {"clusterNames": [PROD, DR]}},
-        "drift": {"ignoreFields": ["/spec/replicas"]},
-    });
+/// With what the app's policy says of drift.
+pub(crate) async fn keeps_what_it_sets(fleet: &Fleet, drift: Option<Value>) -> Result<()> {
+    let mut left = json!({"placement": {"clusterAffinity": {"clusterNames": [PROD, DR]}}});
+    let written = if drift.is_some() { 2 } else { 3 };
+    if let Some(drift) = drift {
+        left["drift"] = drift;
+    }
     fleet.apply("default", &policy(NAME, ("apps/v1", "Deployment"), left))?;
     let only = json!({"placement": {"clusterAffinity": {"clusterNames": [PROD]}}});
     let kind = ("autoscaling/v2", "HorizontalPodAutoscaler");
@@ -69,8 +76,14 @@ pub(crate) async fn keeps_what_it_sets(fleet: &Fleet) -> Result<()> {
         let object = until_scaled(site, 5).await?;
         ensure!(!ours(&object), "{PROD}: the replicas are ours: {object}");
     }
-    let object = until_scaled(fleet.site(DR)?, 2).await?;
+    // People write another number. It is for those whom nobody scales; with the field left to whoever is
+    // there, it is for those to come.
+    let line = format!("scale deployment {NAME} --replicas=3");
+    fleet.kubectl.run(&line)?;
+    let object = until_scaled(fleet.site(DR)?, written).await?;
     ensure!(ours(&object), "{DR}: the replicas are not ours: {object}");
+    tokio::time::sleep(QUIET).await;
+    until_scaled(fleet.site(PROD)?, 5).await?;
     let all = format!(
         "horizontalpodautoscaler/{NAME} deployment/{NAME} distributionpolicy/{NAME} distributionpolicy/scaler"
     );

@@ -9,6 +9,7 @@
 mod autoscaler;
 mod fleets;
 mod hardware;
+mod immutable;
 mod jobs;
 mod leaving;
 mod rollouts;
@@ -76,8 +77,12 @@ async fn play(fleet: Fleet, clock: &Clock) -> Result<()> {
     seed::scaled(&fleet).await?;
     seed::rolled_out(&fleet).await?;
     clock.lap("the seed's policies, scaling, a new image");
-    autoscaler::keeps_what_it_sets(&fleet).await?;
-    clock.lap("an autoscaler");
+    let left = json!({"ignoreFields": ["/spec/replicas"]});
+    autoscaler::keeps_what_it_sets(&fleet, Some(left)).await?;
+    autoscaler::keeps_what_it_sets(&fleet, None).await?;
+    clock.lap("an autoscaler that a policy knows of, and one that it does not");
+    immutable::said(&fleet).await?;
+    clock.lap("an override of what never changes");
     jobs::run_once(&mut fleet).await?;
     jobs::divided(&fleet).await?;
     clock.lap("jobs");
