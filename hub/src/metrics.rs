@@ -89,6 +89,10 @@ impl Numbers {
             .iter()
             .map(|(reason, count)| ([("reason", reason.as_str())], *count))
             .collect();
+        let failed_over = self.decisions.failed_over(&self.decided.snapshot());
+        let help = "Times that an object is failed over from a cluster at present";
+        let series = [(NO_LABELS, failed_over)];
+        gauge(encoder, "decisions_failed_over", help, &series)?;
         let help = "Decisions that are not as the policies want it, by reason";
         let series: Vec<Series<'_>> = waits
             .iter()

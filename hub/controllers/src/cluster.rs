@@ -20,6 +20,8 @@ use crate::room;
 use crate::shown;
 use crate::work::Name;
 
+/// Reason of condition Ready while nothing is heard of a cluster's agent.
+const SILENT: &str = "AgentSilent";
 /// Most group versions that a cluster's status lists.
 const API_GROUPS_MAX: usize = 500;
 
@@ -91,14 +93,18 @@ fn attempt(
     let copy = Copy::read(&volatile, uid)?.condition(&mut status.conditions, context.now());
     let (copied, over) = copy.unzip();
     let displaced = displaced::conditions(snapshot, &cluster, &mut status.conditions)?;
-    let again = [again, sooner, over].into_iter().flatten().min();
+    let silent = ready.reason == SILENT;
+    let (failed_over, look) =
+        (context.failovers).condition((uid, silent), context.uptime(), &mut status.conditions);
+    let again = [again, sooner, over, look].into_iter().flatten().min();
     let generation = cluster.metadata.generation;
     status.observed_generation = generation;
     let new = std::iter::once(ready)
         .chain(waiting)
         .chain(hosted)
         .chain(copied)
-        .chain(displaced);
+        .chain(displaced)
+        .chain(failed_over);
     let turned = objects::set_all(
         &mut status.conditions,
         new.map(|condition| condition.at(generation)).collect(),
@@ -203,7 +209,7 @@ fn ready(
                 ),
                 None => "its agent has not called since the hub started".to_owned(),
             };
-            (unknown("AgentSilent", message), None)
+            (unknown(SILENT, message), None)
         }
     }
 }

@@ -132,6 +132,7 @@ pub(crate) fn spec(template: &Template<'_>, placement: &Placement, former: &Spec
         groups: placement.groups.clone(),
         rebalance: placement.rebalance.clone(),
         moves: placement.moves,
+        failed_over: placement.failed_over.clone(),
     }
 }
 
@@ -163,20 +164,14 @@ fn reference(template: &Template<'_>, former: &TemplateRef) -> TemplateRef {
         name: template.key.name.clone(),
         uid: metadata.uid,
         generation: metadata.generation,
+        digest: digest(object, metadata.generation),
         delete_contents: metadata
             .annotations
             .get(DELETE_CONTENTS_ANNOTATION)
             .is_some_and(|v| v == "true"),
     }
 }
-        digest: digest(object, metadata.generation),
 
-/// A new Decision object without spec and status.
-pub(crate) fn object(at: &ObjectRef, uid: &str, created: &str) -> Value {
-    json!({
-        "apiVersion": format!("{OWN_GROUP}/{VERSION}"),
-        "kind": KIND,
-        "metadata": {
 /// What tells an object without a generation from what it was before; empty for one that has a generation.
 fn digest(object: &Value, generation: i64) -> String {
     if generation != 0 {
@@ -196,6 +191,12 @@ pub(crate) fn is_about(template: &TemplateRef, object: &Value) -> bool {
     same && template.digest == digest(object, metadata.generation)
 }
 
+/// A new Decision object without spec and status.
+pub(crate) fn object(at: &ObjectRef, uid: &str, created: &str) -> Value {
+    json!({
+        "apiVersion": format!("{OWN_GROUP}/{VERSION}"),
+        "kind": KIND,
+        "metadata": {
             "name": at.name,
             "namespace": at.namespace,
             "uid": uid,

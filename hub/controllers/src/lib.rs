@@ -23,6 +23,7 @@ mod displaced;
 mod driver;
 mod error;
 mod events;
+mod failovers;
 mod fleet;
 mod gc;
 mod given;
@@ -157,7 +158,7 @@ pub fn spawn(parts: Parts) -> Handle {
     let task = tokio::spawn(async move {
         shown::recall(&store, &volatile).await;
         driver.run(stopped).await;
-    let driver = driver.hearing(store.writes());
+        let driver = driver.hearing(store.writes());
     });
     Handle { stop, task }
 }

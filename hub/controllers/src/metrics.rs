@@ -11,8 +11,9 @@ use std::time::Duration;
 use roadstead_protocol::api::names::{DECISIONS, OWN_GROUP};
 use roadstead_protocol::api::{Condition, ConditionStatus, condition};
 use roadstead_store::records::{decode, objects_prefix};
-use roadstead_store::{Key, Revision, Snapshot};
+use roadstead_store::{Entry, Key, Revision, Snapshot};
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 
 /// What one decision moved.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -30,15 +31,31 @@ pub struct Metrics {
     micros: AtomicU64,
     given: AtomicU64,
     taken: AtomicU64,
-    /// Why decisions wait, as they were read last.
-    waits: Mutex<BTreeMap<Key, (Revision, Option<String>)>>,
+    /// How decisions stand, as they were read last.
+    stands: Mutex<BTreeMap<Key, (Revision, Stands)>>,
 }
 
-/// Of a Decision only its conditions.
+/// How a decision stands.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Stands {
+    /// Why it waits, where it does.
+    waits: Option<String>,
+    /// From how many clusters its object is failed over.
+    failed_over: u64,
+}
+
+/// Of a Decision only its conditions, and what it is failed over from.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Judged {
+    spec: Marks,
     status: Conditions,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Marks {
+    failed_over: Vec<IgnoredAny>,
 }
 
 #[derive(Default, Deserialize)]
@@ -79,24 +96,39 @@ impl Metrics {
 
     /// How many decisions of `snapshot` wait, by reason. Only what changed since the last time is read.
     pub fn waits(&self, snapshot: &Snapshot) -> BTreeMap<String, u64> {
-        let mut known = self.waits.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut read = BTreeMap::new();
         let mut counts: BTreeMap<String, u64> = BTreeMap::new();
+        for reason in self.stands(snapshot).into_iter().filter_map(|s| s.waits) {
+            *counts.entry(reason).or_default() += 1;
+        }
+        counts
+    }
+
+    /// From how many clusters objects are failed over by the decisions of `snapshot`.
+    pub fn failed_over(&self, snapshot: &Snapshot) -> u64 {
+        self.stands(snapshot).iter().map(|s| s.failed_over).sum()
+    }
+
+    fn stands(&self, snapshot: &Snapshot) -> Vec<Stands> {
+        let mut known = self.stands.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut read = BTreeMap::new();
         for entry in snapshot.range(&objects_prefix(OWN_GROUP, DECISIONS)) {
             let same = known.remove(&entry.key);
             let same = same.filter(|(revision, _)| *revision == entry.revision);
-            let (_, reason) = same.unwrap_or_else(|| {
-                let judged: Judged = decode(entry).unwrap_or_default();
-                let placed = condition::find(&judged.status.conditions, "Placed");
-                let waits = placed.filter(|placed| placed.status != ConditionStatus::True);
-                (entry.revision, waits.map(|waits| waits.reason.clone()))
-            });
-            if let Some(reason) = &reason {
-                *counts.entry(reason.clone()).or_default() += 1;
-            }
-            read.insert(entry.key.clone(), (entry.revision, reason));
+            let stands = same.map_or_else(|| stands(entry), |(_, stands)| stands);
+            read.insert(entry.key.clone(), (entry.revision, stands));
         }
+        let all = read.values().map(|(_, stands)| stands.clone()).collect();
         *known = read;
-        counts
+        all
+    }
+}
+
+fn stands(entry: &Entry) -> Stands {
+    let judged: Judged = decode(entry).unwrap_or_default();
+    let placed = condition::find(&judged.status.conditions, "Placed");
+    let waits = placed.filter(|placed| placed.status != ConditionStatus::True);
+    Stands {
+        waits: waits.map(|waits| waits.reason.clone()),
+        failed_over: u64::try_from(judged.spec.failed_over.len()).unwrap_or(u64::MAX),
     }
 }

@@ -22,7 +22,7 @@ use crate::error::Error;
 use crate::ledger::{self, Writing};
 use crate::metrics::Moved;
 use crate::reconciler::Reconciler;
-use crate::{approvals, around, budgets, decision, groups, objects, pledges, rollout};
+use crate::{approvals, around, budgets, decision, failovers, groups, objects, pledges, rollout};
 
 pub(crate) use self::placed::{REMOVING, cut, placed_of};
 pub(crate) use self::read::{Read, read};
@@ -138,7 +138,11 @@ fn think<'a>(
     let mut placement = place(world, &template, None);
     if placement.watches {
         template.observed = read.observed(context, world)?;
+        template.failing = context.failovers.of(&template, context.uptime());
         placement = place(world, &template, None);
+        placement = failovers::decide(context, world, &mut template, placement);
+    } else {
+        context.failovers.forget(&template.key);
     }
     if placement.asks && !context.unbounded {
         if template.observed.is_empty() {
@@ -154,6 +158,9 @@ fn think<'a>(
         placement = place(world, &template, Some(&found));
         review = Some(found);
     }
+    context
+        .failovers
+        .note(&template.key, &placement.failed_over);
     Ok(Thought {
         template,
         placement,

@@ -19,6 +19,7 @@ use crate::budgets::Budgets;
 use crate::claims::Claims;
 use crate::driver::Reconcile;
 use crate::error::Error;
+use crate::failovers::Failovers;
 use crate::given::Given;
 use crate::groups::Groups;
 use crate::kinds::Kinds;
@@ -44,6 +45,7 @@ pub(crate) struct Reconciler {
     pub(crate) groups: Groups,
     pub(crate) claims: Claims,
     pub(crate) given: Given,
+    pub(crate) failovers: Failovers,
     pub(crate) budgets: Budgets,
     /// Whether disruption budgets are taken to have no end: what they hold back happens in time.
     pub(crate) unbounded: bool,
@@ -90,6 +92,7 @@ impl Reconciler {
             groups: Groups::default(),
             claims: Claims::default(),
             given: Given::default(),
+            failovers: Failovers::default(),
             budgets: Budgets::default(),
             unbounded: false,
             rollouts: Clocks::default(),
@@ -117,7 +120,9 @@ impl Reconciler {
     /// What the plan wants of `snapshot`, read once per change.
     pub(crate) fn world(&self, snapshot: &Snapshot) -> Result<Arc<World>, Error> {
         let (limits, uptime) = (self.parts.options.limits, self.uptime());
-        self.cache().world.of(snapshot, limits, uptime)
+        let world = self.cache().world.of(snapshot, limits, uptime)?;
+        self.failovers.observe(&world, uptime);
+        Ok(world)
     }
 
     /// What the edits that are on their way would remove, over all templates, as `snapshot` shows

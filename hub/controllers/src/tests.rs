@@ -9,6 +9,7 @@ mod counting;
 mod displacing;
 mod dividing;
 mod driving;
+mod failing;
 mod held;
 mod histories;
 mod interpreting;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use roadstead_plan::Placement;
 use roadstead_protocol::api::ConditionStatus;
 use roadstead_protocol::api::decision::{Decision, Target};
+use roadstead_protocol::api::failover::FailedOver;
 
 use crate::events::Event;
 use crate::objects::Turn;
@@ -49,6 +50,30 @@ pub(crate) fn told(former: &Decision, placement: &Placement, turned: &[Turn]) ->
     if let Some(first) = placement.removals.first() {
         let text = format!("removed from {}: {}", list(&removed), first.reason.text());
         told.push(Event::normal("Removed", &text));
+    }
+    told.extend(failed_over(former, placement));
+    told
+}
+
+/// The events that tell of clusters that it begins to be failed over from, or may go back to.
+fn failed_over(former: &Decision, placement: &Placement) -> Vec<Event> {
+    let before = &former.spec.failed_over;
+    let now = &placement.failed_over;
+    let others = |marks: &[FailedOver], but: &[FailedOver]| -> Vec<String> {
+        let others = marks.iter().filter(|m| but.iter().all(|b| b.uid != m.uid));
+        others
+            .map(|m| format!("{}/{}", m.namespace, m.name))
+            .collect()
+    };
+    let (begins, ends) = (others(now, before), others(before, now));
+    let mut told = Vec::new();
+    if !begins.is_empty() {
+        let text = format!("failed over from {}", list(&begins));
+        told.push(Event::warning("FailedOver", &text));
+    }
+    if !ends.is_empty() {
+        let text = format!("no longer failed over from {}", list(&ends));
+        told.push(Event::normal("FailoverOver", &text));
     }
     told
 }

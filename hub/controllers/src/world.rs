@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use roadstead_machinery::resource::{Registry, Resource};
+use roadstead_plan::failover::Failing;
 use roadstead_plan::{Decided, Limits, Template, World};
 use roadstead_protocol::api::interpreter::RESOURCE_INTERPRETER;
 use roadstead_protocol::api::names::{
@@ -201,6 +202,7 @@ pub fn template<T>(
         around,
         decided: Decided::read(&decision.spec),
         observed: BTreeMap::new(),
+        failing: Failing::default(),
         budget: None,
         rollout,
         now: Duration::ZERO,

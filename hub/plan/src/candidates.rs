@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use roadstead_protocol::api::decision::SAMPLES_MAX;
+use roadstead_protocol::api::failover::FailedOver;
 
 use self::spreading::unmet_finding;
 use crate::affinity::{Reading, Refused};
@@ -35,6 +36,7 @@ pub(crate) fn choose<'a>(
 ) {
     let mut chooser = Chooser::new(world, policy, template, intent.fresh);
     chooser.now = now;
+    chooser.failed = std::mem::take(&mut intent.failed);
     let groups = policy.selecting.groups.iter();
     let mut readings: Vec<Judged<'a>> = groups.map(|group| chooser.judge(group)).collect();
     names(&readings, intent);
@@ -49,6 +51,10 @@ pub(crate) fn choose<'a>(
     intent.expired = judged.expired;
     intent.targets = judged.wanted;
     intent.wanted = intent.targets.iter().map(|w| w.cluster).collect();
+    let failed = |(_, why): &&(&Cluster, Refused)| *why == Refused::FailedOver;
+    let failed = judged.refused.iter().filter(failed);
+    let failed = failed.filter_map(|(cluster, _)| chooser.failed.remove_entry(&cluster.uid));
+    intent.failed = failed.collect();
     intent.refused.extend(judged.refused);
     intent.figures = judged.figures;
     if intent.targets.is_empty() {
@@ -151,7 +157,7 @@ struct Judged<'a> {
     again: Option<Duration>,
     /// For how many seconds a taint of a cluster that has it was tolerated, where these have passed.
     expired: BTreeMap<String, u64>,
-    /// Those that have it, and are drained or were stopped; why.
+    /// Those that have it, and are drained, were stopped, or it fails over from them; why.
     displaced: Vec<(Wanted<'a>, Refused)>,
 }
 
@@ -169,6 +175,8 @@ struct Chooser<'a, 't> {
     divided: bool,
     fresh: bool,
     now: Duration,
+    /// Those that it is failed over from, by UID.
+    failed: BTreeMap<String, FailedOver>,
 }
 
 impl<'a, 't> Chooser<'a, 't> {
@@ -190,6 +198,7 @@ impl<'a, 't> Chooser<'a, 't> {
             divided,
             fresh,
             now: template.now,
+            failed: BTreeMap::new(),
         }
     }
 
@@ -238,7 +247,7 @@ impl<'a, 't> Chooser<'a, 't> {
             if wanted.has {
                 return judged.displaced.push((wanted, why));
             }
-            let text = why.text().to_owned();
+            let text = self.why(cluster, why);
             judged.figures.insert(cluster.uid.clone(), text);
             return judged.refused.push((cluster, why));
         }

@@ -18,6 +18,11 @@ pub const REGION_LABEL: &str = "topology.kubernetes.io/region";
 /// The label that says in which zone a cluster is.
 pub const ZONE_LABEL: &str = "topology.kubernetes.io/zone";
 
+/// Reason of condition Ready of a cluster whose agent never came.
+const NOT_JOINED: &str = "NotJoined";
+/// Reason of condition Ready while an agent has just come.
+const CONNECTING: &str = "Connecting";
+
 /// A joined cluster.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cluster {
@@ -49,6 +54,10 @@ pub struct Cluster {
     pub zone: Option<String>,
     /// Whether it is Ready; `None` where there is no (recent) news of it.
     pub ready: Option<bool>,
+    /// Whether it joined: it was heard of at some time.
+    pub joined: bool,
+    /// Whether nothing has been heard of it for longer than is usual.
+    pub silent: bool,
     /// Its Kubernetes version (`v1.36.3`), once it was heard of.
     pub version: Option<String>,
     /// The group versions that it serves (`v1`, `apps/v1`); empty while they are not known.
@@ -123,6 +132,8 @@ impl Cluster {
             region: labelled(spec.region, REGION_LABEL),
             zone: labelled(spec.zone, ZONE_LABEL),
             ready: ready(&status),
+            joined: unheard(&status) != Some(NOT_JOINED),
+            silent: unheard(&status).is_some_and(|why| ![NOT_JOINED, CONNECTING].contains(&why)),
             version: Some(status.version.clone()).filter(|version| !version.is_empty()),
             api_groups: status.api_groups.iter().cloned().collect(),
             resources: Resources::read(&status.node_shapes),
@@ -169,6 +180,14 @@ fn ready(status: &Status) -> Option<bool> {
         ConditionStatus::False => Some(false),
         ConditionStatus::Unknown => None,
     }
+}
+
+/// Why it is not known whether it is ready, where that is not known.
+fn unheard(status: &Status) -> Option<&str> {
+    let Some(ready) = condition::find(&status.conditions, "Ready") else {
+        return Some(NOT_JOINED);
+    };
+    (ready.status == ConditionStatus::Unknown).then_some(ready.reason.as_str())
 }
 
 fn allowed(cluster: &AttachedCluster) -> Result<Allowed, String> {

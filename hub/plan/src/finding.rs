@@ -2,6 +2,8 @@
 
 mod text;
 
+use crate::failover;
+
 /// Something that people should know. Lists of names are bounded samples.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Finding {
@@ -101,6 +103,15 @@ pub enum Finding {
         /// The command that lets it go all the same.
         confirm: String,
     },
+    /// It is not failed over though its time has come.
+    FailoverHeld {
+        /// Why not.
+        why: failover::Held,
+        /// From how many clusters.
+        count: u32,
+        /// Some of them, as `namespace/name`.
+        samples: Vec<String>,
+    },
     /// Clusters are not given what stands on the hub, but a release.
     Behind {
         /// How many.
@@ -180,6 +191,8 @@ pub enum Cause {
     Replacing,
     /// The cluster was declared to be stopped.
     Stopped,
+    /// It was failed over from the cluster.
+    FailedOver,
     /// As many clusters of its policy are unwell as its disruption budget allows.
     Budget,
 }
@@ -207,6 +220,7 @@ impl Cause {
             Self::Wave => "RollingOut",
             Self::Replacing => "Replacing",
             Self::Stopped => "Stopped",
+            Self::FailedOver => "FailedOver",
             Self::Budget => "DisruptionBudget",
         }
     }
@@ -241,6 +255,10 @@ impl Cause {
             Self::Stopped => {
                 "the cluster is fenced, and it is not replaced or the cluster is not back"
             }
+            Self::FailedOver => {
+                "it was failed over from the cluster, and what replaces it was not seen healthy yet or \
+                 there is no news of the cluster"
+            }
             Self::Budget => "as many clusters are unwell as its policy's disruption budget allows",
         }
     }
@@ -264,18 +282,22 @@ impl Cause {
             | Self::Wave
             | Self::Replacing
             | Self::Stopped
+            | Self::FailedOver
             | Self::Budget => false,
         }
     }
 
     /// Whether what is kept is known to run.
     pub(crate) fn runs(self) -> bool {
-        !matches!(self, Self::ClusterMissing | Self::Stopped)
+        !matches!(
+            self,
+            Self::ClusterMissing | Self::Stopped | Self::FailedOver
+        )
     }
 
     /// Whether what is kept counts no more.
     pub(crate) fn is_outside(self) -> bool {
-        matches!(self, Self::Replacing | Self::Stopped)
+        matches!(self, Self::Replacing | Self::Stopped | Self::FailedOver)
     }
 }
 
@@ -300,6 +322,7 @@ impl Finding {
             Self::Suspended { .. } => "Suspended",
             Self::Awaits { .. } => "Awaiting",
             Self::Replacing { .. } => "Replacing",
+            Self::FailoverHeld { .. } => "FailoverHeld",
             Self::Behind { .. } => "RollingOut",
             Self::OverBudget { .. } => "DisruptionBudget",
             Self::Held { cause, .. } => cause.reason(),

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use roadstead_protocol::api::decision::Unplaced;
+use roadstead_protocol::api::failover::{FailedOver, Failure};
 use roadstead_protocol::api::names::REBALANCE_ANNOTATION;
 use roadstead_protocol::wire::Digest;
 use serde_json::Value;
@@ -15,6 +16,7 @@ use crate::claim::{claim, holders, overriding};
 use crate::cluster::Cluster;
 use crate::deps::requirers::{Requirer, needed, require};
 use crate::dispatch::understand;
+use crate::failover;
 use crate::finding::{Cause, Finding};
 use crate::policy::{Overrides, Policy};
 use crate::reserved::reserved;
@@ -37,6 +39,10 @@ pub(crate) struct Intent<'a> {
     pub(crate) leaving: Vec<Wanted<'a>>,
     /// UIDs of the stopped clusters that keep what they have, since there is no other place for it.
     pub(crate) unreplaced: BTreeSet<&'a str>,
+    /// Those that it is failed over from, by UID.
+    pub(crate) failed: BTreeMap<String, FailedOver>,
+    /// Those that it would be failed over from, were it granted, by UID.
+    pub(crate) failing: BTreeMap<String, Failure>,
     /// Every cluster that users' acts choose, whether it takes anything or not.
     pub(crate) wanted: Vec<&'a Cluster>,
     /// By UID, the clusters on which something else needs the object, and what.
@@ -148,7 +154,13 @@ pub(crate) fn intend<'a>(
         intent.rebalance = rebalance(template, policy);
         let asked = !intent.rebalance.is_empty();
         intent.fresh = asked && intent.rebalance != template.decided.rebalance;
+        let failing = failover::judge(policy, template);
+        intent.failed = failing.marks;
+        intent.failing = failing.asks;
+        intent.findings.extend(failing.finding);
         choose(world, policy, (template, now), &mut intent);
+        let again = [intent.again, failing.again];
+        intent.again = again.into_iter().flatten().min();
         understand(world, policy, &mut intent);
         share(world, policy, template, object, &mut intent);
         verify(policy, &mut intent);

@@ -22,6 +22,7 @@ pub mod deps;
 mod dispatch;
 pub mod division;
 pub mod expression;
+pub mod failover;
 mod fields;
 pub mod finding;
 pub mod gate;

@@ -1,18 +1,21 @@
 //! The decision about one template: who gets what, who keeps what, who loses it, and why.
 
+mod said;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use roadstead_protocol::api::decision::{PolicyRef, Refusal, SAMPLES_MAX, Unplaced};
+use roadstead_protocol::api::decision::{PolicyRef, Refusal, Unplaced};
+use roadstead_protocol::api::failover::{FailedOver, Failure};
 use roadstead_protocol::api::policy::ConflictResolution;
 use roadstead_protocol::wire::{Digest, ItemKey};
 
-use crate::affinity::{Chosen, Refused};
+use crate::affinity::Chosen;
 use crate::budget::{self, Room};
-use crate::cluster::Cluster;
 use crate::deps::requirers::{Needs, needed_by, requires};
 use crate::dispatch::{self, asked, hold_back, holds, leave};
+use crate::failover;
 use crate::finding::{Cause, Finding};
 use crate::intent::{Intent, intend};
 use crate::peers;
@@ -23,6 +26,8 @@ use crate::review::Review;
 use crate::swap::{self, Swap};
 use crate::template::{Former, Template};
 use crate::world::World;
+
+use self::said::{held, summarize};
 
 /// The decision about one template.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -67,6 +72,11 @@ pub struct Placement {
     /// How often something began to wait for what replaces it, and how often that ended: odd while it
     /// does.
     pub moves: u32,
+    /// The clusters that it was failed over from, and does not go back to for now.
+    pub failed_over: Vec<FailedOver>,
+    /// UIDs of those that it would be failed over from, were it
+    /// [granted](crate::failover::Failing::granted), and why.
+    pub failing: BTreeMap<String, Failure>,
     /// After which time the decision is another one, without anything else changing.
     pub again: Option<Duration>,
     /// For how many seconds taints were tolerated, by the UIDs of clusters where these have passed.
@@ -196,6 +206,8 @@ pub fn place(world: &World, template: &Template<'_>, review: Option<&Review>) ->
         } else {
             swap.count(template)
         },
+        failed_over: failover::lasting(template, &intent),
+        failing: std::mem::take(&mut intent.failing),
         again: intent.again,
         expired: crate::candidates::expired(template, &intent),
         ..Placement::default()
@@ -209,6 +221,7 @@ pub fn place(world: &World, template: &Template<'_>, review: Option<&Review>) ->
         &mut placement,
     );
     swap.enter(&mut placement);
+    placement.watches |= failover::goes_by_news(template, &intent);
     (placement.asks, placement.spends) = (room.asks, room.spent);
     placement.findings.extend(room.finding(world));
     placement.requires = requires(template, &placement);
@@ -323,7 +336,7 @@ fn settle_former(
         };
         let moved = matches!(fate, Fate::Remove(reason) if moved(reason));
         if moved && swap.holds(&former.cluster) {
-            fate = Fate::Keep(swap::cause(world, former));
+            fate = Fate::Keep(swap::cause(world, intent, former));
         }
         let leaves = matches!(fate, Fate::Remove(reason) if room.keeps(former, reason));
         if leaves {
@@ -374,55 +387,4 @@ fn path(world: &World, former: &Former) -> (String, String) {
         Some(cluster) => (cluster.namespace.clone(), cluster.name.clone()),
         None => former.path.clone(),
     }
-}
-
-fn summarize(refused: &[(&Cluster, Refused)]) -> Vec<Refusal> {
-    let mut by_reason: BTreeMap<Refused, Vec<&Cluster>> = BTreeMap::new();
-    for (cluster, why) in refused {
-        by_reason.entry(*why).or_default().push(cluster);
-    }
-    let refusal = |(why, mut clusters): (Refused, Vec<&Cluster>)| {
-        let count = u32::try_from(clusters.len()).unwrap_or(u32::MAX);
-        let order =
-            |a: &&Cluster, b: &&Cluster| (&a.namespace, &a.name).cmp(&(&b.namespace, &b.name));
-        // Of many, only the first few are ever put in order.
-        if clusters.len() > SAMPLES_MAX {
-            clusters.select_nth_unstable_by(SAMPLES_MAX, order);
-            clusters.truncate(SAMPLES_MAX);
-        }
-        clusters.sort_by(order);
-        Refusal {
-            reason: why.reason().to_owned(),
-            count,
-            samples: clusters.into_iter().map(Cluster::path).collect(),
-        }
-    };
-    by_reason.into_iter().map(refusal).collect()
-}
-
-fn held(kept: &[Kept], confirm: &[String]) -> Vec<Finding> {
-    let mut by_cause: BTreeMap<Cause, Vec<String>> = BTreeMap::new();
-    // What waits for its replacement only is said with that; what keeps it for another reason is said.
-    let said = |kept: &&Kept| {
-        !(kept.outside && kept.cause.is_outside()) && kept.cause != Cause::Budget
-    };
-    for kept in kept.iter().filter(said) {
-        let path = format!("{}/{}", kept.path.0, kept.path.1);
-        by_cause.entry(kept.cause).or_default().push(path);
-    }
-    let finding = |(cause, mut samples): (Cause, Vec<String>)| {
-        let count = u32::try_from(samples.len()).unwrap_or(u32::MAX);
-        samples.truncate(SAMPLES_MAX);
-        Finding::Held {
-            cause,
-            count,
-            samples,
-            confirm: if cause.confirmable() {
-                confirm.to_vec()
-            } else {
-                Vec::new()
-            },
-        }
-    };
-    by_cause.into_iter().map(finding).collect()
 }

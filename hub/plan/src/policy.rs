@@ -13,6 +13,7 @@ use serde_json::Value;
 
 use crate::budget::Budget;
 use crate::cluster::Viewpoint;
+use crate::failover::Failover;
 use crate::options::Options;
 use crate::rollout::Rollout;
 use crate::scheduling::Scheduling;
@@ -136,6 +137,8 @@ pub struct Policy {
     pub preempts: bool,
     /// How changes reach the clusters; all at once where nothing is said.
     pub rollout: Option<Rollout>,
+    /// When its objects move away from a cluster without anybody's doing.
+    pub failover: Failover,
     /// How much may be taken from its clusters at a time; no bound where nothing is said.
     pub budget: Option<Budget>,
     /// What else it says.
@@ -160,11 +163,13 @@ fn parse_distribution(identity: &Identity, object: &Value) -> Result<Policy, Str
     let options = Options::read(&spec, identity.viewpoint())?;
     check_selectors(&spec.resource_selectors)?;
     let scheduling = scheduling(&spec.placement)?;
+    let failover = spec.failover.as_ref().map(Failover::read).transpose()?;
     let rollout = spec.rollout.as_ref().map(Rollout::read).transpose()?;
     let budget = spec.disruption_budget.as_ref();
     let budget = budget.map(Budget::read).transpose()?;
     Ok(Policy {
         rollout,
+        failover: failover.unwrap_or_default(),
         budget,
         identity: identity.clone(),
         selectors: spec.resource_selectors,

@@ -42,6 +42,8 @@ pub enum Reason {
     Drained,
     /// The cluster was stopped, and it is replaced elsewhere.
     Replaced,
+    /// It was failed over from the cluster, and is replaced elsewhere.
+    FailedOver,
 }
 
 impl Reason {
@@ -49,7 +51,7 @@ impl Reason {
     pub(crate) fn moves(self) -> bool {
         matches!(
             self,
-            Self::NotChosen | Self::Confirmed | Self::Drained | Self::Replaced
+            Self::NotChosen | Self::Confirmed | Self::Drained | Self::Replaced | Self::FailedOver
         )
     }
 
@@ -57,7 +59,7 @@ impl Reason {
     /// does not.
     pub(crate) fn is_held_by_budget(self) -> bool {
         match self {
-            Self::NotChosen | Self::Drained | Self::Replaced => true,
+            Self::NotChosen | Self::Drained | Self::Replaced | Self::FailedOver => true,
             Self::TemplateDeleted | Self::PolicyDeleted | Self::Confirmed | Self::NotNeeded => {
                 false
             }
@@ -74,6 +76,7 @@ impl Reason {
             Self::NotNeeded => "nothing needs it there any more",
             Self::Drained => "the cluster is drained",
             Self::Replaced => "the cluster was stopped, and it is replaced elsewhere",
+            Self::FailedOver => "it was failed over from the cluster, and is replaced elsewhere",
         }
     }
 }
@@ -217,17 +220,14 @@ impl<'a> Judge<'a> {
 /// Those that lose it because they are drained, or stopped, by UID.
 fn displaced<'a>(intent: &Intent<'a>) -> BTreeMap<&'a str, Reason> {
     let refused = intent.refused.iter();
+    let reasons = [
+        (Refused::Drained, Reason::Drained),
+        (Refused::Fenced, Reason::Replaced),
+        (Refused::FailedOver, Reason::FailedOver),
+    ];
+    let reason = |why: &Refused| reasons.iter().find(|(refused, _)| refused == why);
     refused
-        .filter(|(_, why)| [Refused::Drained, Refused::Fenced].contains(why))
-        .map(|(cluster, why)| {
-            let drained = *why == Refused::Drained;
-            let reason = if drained {
-                Reason::Drained
-            } else {
-                Reason::Replaced
-            };
-            (cluster.uid.as_str(), reason)
-        })
+        .filter_map(|(cluster, why)| Some((cluster.uid.as_str(), reason(why)?.1)))
         .collect()
 }
 
@@ -285,7 +285,10 @@ pub(crate) fn settle(
     let runs = |fate: &Fate| fate.kept().is_some_and(Cause::runs);
     let leaves_none = intent.targets.is_empty() && !fates.values().any(runs);
     for (former, fate) in fates.iter_mut() {
-        let moved = matches!(fate, Fate::Remove(Reason::Drained | Reason::Replaced));
+        let moved = matches!(
+            fate,
+            Fate::Remove(Reason::Drained | Reason::Replaced | Reason::FailedOver)
+        );
         if moved && leaves_none {
             *fate = Fate::Keep(Cause::LastClusters);
         }

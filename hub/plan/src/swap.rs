@@ -9,6 +9,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use roadstead_protocol::api::decision::SAMPLES_MAX;
+use roadstead_protocol::api::failover::{FailedOver, Failure};
 use roadstead_protocol::wire::report::Health;
 
 use crate::affinity::Chosen;
@@ -174,7 +175,7 @@ impl Swap {
         // What has no place yet is missing too.
         swap.unplaced = intent.unplaced.as_ref().map_or(0, |u| u.replicas);
         let missing = missing.saturating_add(swap.unplaced);
-        let left = swap.stay(template, &gone, missing, total);
+        let left = swap.stay(template, (&gone, &intent.failed), missing, total);
         swap.keep(&sides, left);
         swap
     }
@@ -183,7 +184,7 @@ impl Swap {
     fn stay(
         &mut self,
         template: &Template<'_>,
-        gone: &[(&Former, &Cluster)],
+        (gone, failed): (&[(&Former, &Cluster)], &BTreeMap<String, FailedOver>),
         missing: u32,
         total: u32,
     ) -> u32 {
@@ -192,7 +193,9 @@ impl Swap {
             let seen = template.observed.get(&former.cluster);
             let back = seen.is_some_and(|seen| !seen.away);
             // What was stopped counts no more, and is taken away once its cluster is back.
-            let stopped = cluster.fenced;
+            let silent = failed.get(&cluster.uid);
+            let silent = silent.is_some_and(|mark| mark.reason == Failure::Silent);
+            let stopped = cluster.fenced || silent;
             if missing > 0 || ((former.outside || stopped) && !back) {
                 self.staying.insert(former.cluster.clone());
                 let has = given(former, total);
@@ -324,10 +327,12 @@ pub(crate) fn hands_over(
 }
 
 /// Why a former keeps what it has.
-pub(crate) fn cause(world: &World, former: &Former) -> Cause {
+pub(crate) fn cause(world: &World, intent: &Intent<'_>, former: &Former) -> Cause {
     let cluster = world.cluster(&former.cluster);
     if cluster.is_some_and(|cluster| cluster.fenced) {
         Cause::Stopped
+    } else if intent.failed.contains_key(&former.cluster) {
+        Cause::FailedOver
     } else {
         Cause::Replacing
     }

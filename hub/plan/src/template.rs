@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use roadstead_protocol::api::decision::Spec;
+use roadstead_protocol::api::failover::FailedOver;
 use roadstead_protocol::api::names::TEMPLATE_LABEL;
 use roadstead_protocol::api::policy::ResourceSelector;
 use roadstead_protocol::api::{LabelSelector, ObjectMeta};
@@ -15,6 +16,7 @@ use crate::budget::Standing;
 use crate::confirmation::Loss;
 use crate::deps::order::Awaited;
 use crate::deps::requirers::{Needs, REQUIRED, Requirer};
+use crate::failover::Failing;
 use crate::observed::Observed;
 use crate::peers::Peers;
 use crate::policy::Identity;
@@ -47,6 +49,9 @@ pub struct Template<'a> {
     /// How the clusters are that hold something of its policy, where that has a disruption budget. May be
     /// `None` unless [`Placement::asks`](crate::Placement::asks).
     pub budget: Option<Standing>,
+    /// For how long what it fails over by has been so. Nothing unless
+    /// [`Placement::watches`](crate::Placement::watches).
+    pub failing: Failing,
     /// The rollouts that it has to do with.
     pub rollout: Waves,
     /// The time, counted from the hub's start. Zero where nobody counts.
@@ -65,6 +70,8 @@ pub struct Decided {
     /// How often something began to wait for what replaces it, and how often that ended: odd while it
     /// does.
     pub moves: u32,
+    /// The clusters that it was failed over from.
+    pub failed_over: Vec<FailedOver>,
 }
 
 impl Decided {
@@ -76,6 +83,7 @@ impl Decided {
             affinity: decision.affinity.clone(),
             rebalance: decision.rebalance.clone(),
             moves: decision.moves,
+            failed_over: decision.failed_over.clone(),
         }
     }
 }

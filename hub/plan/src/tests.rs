@@ -11,6 +11,7 @@ mod displacing;
 mod division;
 mod exchanging;
 mod expression;
+mod failover;
 mod handover;
 mod hardware;
 mod image;
@@ -137,6 +138,7 @@ pub(super) struct Case {
     pub(super) decided: Decided,
     pub(super) observed: BTreeMap<String, Observed>,
     pub(super) budget: Option<crate::budget::Standing>,
+    pub(super) failing: crate::failover::Failing,
     pub(super) rollout: crate::rollout::Waves,
     pub(super) now: Duration,
     pub(super) limits: Limits,
@@ -168,7 +170,7 @@ impl Case {
         place(&world, &template, Some(&review))
     }
 
-    fn template<'a>(&'a self, _world: &World) -> Template<'a> {
+    pub(super) fn template<'a>(&'a self, _world: &World) -> Template<'a> {
         let key = self
             .template
             .as_ref()
@@ -187,6 +189,7 @@ impl Case {
             observed: self.observed.clone(),
             budget: self.budget.clone(),
             rollout: self.rollout.clone(),
+            failing: self.failing.clone(),
             now: self.now,
         }
     }
@@ -240,6 +243,7 @@ impl Case {
             affinity: placement.affinity.clone(),
             rebalance: placement.rebalance.clone(),
             moves: placement.moves,
+            failed_over: placement.failed_over.clone(),
         };
     }
 }

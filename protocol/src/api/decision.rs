@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::condition::Condition;
+use super::failover::FailedOver;
 use super::meta::ObjectMeta;
 use super::names::POLICY_GROUP;
 
@@ -70,6 +71,9 @@ pub struct Spec {
     /// Counts when something began to wait for what replaces it, and when that ended: odd while it does.
     #[serde(skip_serializing_if = "is_zero")]
     pub moves: u32,
+    /// The clusters that it was failed over from, and does not go back to for now.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub failed_over: Vec<FailedOver>,
 }
 
 /// A template.

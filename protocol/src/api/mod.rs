@@ -11,6 +11,7 @@ pub mod condition;
 pub mod decision;
 pub mod dispatch;
 pub mod facts;
+pub mod failover;
 pub mod fleet;
 pub mod hardware;
 pub mod interpreter;

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::condition::Condition;
+use super::failover::Failover;
 use super::hardware::{HardwarePreference, ResourceConstraint};
 use super::meta::ObjectMeta;
 use super::rollout::Strategy;
@@ -64,6 +65,9 @@ pub struct DistributionSpec {
     /// How changes reach the clusters; all at once where nothing is said.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rollout: Option<Strategy>,
+    /// When the objects move away from a cluster without anybody's doing; never where nothing is said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failover: Option<Failover>,
     /// How much may be taken from the clusters at a time; no bound where nothing is said.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub disruption_budget: Option<DisruptionBudget>,

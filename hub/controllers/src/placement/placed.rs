@@ -49,6 +49,7 @@ fn rank(finding: &Finding) -> u8 {
         | Finding::Behind { .. }
         | Finding::Suspended { .. }
         | Finding::Replacing { .. }
+        | Finding::FailoverHeld { .. }
         | Finding::OverBudget { .. }
         | Finding::Awaits { .. } => 3,
         Finding::UnknownClusters(_) => 4,

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use roadstead_plan::budget::Standing;
+use roadstead_plan::failover::Failing;
 use roadstead_plan::{Around, Decided, Observed, Placement, Template, World};
 use roadstead_protocol::api::decision::{Decision, PolicyRef};
 use roadstead_protocol::wire::ItemKey;
@@ -51,6 +52,7 @@ impl Read {
             around: self.around.clone(),
             decided: Decided::read(&self.decision.spec),
             observed: BTreeMap::new(),
+            failing: Failing::default(),
             budget: None,
             rollout: waves::of_template(snapshot, world, &self.item, about)?,
             now: context.uptime(),

@@ -3,7 +3,7 @@
 use super::*;
 
 /// The agent of a cluster reports that all it was given is well.
-async fn well(hub: &Hub, cluster: &str, replicas: u32) {
+pub(super) async fn well(hub: &Hub, cluster: &str, replicas: u32) {
     let status = json!({"replicas": replicas, "readyReplicas": replicas});
     hub.report(cluster, ItemState::Applied, Health::Healthy, status)
         .await;
@@ -11,7 +11,7 @@ async fn well(hub: &Hub, cluster: &str, replicas: u32) {
 }
 
 /// A user writes a field of a cluster's spec.
-async fn say(hub: &Hub, name: &str, spec: Value) {
+pub(super) async fn say(hub: &Hub, name: &str, spec: Value) {
     hub.apply(json!({
         "apiVersion": "cluster.kurator.dev/v1alpha1",
         "kind": "AttachedCluster",
@@ -22,7 +22,7 @@ async fn say(hub: &Hub, name: &str, spec: Value) {
     hub.settle().await;
 }
 
-fn of_cluster(hub: &Hub, name: &str, kind: &str) -> (String, String) {
+pub(super) fn of_cluster(hub: &Hub, name: &str, kind: &str) -> (String, String) {
     let key = format!("/objects/cluster.kurator.dev/attachedclusters/default/{name}");
     let cluster = hub.get(&key).unwrap();
     let all = cluster["status"]["conditions"].as_array().cloned();
@@ -32,11 +32,11 @@ fn of_cluster(hub: &Hub, name: &str, kind: &str) -> (String, String) {
     (condition(&cluster, kind), message)
 }
 
-fn ledgers(hub: &Hub) -> (String, String) {
+pub(super) fn ledgers(hub: &Hub) -> (String, String) {
     (hub.ledger("a"), hub.ledger("b"))
 }
 
-fn pair(a: &str, b: &str) -> (String, String) {
+pub(super) fn pair(a: &str, b: &str) -> (String, String) {
     (a.to_owned(), b.to_owned())
 }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 use roadstead_plan::affinity::{Chosen, Refused};
 use roadstead_protocol::api::decision::{Decision, PolicyRef, Target};
 use roadstead_protocol::wire::ItemKey;
+use roadstead_store::records::object_key;
 use roadstead_store::{Entry, Event, Key};
 
 use super::changes::woken;
@@ -155,6 +156,14 @@ impl Wake {
         let uid = objects::text(&object, "/metadata/uid");
         Some(held.get(uid).cloned().unwrap_or_default())
     }
+}
+
+/// Where a policy is.
+pub(super) fn policy_key(policy: &PolicyRef) -> Option<Key> {
+    let at = (policy.group(), policy.kind.as_str());
+    let mut kinds = world::POLICIES.iter();
+    let (group, _, plural) = kinds.find(|(group, kind, _)| (*group, *kind) == at)?;
+    object_key(group, plural, &policy.namespace, &policy.name).ok()
 }
 
 fn policy(policy: &PolicyRef) -> Option<Work> {

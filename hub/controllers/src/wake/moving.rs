@@ -9,6 +9,7 @@ use roadstead_protocol::api::names::{ATTACHED_CLUSTERS, CLUSTER_GROUP};
 use roadstead_store::records::object_key;
 
 use super::changes::woken;
+use super::decisions::policy_key;
 use super::wide::names;
 use super::{GATHER, Wake};
 use crate::driver::Woken;
@@ -23,16 +24,31 @@ impl Wake {
         out: &mut Vec<Woken<Work>>,
     ) {
         if let (Some(new), Some(old)) = (new, old)
-            && new.spec.clusters.iter().any(moves)
             && new.status.clusters != old.status.clusters
+            && (new.spec.clusters.iter().any(moves) || self.fails_over(new))
         {
             let work = [Work::Placement(item(new))];
-            out.extend(woken(work, GATHER, "what replaces something"));
+            out.extend(woken(work, GATHER, "what replaces something, or fails"));
         }
         let mut concerned = concerned(new, old);
         concerned.extend(self.left(new, old));
         let concerned = concerned.into_iter().map(Work::Cluster);
         out.extend(woken(concerned, self.settle, "what moves"));
+    }
+
+    /// Whether it goes by how the clusters of a decision are where its object is.
+    fn fails_over(&self, decision: &Decision) -> bool {
+        if !decision.spec.failed_over.is_empty() {
+            return true;
+        }
+        let policy = decision.spec.policy.as_ref();
+        let Some(key) = policy.and_then(policy_key) else {
+            return false;
+        };
+        let snapshot = self.store.snapshot();
+        // By its text, as of clusters.
+        let policy = snapshot.get(key.as_str());
+        policy.is_some_and(|policy| names(policy, ["\"failover\""]))
     }
 
     /// The drained and fenced clusters of which it is decided now that what they have stays, because it
@@ -77,12 +93,22 @@ fn concerned(new: &Option<Decision>, old: &Option<Decision>) -> BTreeSet<Name> {
     let mut found = BTreeSet::new();
     let same = match (new, old) {
         (Some(new), Some(old)) => {
-            new.spec.clusters == old.spec.clusters && new.status.clusters == old.status.clusters
+            new.spec.clusters == old.spec.clusters
+                && new.spec.failed_over == old.spec.failed_over
+                && new.status.clusters == old.status.clusters
         }
         _ => false,
     };
     if same {
         return found;
+    }
+    let marks = |decision: &Option<Decision>| {
+        let marks = decision.as_ref().map(|d| d.spec.failed_over.clone());
+        marks.unwrap_or_default()
+    };
+    if marks(new) != marks(old) {
+        let marks = marks(new).into_iter().chain(marks(old));
+        found.extend(marks.map(|mark| name(&mark.namespace, &mark.name)));
     }
     for decision in new.iter().chain(old) {
         let told = |t: &&Target| moves(t) || t.reason == Chosen::Stays.text();

@@ -1,5 +1,5 @@
-//! Who loses what it has because its cluster is drained or was stopped, as far as there is another
-//! place for it: a share goes to the other clusters, a whole copy to one that would not have it
+//! Who loses what it has because its cluster is drained or was stopped, or it is failed over from there,
+//! as far as there is another place for it: a share goes to the other clusters, a whole copy to one that would not have it
 //! otherwise. What has no other place stays.
 //!
 //! Jobs stay: what ran once is not run again elsewhere.
@@ -8,6 +8,7 @@ use super::spreading::Spreading;
 use super::{Chooser, Judged};
 use crate::affinity::{Chosen, Refused};
 use crate::cluster::Cluster;
+use crate::failover;
 use crate::intent::{Intent, Wanted};
 
 impl<'a> Chooser<'a, '_> {
@@ -18,8 +19,16 @@ impl<'a> Chooser<'a, '_> {
         } else if cluster.drained {
             Some(Refused::Drained)
         } else {
-            None
+            let failed = self.failed.contains_key(&cluster.uid);
+            failed.then_some(Refused::FailedOver)
         }
+    }
+
+    /// Why a cluster is displaced, for people.
+    pub(super) fn why(&self, cluster: &Cluster, why: Refused) -> String {
+        let mark = self.failed.get(&cluster.uid);
+        let mark = mark.filter(|_| why == Refused::FailedOver);
+        mark.map_or_else(|| why.text().to_owned(), failover::text)
     }
 
     /// Decides who of the displaced stays, for want of another place.
@@ -28,14 +37,19 @@ impl<'a> Chooser<'a, '_> {
         if displaced.is_empty() {
             return;
         }
-        // What counts no more leaves before what does.
-        displaced.sort_by_key(|(wanted, _)| wanted.outside);
+        // What counts no more leaves before what does, and what does not run before what does.
+        displaced.sort_by_key(|(wanted, why)| (wanted.outside, *why == Refused::FailedOver));
         let mut back = self.without_place(&judged.wanted, &displaced);
         for (mut wanted, why) in displaced {
             let cluster = wanted.cluster;
             let stays = back > 0;
             back = back.saturating_sub(1);
-            let text = why.text().to_owned();
+            let text = self.why(cluster, why);
+            if stays && why == Refused::FailedOver {
+                // It is given what changes there: perhaps it then runs.
+                judged.wanted.push(wanted);
+                continue;
+            }
             match (stays, why == Refused::Drained) {
                 (true, true) => {
                     wanted.shut = Some(why);

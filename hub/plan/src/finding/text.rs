@@ -42,6 +42,7 @@ impl Display for Finding {
             Self::Suspended { .. }
             | Self::Awaits { .. }
             | Self::Replacing { .. }
+            | Self::FailoverHeld { .. }
             | Self::Behind { .. }
             | Self::OverBudget { .. }
             | Self::Held { .. } => self.waits(f),
@@ -78,30 +79,6 @@ impl Finding {
                     listed(*count, old)
                 )
             }
-            Self::Behind {
-                count,
-                samples,
-                says,
-            } => write!(
-                f,
-                "the change has not reached {}: {says}",
-                listed(*count, samples)
-            ),
-            Self::OverBudget {
-                count,
-                samples,
-                most,
-                holders,
-                unwell,
-                down,
-            } => write!(
-                f,
-                "waits on {}: the disruption budget of its policy is {most} of {holders} clusters, and not all \
-                 is well on {}; it goes on once it is, or with a larger maxUnavailable, and a cluster that is \
-                 lost counts no more once it is fenced (roadstead fence)",
-                listed(*count, samples),
-                listed(*unwell, down)
-            ),
             Self::Held {
                 cause,
                 count,
@@ -129,7 +106,68 @@ impl Finding {
             | Self::ZeroWeights
             | Self::BadReplicas(_)
             | Self::Unplaced { .. }
-            | Self::NotRendered { .. } => Ok(()),
+            | Self::NotRendered { .. }
+            | Self::FailoverHeld { .. }
+            | Self::Behind { .. } => self.withheld(f),
+        }
+    }
+
+    /// What is kept back until something else is so.
+    fn withheld(&self, f: &mut Formatter<'_>) -> Result {
+        match self {
+            Self::FailoverHeld {
+                why,
+                count,
+                samples,
+            } => write!(
+                f,
+                "not failed over from {}, since {}; to have it elsewhere all the same: `roadstead \
+                 fence` or `roadstead drain` the cluster",
+                listed(*count, samples),
+                why.text()
+            ),
+            Self::Behind {
+                count,
+                samples,
+                says,
+            } => write!(
+                f,
+                "the change has not reached {}: {says}",
+                listed(*count, samples)
+            ),
+            Self::OverBudget {
+                count,
+                samples,
+                most,
+                holders,
+                unwell,
+                down,
+            } => write!(
+                f,
+                "waits on {}: the disruption budget of its policy is {most} of {holders} clusters, and not all \
+                 is well on {}; it goes on once it is, or with a larger maxUnavailable, and a cluster that is \
+                 lost counts no more once it is fenced (roadstead fence)",
+                listed(*count, samples),
+                listed(*unwell, down)
+            ),
+            Self::NoPolicy
+            | Self::NothingSelected
+            | Self::Reserved(_)
+            | Self::Unreadable { .. }
+            | Self::Outranked { .. }
+            | Self::UnknownClusters(_)
+            | Self::AmbiguousCluster { .. }
+            | Self::NoCluster
+            | Self::NothingOpen { .. }
+            | Self::SpreadUnmet { .. }
+            | Self::ZeroWeights
+            | Self::BadReplicas(_)
+            | Self::Unplaced { .. }
+            | Self::NotRendered { .. }
+            | Self::Suspended { .. }
+            | Self::Awaits { .. }
+            | Self::Replacing { .. }
+            | Self::Held { .. } => Ok(()),
         }
     }
 }

@@ -55,7 +55,11 @@ fn preserved(world: &World, template: &Template<'_>, former: &Former, reason: Re
             return true;
         }
         Reason::TemplateDeleted | Reason::PolicyDeleted | Reason::NotNeeded => {}
-        Reason::NotChosen | Reason::Confirmed | Reason::Drained | Reason::Replaced => {
+        Reason::NotChosen
+        | Reason::Confirmed
+        | Reason::Drained
+        | Reason::Replaced
+        | Reason::FailedOver => {
             return false;
         }
     }

@@ -123,7 +123,11 @@ impl Waves {
         let edit = match reason {
             Reason::NotChosen => true,
             Reason::TemplateDeleted | Reason::NotNeeded => false,
-            Reason::PolicyDeleted | Reason::Confirmed | Reason::Drained | Reason::Replaced => {
+            Reason::PolicyDeleted
+            | Reason::Confirmed
+            | Reason::Drained
+            | Reason::Replaced
+            | Reason::FailedOver => {
                 return false;
             }
         };

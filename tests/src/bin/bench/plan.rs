@@ -107,6 +107,7 @@ fn template<'a>(object: &'a Value, name: String, before: Option<&Placement>) -> 
             ..Decided::default()
         },
         observed: BTreeMap::new(),
+        failing: Default::default(),
         budget: None,
         rollout: roadstead_plan::rollout::Waves::default(),
         now: Duration::ZERO,

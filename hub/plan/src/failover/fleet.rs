@@ -1,0 +1,91 @@
+//! Of which clusters nothing is heard, and for how long, by this hub's uptime.
+//!
+//! Where many are silent at once, or all, it is rather the hub that is cut off: it then suspects itself,
+//! and once it no longer does, the time of those that are still silent begins anew.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use crate::cluster::Cluster;
+
+/// Share of the joined clusters that may be silent before the hub suspects itself, in percent. One may
+/// always be, unless it is the only one.
+pub const SILENT_PERCENT_MAX: usize = 30;
+
+/// Who is silent. Not more than there are clusters.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Silence {
+    /// Since when nothing has been heard of clusters, by UID, counted from the hub's start.
+    since: BTreeMap<String, Duration>,
+    /// Those that are not Ready, whatever the reason.
+    unready: BTreeSet<String>,
+    /// Since when those have been Ready that were not so since the hub started.
+    back: BTreeMap<String, Duration>,
+    /// How many clusters joined.
+    joined: usize,
+    suspects: bool,
+}
+
+impl Silence {
+    /// Takes note of how clusters are at a time. Of those that people declared to be stopped nothing is
+    /// expected.
+    pub fn observe<'c>(&mut self, clusters: impl IntoIterator<Item = &'c Cluster>, now: Duration) {
+        let mut since = BTreeMap::new();
+        let mut unready = BTreeSet::new();
+        self.joined = 0;
+        for cluster in clusters {
+            let uid = &cluster.uid;
+            self.joined += usize::from(cluster.joined && !cluster.fenced);
+            if cluster.ready == Some(true) {
+                if self.unready.contains(uid) {
+                    self.back.insert(uid.clone(), now);
+                }
+                continue;
+            }
+            self.back.remove(uid);
+            unready.insert(uid.clone());
+            if cluster.silent && !cluster.fenced {
+                let before = self.since.get(uid).copied();
+                since.insert(uid.clone(), before.unwrap_or(now));
+            }
+        }
+        self.unready = unready;
+        self.since = since;
+        let most = self.joined.saturating_mul(SILENT_PERCENT_MAX) / 100;
+        let many = self.since.len() > most.max(1) || self.since.len() >= self.joined.max(1);
+        if self.suspects && !many {
+            self.since.values_mut().for_each(|since| *since = now);
+        }
+        self.suspects = many;
+    }
+
+    /// Forgets clusters that are not there any more.
+    pub fn retain(&mut self, there: impl Fn(&str) -> bool) {
+        self.back.retain(|uid, _| there(uid));
+    }
+
+    /// Whether it is rather the hub that is cut off.
+    pub fn suspects(&self) -> bool {
+        self.suspects
+    }
+
+    /// How many clusters joined.
+    pub fn joined(&self) -> usize {
+        self.joined
+    }
+
+    /// For how long nothing has been heard of a cluster, at a time.
+    pub fn silent(&self, cluster: &str, now: Duration) -> Option<Duration> {
+        let since = self.since.get(cluster)?;
+        Some(now.saturating_sub(*since))
+    }
+
+    /// For how long a cluster has been Ready, as far as this hub has seen.
+    pub fn ready(&self, cluster: &str, now: Duration) -> Option<Duration> {
+        if self.unready.contains(cluster) {
+            return None;
+        }
+        let since = self.back.get(cluster).copied().unwrap_or_default();
+        Some(now.saturating_sub(since))
+    }
+}
