@@ -18,6 +18,7 @@ mod budgets;
 mod claims;
 mod cluster;
 mod copies;
+mod counted;
 mod decision;
 mod displaced;
 mod driver;
@@ -155,10 +156,10 @@ pub fn spawn(parts: Parts) -> Handle {
     let mut reconciler = Reconciler::new(parts);
     reconciler.room = Arc::clone(&wake.room);
     let driver = Driver::new(Arc::new(reconciler), wake, options.concurrency);
+    let driver = driver.hearing(store.writes());
     let task = tokio::spawn(async move {
         shown::recall(&store, &volatile).await;
         driver.run(stopped).await;
-        let driver = driver.hearing(store.writes());
     });
     Handle { stop, task }
 }

@@ -4,8 +4,8 @@
 mod budgets;
 mod changes;
 mod clusters;
-mod decisions;
 mod concern;
+mod decisions;
 mod facts;
 mod kinds;
 mod links;
@@ -84,6 +84,8 @@ pub(crate) struct Wake {
     large: BTreeMap<ItemKey, u32>,
     /// What is to be woken once all that waits was read.
     wide: Wide,
+    /// When anything was, last.
+    gathered_at: Option<Instant>,
     /// What waits for disruption budgets.
     budgets: Waiting,
     /// Policies with rollouts.
@@ -91,8 +93,6 @@ pub(crate) struct Wake {
 }
 
 impl Wake {
-    /// When anything was, last.
-    gathered_at: Option<Instant>,
     pub(crate) fn new(parts: &Parts) -> Self {
         Self {
             store: parts.store.clone(),
@@ -115,6 +115,7 @@ impl Wake {
             held: None,
             large: BTreeMap::new(),
             wide: Wide::default(),
+            gathered_at: None,
             budgets: Waiting::default(),
             rolling: Rolling::default(),
         }
@@ -124,7 +125,6 @@ impl Wake {
     fn registry(&self) -> Arc<Registry> {
         self.defined.of(&self.base, &self.store.snapshot())
     }
-            gathered_at: None,
 
     /// Opens the watches that are not open; whether everything must be looked at because of that.
     fn open(&mut self) -> bool {

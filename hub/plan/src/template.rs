@@ -46,12 +46,12 @@ pub struct Template<'a> {
     /// What was last observed of it, by the UIDs of clusters. May be empty unless
     /// [`Placement::watches`](crate::Placement::watches).
     pub observed: BTreeMap<String, Observed>,
-    /// How the clusters are that hold something of its policy, where that has a disruption budget. May be
-    /// `None` unless [`Placement::asks`](crate::Placement::asks).
-    pub budget: Option<Standing>,
     /// For how long what it fails over by has been so. Nothing unless
     /// [`Placement::watches`](crate::Placement::watches).
     pub failing: Failing,
+    /// How the clusters are that hold something of its policy, where that has a disruption budget. May be
+    /// `None` unless [`Placement::asks`](crate::Placement::asks).
+    pub budget: Option<Standing>,
     /// The rollouts that it has to do with.
     pub rollout: Waves,
     /// The time, counted from the hub's start. Zero where nobody counts.
@@ -129,7 +129,7 @@ pub struct Former {
     pub digest: Option<Digest>,
     /// Its share of the replicas, where they were divided.
     pub replicas: Option<u32>,
-    /// How many of them its agent has reported; `None` without news.
+    /// For how many of them what its agent says is free accounts; `None` without news.
     pub seen: Option<u32>,
     /// What override policies made of its number of replicas, where they did.
     pub pinned: Option<u32>,

@@ -91,12 +91,12 @@ pub struct TemplateRef {
     pub name: String,
     /// UID.
     pub uid: String,
+    /// The generation that was decided about.
+    pub generation: i64,
     /// Of a kind whose objects have no generation: what tells what was decided about from what people
     /// wrote before and after it.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub digest: String,
-    /// The generation that was decided about.
-    pub generation: i64,
     /// Whether it asks that its removal deletes what is inside on the members.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub delete_contents: bool,
@@ -281,6 +281,16 @@ pub struct Status {
     pub unplaced: Option<Unplaced>,
 }
 
+/// Of how many replicas what a cluster says is free accounts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Counted {
+    /// Of so many.
+    pub replicas: u64,
+    /// As long as the cluster's `nodeShapesGeneration` is this.
+    pub generation: u64,
+}
+
 /// What became of it on one cluster.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
@@ -301,6 +311,9 @@ pub struct ClusterStatus {
     /// Of these, ready.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ready_replicas: Option<u64>,
+    /// Where replicas came up and what the cluster says is free did not account for them yet.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub counted: Option<Counted>,
     /// The member's own words, where something is not right.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub message: String,

@@ -65,12 +65,12 @@ pub struct DistributionSpec {
     /// How changes reach the clusters; all at once where nothing is said.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rollout: Option<Strategy>,
-    /// When the objects move away from a cluster without anybody's doing; never where nothing is said.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub failover: Option<Failover>,
     /// How much may be taken from the clusters at a time; no bound where nothing is said.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub disruption_budget: Option<DisruptionBudget>,
+    /// When the objects move away from a cluster without anybody's doing; never where nothing is said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failover: Option<Failover>,
     /// Who of several policies takes an object that nobody holds: the highest.
     pub priority: i32,
     /// Whether it takes objects over from holders of a lower priority.

@@ -108,7 +108,8 @@ impl Finding {
             | Self::Unplaced { .. }
             | Self::NotRendered { .. }
             | Self::FailoverHeld { .. }
-            | Self::Behind { .. } => self.withheld(f),
+            | Self::Behind { .. }
+            | Self::OverBudget { .. } => self.withheld(f),
         }
     }
 
