@@ -14,7 +14,9 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use preview::Preview;
 pub use rebalance::Rebalance;
-pub use rollout::{Approve, Rollout, RolloutAct, RolloutOf, RolloutShow, RolloutUndo};
+pub use rollout::{
+    Approve, Rollout, RolloutAct, RolloutOf, RolloutShow, RolloutStatus, RolloutUndo,
+};
 pub use selecting::{Cordon, Drain, Fence, Taint, Uncordon};
 pub use waiting::{Clusters, Freeze, Reconcile, Unfreeze};
 

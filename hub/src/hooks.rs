@@ -18,6 +18,7 @@ mod preserve;
 mod protect;
 mod reconcile;
 mod removal;
+mod rolled;
 #[cfg(test)]
 mod tests;
 mod token;
@@ -65,6 +66,7 @@ impl Hooks for HubHooks {
     fn admit(&self, write: &mut Write<'_>) -> Result<Vec<Op>, Status> {
         interpreter::check(write)?;
         let mut ops = changed_world(write)?;
+        ops.extend(rolled::forgotten(write)?);
         ops.extend(self.ending(write)?);
         ops.extend(self.answers(write)?);
         let (reported, lineage) = (self.volatile.snapshot(), self.store.lineage());

@@ -75,7 +75,11 @@ async fn carry_out(cli: Cli) -> Result<ExitCode> {
         Command::Why(args) => say(&cli::why(&args).await?),
         Command::Drift(args) => say(&cli::drift(&args).await?),
         Command::Rebalance(args) => say(&cli::rebalance(&args).await?),
-        Command::Rollout(args) => say(&cli::rollout(&args).await?),
+        Command::Rollout(args) => {
+            let shown = cli::rollout(&args).await?;
+            say(&shown.text)?;
+            return Ok(ExitCode::from(u8::from(!shown.well)));
+        }
         Command::Approve(args) => say(&cli::approve(&args).await?),
         Command::Preview(args) => {
             let shown = cli::preview(&args).await?;

@@ -5,6 +5,7 @@
 //! release.
 
 mod show;
+mod watch;
 
 use roadstead_machinery::resource::Registry;
 use roadstead_protocol::api::names::{APPS_GROUP, ROLLOUT_UNDO_ANNOTATION};
@@ -35,40 +36,51 @@ struct Found {
     rollouts: Vec<Rollout>,
 }
 
-/// Does what is asked for. Gives the text to print.
+/// What is printed, and how the process ends.
+#[derive(Debug)]
+pub struct Shown {
+    /// The text.
+    pub text: String,
+    /// Whether a rollout that was waited for reached all clusters; true where none was waited for.
+    pub well: bool,
+}
+
+impl From<String> for Shown {
+    fn from(text: String) -> Self {
+        Self { text, well: true }
+    }
+}
+
+/// Does what is asked for.
 ///
 /// # Errors
 /// When the policy is not there, has no rollout that this could be done to, or the hub does not answer,
 /// or refuses.
-pub async fn rollout(args: &Args) -> Result<String, Error> {
-    match &args.act {
-        RolloutAct::Status(show) => {
-            let found = Found::read(&show.of).await?;
-            Ok(show::status(&found.name, &found.rollouts, show.output))
-        }
+pub async fn rollout(args: &Args) -> Result<Shown, Error> {
+    let text = match &args.act {
+        RolloutAct::Status(status) => return watch::status(status).await,
         RolloutAct::History(show) => {
             let found = Found::read(&show.of).await?;
-            Ok(show::history(&found.name, &found.rollouts, show.output))
+            show::history(&found.name, &found.rollouts, show.output)
         }
-        RolloutAct::Undo(args) => undo(args).await,
+        RolloutAct::Undo(args) => undo(args).await?,
         RolloutAct::Pause(of) => {
             let said = set(of, &json!({"paused": true})).await?;
-            Ok(format!(
-                "{said} goes no further; `roadstead rollout resume` lets it go on"
-            ))
+            format!("{said} goes no further; `roadstead rollout resume` lets it go on")
         }
         RolloutAct::Resume(of) => {
             let said = set(of, &json!({"paused": false})).await?;
-            Ok(format!("{said} goes on"))
+            format!("{said} goes on")
         }
         RolloutAct::Abort(of) => {
             let said = set(of, &json!({"aborted": true})).await?;
-            Ok(format!(
+            format!(
                 "{said} is over: clusters that have the change get again what was good, and the change is \
                  not tried again until it is another"
-            ))
+            )
         }
-    }
+    };
+    Ok(text.into())
 }
 
 /// Approves of a stage. Gives the text to print.
@@ -188,12 +200,6 @@ impl Found {
             namespace => namespace,
         };
         let home = format!("/apis/roadstead.dev/v1alpha1/namespaces/{home}/rollouts");
-        let uid = policy.pointer("/metadata/uid").and_then(Value::as_str);
-        let uid = uid.unwrap_or_default();
-        let all = hub.list(&home).await?;
-        let all = all.iter().filter_map(|o| Rollout::deserialize(o).ok());
-        let mut rollouts: Vec<Rollout> = all.filter(|r| r.spec.policy.uid == uid).collect();
-        rollouts.sort_by_key(|rollout| rollout.spec.number);
         let group = match resource.group.as_str() {
             APPS_GROUP => format!(".{APPS_GROUP}"),
             _ => String::new(),
@@ -202,14 +208,27 @@ impl Found {
             "" => name.to_owned(),
             namespace => format!("{namespace}/{name}"),
         };
-        Ok(Self {
+        let mut found = Self {
             hub,
             name: format!("{}{group} {at}", resource.kind),
             path,
             policy,
             home,
-            rollouts,
-        })
+            rollouts: Vec::new(),
+        };
+        found.look().await?;
+        Ok(found)
+    }
+
+    /// Reads the policy's rollouts anew.
+    async fn look(&mut self) -> Result<(), Error> {
+        let uid = self.policy.pointer("/metadata/uid").and_then(Value::as_str);
+        let uid = uid.unwrap_or_default();
+        let all = self.hub.list(&self.home).await?;
+        let all = all.iter().filter_map(|o| Rollout::deserialize(o).ok());
+        self.rollouts = all.filter(|r| r.spec.policy.uid == uid).collect();
+        self.rollouts.sort_by_key(|rollout| rollout.spec.number);
+        Ok(())
     }
 
     /// The rollout that is under way.

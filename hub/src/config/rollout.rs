@@ -16,7 +16,7 @@ pub struct Rollout {
 #[derive(Debug, Subcommand)]
 pub enum RolloutAct {
     /// How far the newest rollout is, stage by stage
-    Status(RolloutShow),
+    Status(RolloutStatus),
     /// The rollouts that there were, and their releases
     History(RolloutShow),
     /// Give clusters a former release again, until a template changes
@@ -42,6 +42,21 @@ pub struct RolloutOf {
     /// Which hub.
     #[command(flatten)]
     pub target: Target,
+}
+
+/// `roadstead rollout status`.
+#[derive(Debug, Args)]
+pub struct RolloutStatus {
+    /// Which policy, and for whom.
+    #[command(flatten)]
+    pub show: RolloutShow,
+    /// Wait until the rollout is over, or halted, and say on standard error how far it gets; ends with
+    /// code 0 where all clusters have the change, else with 1
+    #[arg(short, long)]
+    pub watch: bool,
+    /// With --watch: wait no longer than so many seconds; the rollout goes on all the same
+    #[arg(long, requires = "watch", value_name = "SECONDS")]
+    pub timeout: Option<u64>,
 }
 
 /// `roadstead rollout status` and `history`.

@@ -6,6 +6,7 @@ mod interpreting;
 mod keeping;
 mod overriding;
 mod reconciling;
+mod rolled;
 mod selecting;
 
 use std::sync::Arc;
