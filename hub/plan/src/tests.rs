@@ -34,6 +34,7 @@ mod share;
 mod spread;
 mod staying;
 mod swap;
+mod zones;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;

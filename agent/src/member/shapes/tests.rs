@@ -72,6 +72,28 @@ fn nodes_of_one_type_are_one_shape_and_the_busy_ones_another() {
 }
 
 #[test]
+fn models_are_told_by_the_usual_labels_and_by_those_that_people_name() {
+    let mut node = node("a", "4", "1Gi", 2);
+    node["metadata"]["labels"]["example.com/card"] = json!("Vega");
+    let told = |more: &[&str]| {
+        let more = more.iter().map(|&label| label.to_owned()).collect();
+        let mut nodes = Nodes::default();
+        nodes.add(&node, true, &model_labels(more));
+        let models = nodes.shapes(None).remove(0).models;
+        models
+            .into_iter()
+            .map(|(k, v)| format!("{k}={v}"))
+            .collect::<Vec<_>>()
+    };
+    let usual = "nvidia.com/gpu.product=Tesla-T4";
+    assert_eq!(told(&[]), [usual]);
+    assert_eq!(
+        told(&["example.com/card", ""]),
+        ["example.com/card=Vega", usual]
+    );
+}
+
+#[test]
 fn a_node_that_came_after_the_pods_were_seen_is_not_said_to_be_free() {
     let mut nodes = Nodes::default();
     nodes.add(&node("a", "4", "64Mi", 0), true, &[]);

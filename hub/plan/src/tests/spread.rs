@@ -162,25 +162,6 @@ fn at_most_so_many_regions_and_who_is_in_none_gets_nothing() {
 }
 
 #[test]
-fn zones_and_providers_are_groups_too() {
-    let joined = [
-        "a topology.kubernetes.io/zone=z1 provider=own",
-        "b topology.kubernetes.io/zone=z1 provider=other",
-        "c topology.kubernetes.io/zone=z2 provider=own",
-    ];
-    let one =
-        |field: &str| format!("spreadConstraints: [{{spreadByField: {field}, maxGroups: 1}}]");
-    check(
-        &case(&joined, &one("zone")),
-        "a\n b\n refused 1: NotInSpread (default/c)",
-    );
-    check(
-        &case(&joined, &one("provider")),
-        "a\n c\n refused 1: NotInSpread (default/b)",
-    );
-}
-
-#[test]
 fn at_least_so_many_or_nothing_new_goes_anywhere() {
     let three = "spreadConstraints: [{spreadByField: region, minGroups: 3}]";
     let fresh = case(&JOINED, three);
