@@ -83,9 +83,14 @@ impl Acts {
         for gone in was.difference(&is) {
             *self.taken.entry(gone.clone()).or_default() += 1;
         }
+        let leaving = self.leaving_with(act, after, &is);
         self.ever.extend(is);
         let tolerant = after.objects.keys().filter(|name| after.tolerates(name));
         self.tolerant.extend(tolerant.cloned());
+        for at in leaving {
+            *self.taken.entry(at.clone()).or_default() += 1;
+            self.ever.insert(at);
+        }
         for name in moving(act, before, after) {
             let all = self.ever.iter().filter(|(_, known)| *known == name);
             let all: Vec<(String, Name)> = all.cloned().collect();
@@ -116,6 +121,29 @@ impl Acts {
         if let Act::Stand(cluster, standing) = act {
             self.stands(cluster, *standing, false);
         }
+    }
+
+    /// What goes along to where it is not to be for long: what takes it along is still there, and leaves
+    /// once what replaces that has come up elsewhere. Only what this act brings there, or brings anew.
+    fn leaving_with(
+        &self,
+        act: &Act,
+        after: &Model,
+        is: &BTreeSet<(String, Name)>,
+    ) -> Vec<(String, Name)> {
+        let parts = after.objects.keys().filter(|name| name.0 == Kind::Part);
+        let mut found = Vec::new();
+        for part in parts {
+            let Some((requirer, _)) = after.requirer(part) else {
+                continue;
+            };
+            let anew = matches!(act, Act::Put(about, _) if about == part);
+            let there = self.ever.iter().filter(|(_, name)| *name == requirer);
+            let all = there.map(|(cluster, _)| (cluster.clone(), part.clone()));
+            let leaving = all.filter(|at| !is.contains(at));
+            found.extend(leaving.filter(|at| anew || !self.ever.contains(at)));
+        }
+        found
     }
 
     /// Whether the hub knows what carries this stamp.
@@ -152,7 +180,49 @@ fn moving(act: &Act, before: &Model, after: &Model) -> BTreeSet<Name> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Effect;
+    use crate::model::{Effect, Object, Policy};
+
+    #[test]
+    fn what_goes_along_goes_also_where_what_takes_it_along_is_still() {
+        let (app, part) = ((Kind::Deployment, "app-7"), (Kind::Part, "part-7"));
+        let named = |(kind, name): (Kind, &str)| (kind, name.to_owned());
+        let put = |name, group| {
+            let object = Object {
+                group,
+                version: 1,
+                replicas: 1,
+            };
+            Act::Put(named(name), object)
+        };
+        let policy = |cluster: &str| {
+            let policy = Policy {
+                clusters: BTreeMap::from([(cluster.to_owned(), 1)]),
+                deps: true,
+                ..Policy::default()
+            };
+            Act::PutPolicy(Kind::Deployment, 3, policy)
+        };
+        let (mut acts, mut model) = (Acts::default(), Model::default());
+        let mut done = |act: Act, acts: &mut Acts| {
+            let mut after = model.clone();
+            act.carry_out(&mut after);
+            acts.sending(&act, (&model, &after));
+            model = after;
+        };
+        done(policy("old"), &mut acts);
+        done(put(app, 3), &mut acts);
+        let at = |cluster: &str| (cluster.to_owned(), named(part));
+        done(policy("new"), &mut acts);
+        assert!(
+            !acts.ever.contains(&at("old")),
+            "there is nothing that goes along"
+        );
+        done(put(part, 9), &mut acts);
+        assert!(acts.ever.contains(&at("old")), "it may be there still");
+        assert!(acts.taken.contains_key(&at("old")), "and leaves with it");
+        assert!(acts.ever.contains(&at("new")));
+        assert!(!acts.ever.contains(&at("other")));
+    }
 
     #[test]
     fn a_closed_cluster_is_given_what_it_had_and_what_tolerates_taints() {
