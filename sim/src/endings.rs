@@ -123,14 +123,14 @@ impl Run<'_> {
 
     /// The hub is restored from a backup that was made while there were faults (invariants 1, 3).
     fn restore(&mut self) -> Result<(), Broken> {
-        let Some((image, user)) = self.backup.take().filter(|(image, _)| !image.is_empty()) else {
+        let Some(backup) = self.backup.take().filter(|b| !b.image.is_empty()) else {
             return Ok(());
         };
         trace::count("sometimes: the hub was restored from an old backup");
         let before = restored::now(&self.world);
-        self.replace_hub(&image, &user, "restored");
+        self.replace_hub(&backup.image, &backup.user, "restored");
         self.for_a_while(WATCHED)?;
-        restored::check(&self.world, &before);
+        restored::check(&self.world, &before, &backup.going);
         self.reconcile()
     }
 

@@ -45,6 +45,7 @@ pub async fn hub(world: Arc<World>) -> turmoil::Result {
                     lock(&world.hub.store).take();
                     lock(&world.hub.volatile).take();
                     lock(&world.checks.acks).hang_up();
+                    lock(&world.checks.budgets).hang_up();
                     hub.stop().await;
                     // The process ends here; the harness sees to it, and to the next.
                     world.hub.ended.store(true, Ordering::Relaxed);
@@ -96,6 +97,7 @@ fn open(world: &World, hub: &Hub) {
     *lock(&world.hub.store) = Some(hub.store.clone());
     *lock(&world.hub.volatile) = Some(hub.volatile.clone());
     lock(&world.checks.acks).follow(&hub.store, &hub.volatile);
+    lock(&world.checks.budgets).follow(&hub.store);
     let lineage = hub.store.lineage();
     lock(&world.checks.histories).begin(&lineage);
     lock(&world.user).acts.lineage = lineage;

@@ -264,6 +264,7 @@ impl Run<'_> {
         lock(&self.world.hub.store).take();
         lock(&self.world.hub.volatile).take();
         lock(&self.world.checks.acks).hang_up();
+        lock(&self.world.checks.budgets).hang_up();
         self.world.hub.net.power_cut();
         self.world.hub.disk.power_cut(Tear::draw(&mut self.rng));
         for site in self.world.sites.iter().filter(|site| site.host == HUB) {

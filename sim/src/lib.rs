@@ -24,6 +24,7 @@ pub mod late;
 pub mod model;
 pub mod mood;
 pub mod net;
+pub mod order;
 pub mod phases;
 pub mod planted;
 pub mod reconcile;

@@ -92,6 +92,10 @@ pub struct Policy {
     pub deps: bool,
     /// Whether changes reach one cluster, and then the others, one at a time.
     pub rollout: bool,
+    /// On how many clusters something of it may be unwell, by its disruption budget.
+    pub budget: Option<u64>,
+    /// The number of what is everywhere that its objects come after.
+    pub awaits: Option<u64>,
 }
 
 /// How a cluster stands, as users said it.

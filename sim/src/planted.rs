@@ -71,6 +71,13 @@ pub const BUGS: &[Bug] = &[
     bug("old-before-new", "new before old"),
     // A change reaches all clusters of a stage at once.
     bug("stages-at-once", "stages are kept in order"),
+    // What waits for something is given at once.
+    bug(
+        "waits-for-nothing",
+        "what waits for something comes after it",
+    ),
+    // A disruption budget holds nothing back.
+    bug("budget-forgotten", "no act is beyond its budget"),
     // A certificate is renewed neither in time nor after its end.
     bug("never-renewed", "agreement"),
 ];

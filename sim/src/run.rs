@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::check::{agreement, frozen, ready, truth};
+use crate::check::{agreement, budget, frozen, ready, restored, truth};
 use crate::disk::Tear;
 use crate::fault::Fault;
 use crate::rng::Rng;
@@ -100,10 +100,19 @@ pub(crate) struct Run<'a> {
     pub(crate) open: Vec<(Duration, Fault)>,
     /// Hosts that are cut off: from the hub, and to it.
     pub(crate) cut: BTreeMap<String, (bool, bool)>,
-    /// What was on the hub's disk during the faults, and what its user knew then.
-    pub(crate) backup: Option<(Vec<u8>, User)>,
+    /// What was on the hub's disk during the faults.
+    pub(crate) backup: Option<Backup>,
     backup_at: Duration,
     ticks: u64,
+}
+
+/// A copy of the hub's disk.
+pub(crate) struct Backup {
+    pub(crate) image: Vec<u8>,
+    /// What its user knew then.
+    pub(crate) user: User,
+    /// What was on its way out of clusters then.
+    pub(crate) going: restored::Going,
 }
 
 /// Why a run ended before its end.
@@ -227,8 +236,11 @@ impl Run<'_> {
             }
             self.end_due(false);
             if self.backup.is_none() && self.sim.elapsed() >= self.backup_at {
-                let user = lock(&self.world.user).clone();
-                self.backup = Some((self.world.hub.disk.image(), user));
+                self.backup = Some(Backup {
+                    image: self.world.hub.disk.image(),
+                    user: lock(&self.world.user).clone(),
+                    going: restored::going(&self.world),
+                });
             }
             self.step()?;
         }
@@ -241,6 +253,7 @@ impl Run<'_> {
             what: format!("a simulated host failed: {e}"),
         })?;
         lock(&self.world.checks.acks).listen();
+        budget::watch(&self.world, self.sim.elapsed());
         self.armed_cuts();
         self.ended();
         self.ticks += 1;

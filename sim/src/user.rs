@@ -10,6 +10,7 @@ use crate::act::Act;
 pub use crate::acts::Acts;
 use crate::disk::Tear;
 use crate::model::{Kind, Model, Name, Object, Policy, Standing};
+use crate::order;
 use crate::rng::Rng;
 
 /// The group whose policy sends everything to every cluster, and which is never taken back.
@@ -20,6 +21,8 @@ const DRAWS_MAX: usize = 8;
 const TENDS_ONE_IN: u64 = 3;
 /// Of a user who shapes policies, one act in so many is about that.
 const SHAPES_ONE_IN: u64 = 4;
+/// Of a user who lets things wait for each other, one act in so many is about that.
+const ORDERS_ONE_IN: u64 = 6;
 
 /// What the user knows.
 #[derive(Clone, Debug)]
@@ -46,6 +49,8 @@ pub struct User {
     pub(crate) tending: Option<Rng>,
     /// What a user who shapes policies draws from.
     pub(crate) shaping: Option<Rng>,
+    /// What a user who lets things wait for each other draws from.
+    pub(crate) ordering: Option<Rng>,
     /// The cluster that is to be drained, for as long as this is asked for.
     pub drains: Option<String>,
     /// The cluster that is to be detached.
@@ -76,6 +81,7 @@ impl User {
             freezes: rng.fork("freezes").one_in(2),
             tending: Some(rng.fork("tends")).filter(|rng| rng.clone().one_in(2)),
             shaping: Some(rng.fork("shapes")).filter(|rng| rng.clone().one_in(2)),
+            ordering: Some(rng.fork("orders")).filter(|rng| rng.clone().one_in(3)),
             drains: None,
             detach: None,
             reconciles: false,
@@ -122,6 +128,7 @@ impl User {
                 // Or else no change would ever meet its stages.
                 policy.rollout |= before.is_some_and(|before| before.rollout);
                 policy.spread = policy.spread.filter(|_| !policy.rollout);
+                order::settle(policy);
             }
             let mut after = self.model.clone();
             act.carry_out(&mut after);
@@ -155,6 +162,12 @@ impl User {
         let shapes = |rng: &mut Rng| rng.one_in(SHAPES_ONE_IN);
         if self.shaping.as_mut().is_some_and(shapes)
             && let Some(act) = self.shape()
+        {
+            return act;
+        }
+        let orders = |rng: &mut Rng| rng.one_in(ORDERS_ONE_IN);
+        if self.ordering.as_mut().is_some_and(orders)
+            && let Some(act) = self.order()
         {
             return act;
         }
@@ -263,8 +276,6 @@ impl User {
         // To leave a policy for none would be held, which is right, but not what is modelled here.
         let group = match self.model.objects.get(&name) {
             Some(o) if !self.model.policies.contains_key(&(name.0, group)) => o.group,
-            // What moves between policies while one of them rolls out may stay behind where it was.
-            Some(o) if self.rolls_out(name.0, o.group) || self.rolls_out(name.0, group) => o.group,
             _ => group,
         };
         let replicas = i64::try_from(self.rng.within(1, 30)).unwrap_or(1);
@@ -276,11 +287,6 @@ impl User {
                 replicas,
             },
         )
-    }
-
-    fn rolls_out(&self, kind: Kind, group: u64) -> bool {
-        let policy = self.model.policies.get(&(kind, group));
-        policy.is_some_and(|policy| policy.rollout)
     }
 
     fn policy(&mut self) -> Act {

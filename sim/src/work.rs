@@ -11,11 +11,12 @@ use roadstead_store::Store;
 use serde_json::{Value, json};
 
 use crate::act::Act;
-use crate::check::stages;
+use crate::check::{budget, order, stages, swap};
 use crate::hosted;
 use crate::http::call;
 use crate::model::Kind;
 use crate::trace;
+use crate::user::User;
 use crate::vanish;
 use crate::world::{World, lock};
 use crate::written::{
@@ -68,6 +69,7 @@ async fn carry_out(world: &World, rest: &Rest, act: &Act) {
         let mut user = lock(&world.user);
         shown::answers(world, &mut user, act);
         stages::note(world, &user, act);
+        order::note(world, &user, act);
         user.sending(act);
         if let Some((n, tear)) = user.arm.take() {
             world.hub.disk.arm(n, tear);
@@ -99,7 +101,17 @@ async fn carry_out(world: &World, rest: &Rest, act: &Act) {
     });
     let mut user = lock(&world.user);
     shown::answers(world, &mut user, act);
+    settled(world, &mut user, done);
+}
+
+/// Notes that what was pending was done, or was not.
+fn settled(world: &World, user: &mut User, done: bool) {
+    let (before, act) = (user.model.clone(), user.pending.clone());
     user.settled(done);
+    if let Some(act) = act {
+        budget::note(world, &act, &before);
+    }
+    swap::note(world, &before, &user.model);
 }
 
 /// What an act about how things are distributed is counted as.
@@ -113,6 +125,12 @@ fn shape(act: &Act) -> Option<&'static str> {
         Act::PutPolicy(_, _, policy) if policy.tolerates => "sometimes: a policy tolerated taints",
         Act::PutPolicy(_, _, policy) if policy.rollout => {
             "sometimes: a policy rolled out in stages"
+        }
+        Act::PutPolicy(_, _, policy) if policy.budget.is_some() => {
+            "sometimes: a policy had a disruption budget"
+        }
+        Act::PutPolicy(_, _, policy) if policy.awaits.is_some() => {
+            "sometimes: a policy waited for something"
         }
         Act::PutPolicy(_, _, policy) if policy.spread.is_some() => "sometimes: a policy spread",
         Act::PutPolicy(_, _, policy) if policy.dynamic => "sometimes: a policy went by room",
@@ -166,7 +184,7 @@ async fn recall(world: &World, rest: &Rest) {
     };
     trace::count("sometimes: an answer was swallowed by a crash");
     let landed = landed(rest, &act).await;
-    lock(&world.user).settled(landed);
+    settled(world, &mut lock(&world.user), landed);
 }
 
 /// Whether what an act wanted is so.
@@ -185,6 +203,8 @@ async fn landed(rest: &Rest, act: &Act) -> bool {
                 "/spec/placement",
                 "/spec/resourceSelectors",
                 "/spec/propagateDeps",
+                "/spec/dependsOn",
+                "/spec/disruptionBudget",
             ];
             let rollout = |v: &Value| v.pointer("/spec/rollout").is_some();
             let same = |f: &Value| {

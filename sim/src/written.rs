@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use crate::check::safety::version;
 use crate::model::{Effect, KINDS, Kind, Name, Object, Policy, SPECIAL, Standing};
+use crate::order::everywhere;
 
 /// Where policies live.
 const POLICIES: &str = "/apis/policy.kurator.dev/v1alpha1/namespaces/default/distributionpolicies";
@@ -238,6 +239,13 @@ pub(crate) fn policy_json(kind: Kind, group: u64, policy: &Policy) -> Value {
     let mut spec = json!({"resourceSelectors": [selector], "placement": placement});
     if policy.deps {
         spec["propagateDeps"] = true.into();
+    }
+    if let Some(most) = policy.budget {
+        spec["disruptionBudget"] = json!({"maxUnavailable": most});
+    }
+    if let Some(number) = policy.awaits {
+        let (on, name) = everywhere(number);
+        spec["dependsOn"] = json!([{"apiVersion": on.version(), "kind": on.name(), "name": name}]);
     }
     if policy.rollout {
         spec["rollout"] = json!({

@@ -2,9 +2,11 @@
 
 pub mod acks;
 pub mod agreement;
+pub mod budget;
 pub mod durability;
 pub mod frozen;
 pub mod history;
+pub mod order;
 pub mod quiet;
 pub mod ready;
 pub mod restored;
@@ -41,6 +43,12 @@ pub struct Checks {
     pub(crate) meddled: AtomicBool,
     /// What goes out in stages.
     pub(crate) staged: Mutex<stages::Staged>,
+    /// What policies allow to be taken.
+    pub(crate) budgets: Mutex<budget::Budgets>,
+    /// What waits for something.
+    pub(crate) waiting: Mutex<order::Waiting>,
+    /// What users took away.
+    pub(crate) taken_at: Mutex<swap::TakenAt>,
     /// What agents acknowledged.
     pub acks: Mutex<acks::Acks>,
     /// When each cluster could last be heard of.

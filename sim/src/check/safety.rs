@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::check::agreement::of;
 use crate::check::frozen;
 use crate::check::history::{self, Applied};
-use crate::check::{stages, swap};
+use crate::check::{order as waiting, stages, swap};
 use crate::gate::Asked;
 use crate::model::{KINDS, Kind, Name};
 use crate::user::Acts;
@@ -91,6 +91,7 @@ pub fn watch(world: &World, site: &Site, asked: &Asked) -> Option<Seen> {
     };
     if !orphan {
         stages::watch(world, site, &seen.name, seen.version);
+        waiting::watch(world, site, &seen.name, seen.version);
     }
     if !orphan && !answered {
         order(world, site, &seen);

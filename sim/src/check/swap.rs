@@ -3,20 +3,49 @@
 //!
 //! Judged by what members really have, and only in runs in which nobody meddles with them: what was
 //! there when the hub looked may be gone since. While an image changes a part of the replicas is on its
-//! way, so half of them is enough.
+//! way, so half of them is enough. What a user took away goes because of that, however late, also where
+//! it is wanted again by then.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 
+use roadstead_store::Store;
 use serde_json::Value;
 
 use crate::check::agreement::of;
-use crate::model::{Kind, Name};
+use crate::model::{Kind, Model, Name};
 use crate::trace;
 use crate::world::{Site, World, lock};
+
+/// By cluster and name, the hub's revision when its users had last taken something away.
+pub type TakenAt = BTreeMap<(String, Name), u64>;
+
+/// Notes what an act that was answered took away.
+pub fn note(world: &World, before: &Model, after: &Model) {
+    let revision = lock(&world.hub.store).as_ref().map(Store::revision);
+    let (Some(revision), wanted) = (revision, after.everything()) else {
+        return;
+    };
+    let gone = before.everything().into_iter();
+    let gone = gone.filter(|at| !wanted.contains(at));
+    let mut taken = lock(&world.checks.taken_at);
+    taken.extend(gone.map(|at| (at, revision.0)));
+}
+
+/// Whether what is there is from before a user took it away.
+fn was_taken(world: &World, at: &(String, Name)) -> bool {
+    let there = lock(&world.checks.applied).get(at).map(|there| there.stamp);
+    let taken = lock(&world.checks.taken_at).get(at).copied();
+    let (there, taken) = (there.map(|stamp| stamp.revision.0), taken);
+    taken.is_some() && there <= taken
+}
 
 /// Looks at an agent that deletes a Deployment.
 pub fn deleting(world: &World, site: &Site, name: &Name) {
     if name.0 != Kind::Deployment || world.checks.meddled.load(Ordering::Relaxed) {
+        return;
+    }
+    if was_taken(world, &(site.name.clone(), name.clone())) {
         return;
     }
     let wanted = {

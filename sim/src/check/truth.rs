@@ -18,8 +18,9 @@ use crate::model::{KINDS, Kind, Name};
 use crate::trace;
 use crate::world::{World, lock};
 
-/// How long a hub that can write may take to take back what it said about an older template.
-const PATIENCE: Duration = Duration::from_secs(6);
+/// How long a hub whose disk does well may take to take back what it said about an older template: it looks
+/// every 5 s whether its file can be opened again, and brings forward what was refused every 2 s.
+const PATIENCE: Duration = Duration::from_secs(8);
 
 /// Since when the hub has had each template as it is, by kind and name: revision and moment.
 pub type Seen = BTreeMap<(Kind, String), (u64, Duration)>;

@@ -1,0 +1,283 @@
+//! No act of the hub takes more of what runs than its policy's disruption budget allows, by what was
+//! last observed.
+//!
+//! Follows the hub's ledgers, and what its agents said. Judged is what changes what runs or takes it
+//! away: another content of a ConfigMap, another image of a Deployment, a tombstone. How others were is
+//! what their agents have said for a while: what was given later than that is not well yet.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use roadstead_protocol::wire::ItemKey;
+use roadstead_protocol::wire::report::{Health, ItemState};
+use roadstead_store::records::{
+    LEDGER_PREFIX, LedgerEntry, LedgerState, ReportRecord, content_key, decode, parse_ledger_key,
+    report_key,
+};
+use roadstead_store::{Entry, Event, Snapshot, Store, Watch};
+use serde_json::Value;
+
+use crate::act::Act;
+use crate::check::safety;
+use crate::model::{KINDS, Kind, Model, Name};
+use crate::trace;
+use crate::user::User;
+use crate::world::{World, lock};
+
+/// How long what was well counts as that after it was seen to be, for a hub that looked before.
+const PATIENCE: Duration = Duration::from_millis(500);
+
+/// A cluster's UID and one of its items.
+type At = (String, ItemKey);
+
+/// What the hub gave, and how that was.
+#[derive(Default)]
+pub struct Budgets {
+    tap: Option<Watch>,
+    given: BTreeMap<At, Given>,
+    /// Up to which revision of the hub it is not known what policies said.
+    unknown_to: u64,
+    /// The newest news that were looked at.
+    heard: u64,
+}
+
+/// What a cluster was given.
+struct Given {
+    revision: u64,
+    /// `None` for what is on its way out.
+    content: Option<Value>,
+    well: Well,
+}
+
+/// Whether it is well, as it was given, by what its agent says.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Well {
+    /// Nobody has said so.
+    Never,
+    /// It is.
+    Now,
+    /// It was up to then.
+    Until(Duration),
+}
+
+impl Given {
+    /// Whether a hub that looked a moment ago may have taken it to be well.
+    fn was_well(&self, now: Duration) -> bool {
+        match self.well {
+            Well::Never => false,
+            Well::Now => true,
+            Well::Until(end) => now < end + PATIENCE,
+        }
+    }
+}
+
+impl std::fmt::Debug for Budgets {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Budgets({} items)", self.given.len())
+    }
+}
+
+impl Budgets {
+    /// Begins to follow a hub that just started.
+    pub fn follow(&mut self, store: &Store) {
+        let snapshot = store.snapshot();
+        self.given.clear();
+        for entry in snapshot.range(LEDGER_PREFIX) {
+            if let Some((at, given)) = read(&snapshot, entry) {
+                self.given.insert(at, given);
+            }
+        }
+        self.unknown_to = snapshot.revision().0;
+        self.heard = 0;
+        self.tap = store.watch(LEDGER_PREFIX, snapshot.revision()).ok();
+    }
+
+    /// The hub's power went out.
+    pub fn hang_up(&mut self) {
+        self.tap = None;
+    }
+}
+
+/// Notes that an act was answered: what policies said while it was under way is not known.
+pub fn note(world: &World, act: &Act, before: &Model) {
+    if concerns(act, before) {
+        let revision = lock(&world.hub.store).as_ref().map(Store::revision);
+        let mut budgets = lock(&world.checks.budgets);
+        budgets.unknown_to = revision.map_or(budgets.unknown_to, |r| r.0);
+    }
+}
+
+/// Whether an act may change which budget there is for something.
+fn concerns(act: &Act, before: &Model) -> bool {
+    match act {
+        Act::PutPolicy(..) | Act::DeletePolicy(..) | Act::Delete(_) => true,
+        // A change of what is there has to keep to the one that there is.
+        Act::Put(name, object) => {
+            let known = before.objects.get(name);
+            known.is_none_or(|known| known.group != object.group)
+        }
+        Act::Stand(_, standing) => standing.fenced || standing.drained,
+        Act::Scale(..)
+        | Act::Rebalance(..)
+        | Act::PutOverride(..)
+        | Act::DeleteOverride(_)
+        | Act::Freeze(..) => false,
+    }
+}
+
+fn read(snapshot: &Snapshot, entry: &Entry) -> Option<(At, Given)> {
+    let at = parse_ledger_key(entry.key.as_str())?;
+    let state = decode::<LedgerEntry>(entry).ok()?.state;
+    let content = match state {
+        LedgerState::Put { digest, .. } => {
+            let key = content_key(&digest).ok()?;
+            let content = snapshot.get(key.as_str());
+            Some(content.and_then(|c| decode(c).ok()).unwrap_or_default())
+        }
+        LedgerState::Tombstone => None,
+    };
+    let given = Given {
+        revision: entry.revision.0,
+        content,
+        well: Well::Never,
+    };
+    Some((at, given))
+}
+
+/// Takes in what the hub gave since the last call, and how it is.
+pub fn watch(world: &World, now: Duration) {
+    let snapshot = lock(&world.hub.store).as_ref().map(Store::snapshot);
+    let news = lock(&world.hub.volatile).as_ref().map(Store::snapshot);
+    let (Some(snapshot), Some(news)) = (snapshot, news) else {
+        return;
+    };
+    let mut budgets = lock(&world.checks.budgets);
+    let user = lock(&world.user);
+    let any = user.model.policies.values().any(|p| p.budget.is_some());
+    if any && budgets.heard != news.revision().0 {
+        budgets.heard = news.revision().0;
+        budgets.hear(&news, now);
+    }
+    let mut events = Vec::new();
+    while let Some(Ok(event)) = budgets.tap.as_mut().and_then(Watch::try_next) {
+        events.push(event);
+    }
+    for event in events {
+        one(world, (&snapshot, now), &user, &mut budgets, &event);
+    }
+}
+
+impl Budgets {
+    fn hear(&mut self, news: &Snapshot, now: Duration) {
+        for ((uid, item), given) in &mut self.given {
+            let report = report_key(uid, item).ok();
+            let report = report.and_then(|key| news.get(key.as_str()));
+            let report = report.and_then(|entry| decode::<ReportRecord>(entry).ok());
+            let well = report.is_some_and(|r| {
+                let current = r.stamp.revision.0 == given.revision;
+                current && r.state == ItemState::Applied && r.health == Health::Healthy
+            });
+            given.well = match (well, given.well) {
+                (true, _) => Well::Now,
+                (false, Well::Now) => Well::Until(now),
+                (false, before) => before,
+            };
+        }
+    }
+}
+
+fn one(
+    world: &World,
+    (snapshot, now): (&Snapshot, Duration),
+    user: &User,
+    budgets: &mut Budgets,
+    event: &Event,
+) {
+    let Some((at, given)) = event.new.as_ref().and_then(|e| read(snapshot, e)) else {
+        if let Some(at) = parse_ledger_key(event.key.as_str()) {
+            budgets.given.remove(&at);
+        }
+        return;
+    };
+    let before = budgets.given.get(&at);
+    let known = event.revision.0 > budgets.unknown_to
+        && user.former.is_empty()
+        && !user
+            .pending
+            .as_ref()
+            .is_some_and(|act| concerns(act, &user.model));
+    if known
+        && let Some(name) = name(&at.1)
+        && before.is_some_and(|before| disturbs(name.0, before, &given))
+        && before.is_some_and(|before| before.was_well(now))
+        && let Some(most) = budget(&user.model, &name)
+    {
+        let down = unwell(world, budgets, (&user.model, &name), &at.0, now);
+        match down.len() < most {
+            true => trace::count("sometimes: something was taken of a disruption budget"),
+            false => {
+                let what = format!(
+                    "{} was changed on {}, while of its policy something is not well on {down:?}, and \
+                     {most} may be",
+                    name.1, at.0
+                );
+                world.checks.violation("no act is beyond its budget", &what);
+            }
+        }
+    }
+    budgets.given.insert(at, given);
+}
+
+/// The object that users call so.
+fn name(item: &ItemKey) -> Option<Name> {
+    let is = |kind: &Kind| (kind.name(), kind.place().2) == (&*item.kind, &*item.namespace);
+    let kind = KINDS.into_iter().find(is)?;
+    Some((kind, item.name.clone()))
+}
+
+/// On how many clusters of its policy something may be unwell, where that says so.
+fn budget(model: &Model, name: &Name) -> Option<usize> {
+    let object = model.objects.get(name)?;
+    let most = model.policies.get(&(name.0, object.group))?.budget?;
+    usize::try_from(most).ok()
+}
+
+/// Whether what is given in the place of something takes it away, or makes it another.
+fn disturbs(kind: Kind, before: &Given, after: &Given) -> bool {
+    let Some(old) = before.content.as_ref() else {
+        return false;
+    };
+    match &after.content {
+        Some(new) => safety::version(kind, old) != safety::version(kind, new),
+        None => replicas(old) > 0,
+    }
+}
+
+fn replicas(content: &Value) -> i64 {
+    let replicas = content.pointer("/spec/replicas");
+    replicas.and_then(Value::as_i64).unwrap_or(1)
+}
+
+/// The clusters but this on which something of the policy of an object is not well.
+fn unwell(
+    world: &World,
+    budgets: &Budgets,
+    (model, about): (&Model, &Name),
+    but: &str,
+    now: Duration,
+) -> BTreeSet<String> {
+    let group = |name: &Name| model.objects.get(name).map(|object| object.group);
+    let mut found = BTreeSet::new();
+    for ((uid, item), given) in &budgets.given {
+        let Some(site) = world.site_of(uid).filter(|_| uid != but) else {
+            continue;
+        };
+        let standing = model.standing.get(&site.name).copied().unwrap_or_default();
+        let own = name(item).is_some_and(|n| n.0 == about.0 && group(&n) == group(about));
+        let counts = given.content.as_ref().is_some_and(|c| replicas(c) > 0);
+        if own && counts && !given.was_well(now) && !standing.fenced {
+            found.insert(site.name.clone());
+        }
+    }
+    found
+}
