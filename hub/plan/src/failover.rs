@@ -36,6 +36,9 @@ pub const STOPPED_PERCENT_MAX: usize = 30;
 /// not run.
 pub const STOPPED_LASTS: u32 = 10;
 
+/// How often it is looked for another place where there was none.
+const LOOKS: Duration = Duration::from_secs(60);
+
 /// When a policy's objects fail over.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Failover {
@@ -315,6 +318,21 @@ fn hold(why: Held, mut samples: Vec<String>) -> Finding {
         count,
         samples,
     }
+}
+
+/// After which time it is looked again for a place, where of the clusters that an object is to be failed
+/// over from some keep it because there is none.
+pub(crate) fn stuck(marked: usize, intent: &Intent<'_>) -> Option<Duration> {
+    (intent.failed.len() < marked).then_some(LOOKS)
+}
+
+/// Why an object stays on a cluster that it is to be failed over from, for people.
+pub(crate) fn stuck_text(mark: &FailedOver) -> String {
+    let why = match mark.reason {
+        Failure::Silent => "nothing was heard of the cluster",
+        Failure::Stopped => "its agent said that it does not run there",
+    };
+    format!("{why}, and there is no other place for it")
 }
 
 /// Why an object is not on a cluster, for people.

@@ -155,11 +155,12 @@ pub(crate) fn intend<'a>(
         let asked = !intent.rebalance.is_empty();
         intent.fresh = asked && intent.rebalance != template.decided.rebalance;
         let failing = failover::judge(policy, template);
+        let marked = failing.marks.len();
         intent.failed = failing.marks;
         intent.failing = failing.asks;
         intent.findings.extend(failing.finding);
         choose(world, policy, (template, now), &mut intent);
-        let again = [intent.again, failing.again];
+        let again = [intent.again, failing.again, failover::stuck(marked, &intent)];
         intent.again = again.into_iter().flatten().min();
         understand(world, policy, &mut intent);
         share(world, policy, template, object, &mut intent);

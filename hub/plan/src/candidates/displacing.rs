@@ -1,6 +1,6 @@
 //! Who loses what it has because its cluster is drained or was stopped, or it is failed over from there,
-//! as far as there is another place for it: a share goes to the other clusters, a whole copy to one that would not have it
-//! otherwise. What has no other place stays.
+//! as far as there is another place for it: a share goes to the other clusters, a whole copy to one that
+//! would not have it otherwise. What has no other place stays.
 //!
 //! Jobs stay: what ran once is not run again elsewhere.
 
@@ -47,6 +47,9 @@ impl<'a> Chooser<'a, '_> {
             let text = self.why(cluster, why);
             if stays && why == Refused::FailedOver {
                 // It is given what changes there: perhaps it then runs.
+                let text = self.failed.get(&cluster.uid).map(failover::stuck_text);
+                let figure = text.map(|text| (cluster.uid.clone(), text));
+                judged.figures.extend(figure);
                 judged.wanted.push(wanted);
                 continue;
             }

@@ -241,6 +241,9 @@ fn what_has_no_other_place_stays_and_is_kept_up_to_date() {
         assert_eq!(granted(&mut case).len(), 1);
         let placement = case.place();
         assert_eq!(marks(&placement), []);
+        assert_eq!(placement.again, Some(seconds(60)), "a place may be found");
+        let why = "its agent said that it does not run there, and there is no other place for it";
+        assert_eq!(placement.figures[&uid("a")], why);
         assert_eq!(placement.targets.len(), names.len());
         assert!(placement.kept.is_empty());
     }
