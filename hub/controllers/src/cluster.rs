@@ -115,6 +115,9 @@ fn attempt(
     let free = hold_free(context, &cluster, name, &mut status);
     let again = again.into_iter().chain(free).min();
     let shaped = (status.node_shapes != cluster.status.node_shapes).then(|| uid.clone());
+    if shaped.is_some() {
+        status.node_shapes_generation = status.node_shapes_generation.saturating_add(1);
+    }
     let mut txn = objects::status_txn(entry, &status)?;
     if let Some(txn) = &mut txn {
         let told = events::of_turns(&turned);

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use roadstead_plan::removal::Manner;
-use roadstead_plan::{Former, Placement, Target};
+use roadstead_plan::{Former, Placement, Target, World};
 use roadstead_protocol::api::decision::{Decision, Target as Assigned};
 use roadstead_protocol::api::policy::ConflictResolution;
 use roadstead_protocol::wire::item::Propagation;
@@ -14,6 +14,7 @@ use roadstead_store::records::{
 };
 use roadstead_store::{Check, Entry, Op, Snapshot, Txn};
 
+use crate::counted;
 use crate::error::Error;
 
 /// One cluster's entry of an item.
@@ -71,11 +72,11 @@ pub(crate) fn answers<'a>(
 }
 
 /// What was given and is not taken back.
-pub(crate) fn former(ledger: &Ledger, decision: &Decision) -> Vec<Former> {
+pub(crate) fn former(world: &World, ledger: &Ledger, decision: &Decision) -> Vec<Former> {
     let targets = decision.spec.clusters.iter().map(|t| (t.uid.as_str(), t));
     let targets: BTreeMap<&str, &Assigned> = targets.collect();
     let target = |uid: &str| targets.get(uid).copied();
-    let seen = seen(decision);
+    let seen = seen(world, decision);
     let given = ledger
         .iter()
         .filter_map(|(uid, held)| match held.record.state {
@@ -107,12 +108,16 @@ pub(crate) fn former(ledger: &Ledger, decision: &Decision) -> Vec<Former> {
         .collect()
 }
 
-/// How many replicas the agents have reported, by the clusters' namespaces and names.
-fn seen(decision: &Decision) -> BTreeMap<(&str, &str), u32> {
+/// Of how many replicas what the clusters say is free accounts, by their namespaces and names.
+fn seen<'d>(world: &World, decision: &'d Decision) -> BTreeMap<(&'d str, &'d str), u32> {
+    let targets = decision.spec.clusters.iter();
+    let told = targets.map(|t| (place(t), world.cluster(&t.uid).map_or(0, |c| c.told)));
+    let told: BTreeMap<(&str, &str), u64> = told.collect();
     let clusters = decision.status.clusters.iter();
     let seen = clusters.filter_map(|c| {
-        let replicas = u32::try_from(c.replicas?).unwrap_or(u32::MAX);
-        Some(((c.namespace.as_str(), c.name.as_str()), replicas))
+        let at = (c.namespace.as_str(), c.name.as_str());
+        let replicas = counted::shown(c, told.get(&at).copied().unwrap_or(0))?;
+        Some((at, u32::try_from(replicas).unwrap_or(u32::MAX)))
     });
     seen.collect()
 }

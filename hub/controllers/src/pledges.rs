@@ -18,6 +18,7 @@ use roadstead_store::records::{objects_prefix, room_key};
 use roadstead_store::{Check, Entry, Key, Op, Snapshot, Txn};
 use serde_json::Value;
 
+use crate::counted;
 use crate::error::Error;
 use crate::reconciler::item;
 use crate::{decision, objects, world};
@@ -164,7 +165,8 @@ fn one(
         let seen: BTreeMap<(&str, &str), &ClusterStatus> = seen.collect();
         for target in &decision.spec.clusters {
             let at = seen.get(&(target.namespace.as_str(), target.name.as_str()));
-            let pods = unseen(at.copied(), target, whole);
+            let told = world.cluster(&target.uid).map_or(0, |cluster| cluster.told);
+            let pods = unseen((at.copied(), told), target, whole);
             if pods > 0 {
                 pledges.push(Pledge {
                     cluster: target.uid.clone(),
@@ -177,15 +179,20 @@ fn one(
     Ok((template, pledges))
 }
 
-/// How many replicas a cluster is to have and its agent has not reported. What is healthy has all.
-fn unseen(at: Option<&ClusterStatus>, target: &Target, whole: u32) -> u32 {
+/// How many replicas a cluster is to have, or has, for which what it says is free, in its words of the
+/// generation `told`, does not account. What is healthy has all.
+fn unseen((at, told): (Option<&ClusterStatus>, u64), target: &Target, whole: u32) -> u32 {
     let promised = target.pinned.or(target.replicas).unwrap_or(whole);
     let Some(at) = at else {
         return promised;
     };
+    let count = |number: u64| u32::try_from(number).unwrap_or(u32::MAX);
+    let seen = count(at.replicas.unwrap_or(0));
+    if let Some(counted) = counted::current(at, told) {
+        return promised.max(seen).saturating_sub(count(counted));
+    }
     if at.state == "Applied" && at.health == "Healthy" {
         return 0;
     }
-    let seen = at.replicas.unwrap_or(0);
-    promised.saturating_sub(u32::try_from(seen).unwrap_or(u32::MAX))
+    promised.saturating_sub(seen)
 }

@@ -13,6 +13,7 @@ use roadstead_protocol::wire::ItemKey;
 use roadstead_store::records::LedgerState;
 use roadstead_store::{Snapshot, Txn};
 
+use crate::counted::Counting;
 use crate::decision::decision_key;
 use crate::error::Error;
 use crate::ledger::Held;
@@ -45,6 +46,7 @@ fn attempt(
     let ledger = (context.given).read(snapshot, &world, item, &decision)?;
     let news = context.parts.volatile.snapshot();
     let mut seen = observed::of((snapshot, &news), &world, item, &ledger)?;
+    let counting = Counting::new(&world, &decision);
     let mut clusters = Vec::new();
     let mut members = Vec::new();
     let targets = decision.spec.clusters.iter().map(|t| (t.uid.as_str(), t));
@@ -56,7 +58,12 @@ fn attempt(
             .map(|c| (c.namespace.clone(), c.name.clone()));
         let path = known.or_else(|| target.map(|t| (t.namespace.clone(), t.name.clone())));
         let seen = seen.remove(uid).unwrap_or_default();
-        clusters.push(told(path.unwrap_or_default(), held, &seen));
+        let path = path.unwrap_or_default();
+        let counted = counting.note(uid, &path, seen.replicas);
+        clusters.push(ClusterStatus {
+            counted,
+            ..told(path, held, &seen)
+        });
         if matches!(held.record.state, LedgerState::Put { .. }) {
             let behind = target.is_some_and(|target| target.behind);
             let applied = seen.applied && !behind;
@@ -132,6 +139,7 @@ fn told(path: (String, String), held: &Held, seen: &Observed) -> ClusterStatus {
         health: health_text(seen.health).to_owned(),
         replicas: seen.replicas,
         ready_replicas: seen.ready,
+        counted: None,
         message: seen.message.clone(),
     }
 }

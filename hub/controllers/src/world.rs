@@ -196,7 +196,7 @@ pub fn template<T>(
         key: item.clone(),
         object: object.as_ref(),
         replicas_path: replicas_path.as_deref(),
-        former: ledger::former(&ledger, &decision),
+        former: ledger::former(world, &ledger, &decision),
         basis: decision.spec.basis.clone(),
         pledges: Vec::new(),
         around,

@@ -38,6 +38,8 @@ pub struct Cluster {
     pub allowed: Result<Allowed, String>,
     /// What its nodes have, as its agent last said.
     pub resources: Resources,
+    /// Counts how often that was written.
+    pub told: u64,
     /// What keeps away objects whose policy does not tolerate it.
     pub taints: Vec<Taint>,
     /// Whether people want nothing new there.
@@ -137,6 +139,7 @@ impl Cluster {
             version: Some(status.version.clone()).filter(|version| !version.is_empty()),
             api_groups: status.api_groups.iter().cloned().collect(),
             resources: Resources::read(&status.node_shapes),
+            told: status.node_shapes_generation,
             uid: metadata.uid,
             namespace: metadata.namespace,
             name: metadata.name,

@@ -1,5 +1,6 @@
 //! The hub's API with its hooks over a store whose ledger says what the fleet runs.
 
+mod adopting;
 mod approving;
 mod held;
 mod interpreting;

@@ -148,4 +148,11 @@ pub struct Status {
     /// The nodes, by what they are like.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub node_shapes: Vec<NodeShape>,
+    /// Counts how often these were written.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub node_shapes_generation: u64,
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }

@@ -46,7 +46,7 @@ impl Read {
             key: self.item.clone(),
             object: self.object.as_ref(),
             replicas_path: self.replicas_path.as_deref(),
-            former: ledger::former(&self.ledger, &self.decision),
+            former: ledger::former(world, &self.ledger, &self.decision),
             basis: self.decision.spec.basis.clone(),
             pledges: (context.pledges).of(snapshot, registry, world, &self.item)?,
             around: self.around.clone(),

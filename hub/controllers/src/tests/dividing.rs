@@ -3,6 +3,7 @@
 
 use roadstead_protocol::api::facts::NodeShape;
 
+use super::displacing::well;
 use super::*;
 use crate::room::FREE_EVERY;
 
@@ -242,4 +243,41 @@ async fn what_only_figures_say_is_no_new_decision() {
     assert_eq!(after["spec"], before["spec"]);
     let generation = "/metadata/generation";
     assert_eq!(after.pointer(generation), before.pointer(generation));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_came_since_a_cluster_said_what_is_free_is_not_free() {
+    let hub = Hub::new(&["a"]).await;
+    hub.facts("a", &room(8, 4)).await;
+    hub.settle().await;
+    hub.apply(aggregated("web")).await;
+    hub.apply(asking(2)).await;
+    hub.settle().await;
+    // Its agent reports the two at once, and what is free minutes later.
+    well(&hub, "a", 2).await;
+    let mut other = aggregated("api");
+    other["metadata"]["name"] = json!("q");
+    hub.apply(other).await;
+    let mut api = asking(4);
+    api["metadata"]["name"] = json!("api");
+    hub.apply(api).await;
+    hub.settle().await;
+    let of_api = || {
+        let key = "/objects/roadstead.dev/decisions/default/deployment.apps.api";
+        let decision = hub.get(key).unwrap();
+        let given = decision["spec"]["clusters"][0]["replicas"].clone();
+        (given, decision["status"]["unplaced"]["replicas"].clone())
+    };
+    assert_eq!(of_api(), (json!(2), json!(2)));
+    // Neither is it for itself.
+    hub.apply(asking(4)).await;
+    hub.settle().await;
+    assert_eq!(shares(&hub), "a 2 left 2");
+    // A newer word accounts for what had come: of the four, two are promised to the other.
+    hub.facts("a", &room(8, 6)).await;
+    hub.settle().await;
+    let web = hub.decision().unwrap();
+    let given = web["spec"]["clusters"][0]["replicas"].as_u64().unwrap();
+    let total = given + of_api().0.as_u64().unwrap();
+    assert_eq!(total, 2 + 6, "all that is free, and no more: {web}");
 }

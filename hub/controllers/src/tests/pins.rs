@@ -36,7 +36,10 @@ async fn it_is_judged_by_what_is_pinned() {
     assert_eq!(condition(&decision, "Ready"), "True Ready");
     assert_eq!(decision["status"]["readyReplicas"], 19);
     let web = hub.get("/objects/apps/deployments/default/web").unwrap();
-    assert_eq!(web["status"]["availableReplicas"], 19);
+    assert_eq!(web["status"]["readyReplicas"], 19);
+    // Who waits for the 20 that stand in the object does not wait for the one that is left out.
+    assert_eq!(web["status"]["updatedReplicas"], 20);
+    assert_eq!(web["status"]["availableReplicas"], 20);
     assert_eq!(condition(&web, "Available").split(' ').next(), Some("True"));
     // The total changes: the shares do, the pin does not.
     hub.apply(deployment(30, "web:1")).await;

@@ -127,13 +127,19 @@ async fn deleting_the_policy_removes_and_another_that_claims_it_keeps() {
     hub.settle().await;
     assert_eq!(
         on(&hub, &["prod", "dr", "edge"]),
-        ["18 web:1", "gone", "10 web:1"]
+        ["18 web:1", "2 web:1", "10 web:1"],
+        "what another takes on stays until it is replaced"
     );
-    let ten = json!({"replicas": 10, "readyReplicas": 10});
-    hub.report("edge", ItemState::Applied, Health::Healthy, ten)
-        .await;
+    for (cluster, count) in [("dr", 2), ("edge", 10)] {
+        let status = json!({"replicas": count, "readyReplicas": count});
+        hub.report(cluster, ItemState::Applied, Health::Healthy, status)
+            .await;
+    }
     hub.settle().await;
-    assert_eq!(on(&hub, &["prod", "edge"]), ["10 web:1", "10 web:1"]);
+    assert_eq!(
+        on(&hub, &["prod", "dr", "edge"]),
+        ["10 web:1", "gone", "10 web:1"]
+    );
     hub.delete(&weighted("q", &[])).await;
     hub.settle().await;
     assert_eq!(on(&hub, &["prod", "dr", "edge"]), ["gone", "gone", "gone"]);

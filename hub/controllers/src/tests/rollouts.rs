@@ -3,6 +3,7 @@
 mod ends;
 mod knowing;
 mod leaving;
+mod sharing;
 mod told;
 
 use std::time::Duration;

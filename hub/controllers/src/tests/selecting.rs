@@ -1,5 +1,6 @@
 //! Which clusters are looked at again, and when: cordons, taints, what clusters report, fleets.
 
+use super::displacing::well;
 use super::*;
 
 /// An AttachedCluster with this spec.
@@ -202,6 +203,10 @@ async fn a_policy_of_the_other_group_is_obeyed_and_says_how_it_goes() {
     );
     hub.delete(&policy).await;
     hub.settle().await;
+    assert_eq!(on(&hub, &["a", "b"]), ["2 web:1", "2 web:1"]);
+    for cluster in ["a", "b"] {
+        well(&hub, cluster, 2).await;
+    }
     assert_eq!(on(&hub, &["a", "b"]), ["gone", "2 web:1"]);
 }
 

@@ -164,7 +164,7 @@ impl Hub {
     }
 
     /// The agents of these clusters report the ConfigMap as it was given last.
-    async fn tell_config(&self, clusters: &[&str]) {
+    pub(super) async fn tell_config(&self, clusters: &[&str]) {
         use roadstead_protocol::wire::report::ItemReport;
         use roadstead_store::records::{ReportRecord, ledger_key, report_key};
         let item = roadstead_protocol::wire::ItemKey {
