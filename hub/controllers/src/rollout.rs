@@ -282,11 +282,12 @@ impl Look<'_> {
         let Some(release) = self.release(&run.target)? else {
             return Ok(());
         };
+        let good = self.release(&state.good)?;
         let members = Members::of(
             self.context,
             (self.snapshot, self.world),
             (self.policy, self.rollout),
-            (&run.target, &release),
+            ((&run.target, &release), (&state.good, good.as_ref())),
             admitted,
         )?;
         let approvals = read.map(|read| read.status.approvals.as_slice());
@@ -301,7 +302,6 @@ impl Look<'_> {
         let step = advance(self.rollout, run, &said, &members, &mut clock, now);
         run.stage = step.stage;
         if let Some(why) = &step.failed {
-            let good = self.release(&state.good)?;
             let bare = good.is_none_or(|good| good.items.is_empty());
             outcome
                 .ended

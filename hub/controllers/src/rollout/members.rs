@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use roadstead_plan::finding::Cause;
 use roadstead_plan::observed::{Observed, health_text};
 use roadstead_plan::policy::Policy;
 use roadstead_plan::rollout::advance::Member;
@@ -15,6 +16,7 @@ use roadstead_store::Snapshot;
 use roadstead_store::records::{LedgerState, content_key};
 use serde_json::Value;
 
+use crate::decision::kept;
 use crate::error::Error;
 use crate::placement::{self, Read};
 use crate::reconciler::Reconciler;
@@ -23,28 +25,34 @@ use crate::reconciler::Reconciler;
 struct Seen {
     read: Read,
     own: bool,
+    /// Whether the good release says the same of it.
+    same: bool,
     /// UIDs of the clusters that are to have it, by the policy or for what that holds.
     wanted: BTreeSet<String>,
     observed: BTreeMap<String, Observed>,
 }
+
+/// A release with what tells it from others.
+type Named<'a> = (&'a str, &'a Release);
 
 /// The clusters that are to get a release.
 pub(super) struct Members<'a> {
     snapshot: &'a Snapshot,
     rollout: &'a Rollout,
     target: &'a str,
+    good: &'a str,
     seen: Vec<Seen>,
 }
 
 impl<'a> Members<'a> {
-    /// The clusters that are to get the release `target` of a policy, of which `admitted` says by UID
+    /// The clusters that are to get the release `target` of a policy instead of the `good` one, of which `admitted` says by UID
     /// who was let to what. Those to which it suspends dispatching are none: they get what is good when
     /// that ends. Nobody is, while it is not known what a policy says of an object.
     pub(super) fn of(
         context: &Reconciler,
         (snapshot, world): (&'a Snapshot, &World),
         (policy, rollout): (&'a Policy, &'a Rollout),
-        (target, release): (&'a str, &Release),
+        ((target, release), (good, before)): (Named<'a>, (&'a str, Option<&Release>)),
         admitted: &BTreeMap<String, String>,
     ) -> Result<Vec<Member>, Error> {
         let mut seen = Vec::new();
@@ -63,9 +71,11 @@ impl<'a> Members<'a> {
                 false => along(world, policy, &read),
             };
             let observed = read.observed(context, world)?;
+            let key = item.key();
             seen.push(Seen {
                 read,
                 own: item.own,
+                same: before.is_some_and(|before| release.says_same(before, &key)),
                 wanted,
                 observed,
             });
@@ -74,6 +84,7 @@ impl<'a> Members<'a> {
             snapshot,
             rollout,
             target,
+            good,
             seen,
         };
         let own = members.seen.iter().filter(|seen| seen.own);
@@ -104,12 +115,14 @@ impl<'a> Members<'a> {
         let gates = self.rollout.stages.get(stage);
         let looks = gates.is_some_and(|stage| stage.looks_at_objects());
         let mut copies = Vec::new();
-        let mut runs = false;
+        let (mut runs, mut waits) = (false, false);
         for seen in &self.seen {
             let has = seen.has(&cluster.uid);
             runs |= has && seen.own;
+            waits |= admitted && seen.waits(&cluster.uid);
             if has || (admitted && seen.wanted.contains(&cluster.uid)) {
-                let target = admitted.then_some(self.target);
+                let good = if seen.same { self.good } else { self.target };
+                let target = admitted.then_some([self.target, good]);
                 copies.push(seen.copy(self.snapshot, cluster, (target, looks))?);
             }
         }
@@ -132,6 +145,7 @@ impl<'a> Members<'a> {
                 Some(false) => !admitted,
                 None => true,
             },
+            waits,
             well: judge(gates.unwrap_or(&healthy), &copies),
         })
     }
@@ -166,12 +180,19 @@ impl Seen {
         held.is_some_and(|held| matches!(held.record.state, LedgerState::Put { .. }))
     }
 
-    /// What is known of it on a cluster, which is to have it from the release `target` if any.
+    /// Whether what a cluster is to be given of it waits for the policy's disruption budget.
+    fn waits(&self, cluster: &str) -> bool {
+        let mut decided = self.read.decision.spec.clusters.iter();
+        let decided = decided.find(|target| target.uid == cluster);
+        decided.is_some_and(|target| target.held && target.reason == kept(Cause::Budget))
+    }
+
+    /// What is known of it on a cluster, which is to have it from one of the releases `target` if any.
     fn copy(
         &self,
         snapshot: &Snapshot,
         cluster: &Cluster,
-        (target, looks): (Option<&str>, bool),
+        (target, looks): (Option<[&str; 2]>, bool),
     ) -> Result<Copy<'_>, Error> {
         let observed = self.observed.get(&cluster.uid);
         Ok(Copy {
@@ -192,13 +213,13 @@ impl Seen {
         })
     }
 
-    fn there(&self, cluster: &str, target: Option<&str>) -> Result<(), String> {
+    fn there(&self, cluster: &str, target: Option<[&str; 2]>) -> Result<(), String> {
         let mut decided = self.read.decision.spec.clusters.iter();
         let decided = decided.find(|t| t.uid == cluster);
         match (decided, target) {
             (None, Some(_)) => return Err("it is being decided".to_owned()),
             (Some(decided), Some(_)) if decided.held => return Err(decided.reason.clone()),
-            (Some(decided), Some(target)) if decided.release != target => {
+            (Some(decided), Some(target)) if !target.contains(&decided.release.as_str()) => {
                 // What goes along for another policy is given as that one says.
                 if self.own || self.wanted.contains(cluster) {
                     return Err("the change is on its way".to_owned());

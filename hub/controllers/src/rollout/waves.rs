@@ -111,6 +111,8 @@ fn rolling(snapshot: &Snapshot, item: &ItemKey, policy: &Policy) -> Result<Rolli
         snapshot,
         uid,
         item,
+        good: &state.good,
+        records: BTreeMap::new(),
         read: BTreeMap::new(),
     };
     let admitted = admitted(snapshot, uid, &state)?;
@@ -190,11 +192,15 @@ struct Releases<'a> {
     snapshot: &'a Snapshot,
     uid: &'a str,
     item: &'a ItemKey,
+    /// The one that clusters have which were let to no other.
+    good: &'a str,
+    records: BTreeMap<String, Option<Arc<Release>>>,
     read: BTreeMap<String, Option<Arc<Given>>>,
 }
 
 impl Releases<'_> {
-    /// What a release says of the object; `None` of a release that is not there whole.
+    /// What a release says of the object; `None` of a release that is not there whole. Where it says the
+    /// same as the good one, that one says it: to be let to it changes nothing.
     fn given(&mut self, release: &str) -> Result<Option<Arc<Given>>, Error> {
         if release.is_empty() {
             return Ok(None);
@@ -202,17 +208,34 @@ impl Releases<'_> {
         if let Some(read) = self.read.get(release) {
             return Ok(read.clone());
         }
-        let given = self.read(release)?.map(Arc::new);
+        let given = match release != self.good && self.is_as_good(release)? {
+            true => self.given(self.good)?,
+            false => self.read(release)?.map(Arc::new),
+        };
         self.read.insert(release.to_owned(), given.clone());
         Ok(given)
     }
 
-    fn read(&self, release: &str) -> Result<Option<Given>, Error> {
-        let key = release_key(self.uid, release)?;
-        let Some(entry) = self.snapshot.get(key.as_str()) else {
+    fn is_as_good(&mut self, release: &str) -> Result<bool, Error> {
+        let (record, good) = (self.record(release)?, self.record(self.good)?);
+        let both = record.zip(good);
+        Ok(both.is_some_and(|(record, good)| record.says_same(&good, self.item)))
+    }
+
+    fn record(&mut self, release: &str) -> Result<Option<Arc<Release>>, Error> {
+        if let Some(known) = self.records.get(release) {
+            return Ok(known.clone());
+        }
+        let entry = self.snapshot.get(release_key(self.uid, release)?.as_str());
+        let record = entry.map(decode).transpose()?.map(Arc::new);
+        self.records.insert(release.to_owned(), record.clone());
+        Ok(record)
+    }
+
+    fn read(&mut self, release: &str) -> Result<Option<Given>, Error> {
+        let Some(record) = self.record(release)? else {
             return Ok(None);
         };
-        let record: Release = decode(entry)?;
         let mut given = Given {
             release: release.to_owned(),
             ..Given::default()

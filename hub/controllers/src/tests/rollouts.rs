@@ -1,5 +1,6 @@
 //! Changes that go out in waves, over the controllers: what clusters are given, step by step.
 
+mod counting;
 mod ends;
 mod knowing;
 mod leaving;
@@ -56,7 +57,6 @@ impl Hub {
         self.get(&format!("/objects/roadstead.dev/rollouts/default/{name}"))
     }
 
-    /// `phase stage`
     fn phase(&self, name: &str) -> String {
         let rollout = self.rollout(name).unwrap();
         let text = |value: &Value| value.as_str().unwrap_or("-").to_owned();

@@ -22,11 +22,11 @@ use crate::world;
 /// A status is made from what all clusters of a decision say: for so much longer than usual is gathered
 /// what they say, for each of them. So a status of ten thousand is written every two seconds while they
 /// report, and what came last is in the last one.
-const PER_CLUSTER: Duration = Duration::from_micros(200);
+pub(super) const PER_CLUSTER: Duration = Duration::from_micros(200);
 /// The same of the conditions of a policy, for each template that it holds.
 const PER_TEMPLATE: Duration = Duration::from_micros(200);
 /// From so many clusters on that counts.
-const MANY: usize = 50;
+pub(super) const MANY: usize = 50;
 
 /// Which templates each policy holds, by the policy's UID: the keys of their decisions.
 pub(super) type Holders = BTreeMap<String, BTreeSet<Key>>;

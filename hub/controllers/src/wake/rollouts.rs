@@ -18,6 +18,7 @@ use roadstead_store::{Entry, Event, Snapshot};
 use serde_json::Value;
 
 use super::changes::woken;
+use super::decisions::{MANY, PER_CLUSTER};
 use super::{GATHER, Wake};
 use crate::driver::Woken;
 use crate::objects;
@@ -42,6 +43,8 @@ struct Policy {
     uid: String,
     /// Whether one is under way.
     runs: bool,
+    /// About how many clusters the largest of its decisions is.
+    clusters: u32,
 }
 
 impl Wake {
@@ -99,9 +102,10 @@ impl Wake {
         } else if at == (OWN_GROUP, DECISIONS) {
             self.decided(event, out);
         } else if at == (CLUSTER_GROUP, ATTACHED_CLUSTERS) {
-            let running = self.rolling.policies.iter().filter(|(_, p)| p.runs);
-            let work: Vec<Work> = running.map(|(work, _)| work.clone()).collect();
-            out.extend(woken(work, self.settle, "a cluster"));
+            for (work, policy) in self.rolling.policies.iter().filter(|(_, p)| p.runs) {
+                let delay = self.settle + wide(policy.clusters);
+                out.extend(woken([work.clone()], delay, "a cluster"));
+            }
         } else if world::item(&self.registry(), &key).is_some() || overrides(&key) {
             self.changed(&key.namespace, out);
         }
@@ -158,40 +162,61 @@ impl Wake {
         let state: Option<State> = state.and_then(|entry| decode(entry).ok());
         self.note_along(snapshot, (&work, &uid), &state);
         let runs = state.is_some_and(|state| state.run.is_some());
-        self.rolling.policies.insert(work, Policy { uid, runs });
+        let known = self.rolling.policies.get(&work);
+        let clusters = known.map_or(0, |policy| policy.clusters);
+        let policy = Policy {
+            uid,
+            runs,
+            clusters,
+        };
+        self.rolling.policies.insert(work, policy);
         true
     }
 
     /// How a policy's rollouts stand has changed: what it holds is placed anew.
     fn turned(&mut self, uid: &str, event: &Event, out: &mut Vec<Woken<Work>>) {
-        let read = |entry: &Option<Entry>| decode::<State>(entry.as_ref()?).ok();
-        let (new, old) = (read(&event.new), read(&event.previous));
+        let state = |entry: &Option<Entry>| decode::<State>(entry.as_ref()?).ok();
+        let (new, old) = (state(&event.new), state(&event.previous));
         let snapshot = self.store.snapshot();
         let mut works = Vec::new();
         for (work, policy) in &mut self.rolling.policies {
             if policy.uid == uid {
                 policy.runs = new.as_ref().is_some_and(|state| state.run.is_some());
-                works.push(work.clone());
+                works.push((work.clone(), policy.clusters));
             }
         }
-        for work in &works {
-            self.note_along(&snapshot, (work, uid), &new);
+        for (work, clusters) in works {
+            self.note_along(&snapshot, (&work, uid), &new);
+            // With each step of a run decisions about all its clusters are written anew.
+            let delay = GATHER + wide(clusters);
+            out.extend(woken([work], delay, "its rollouts"));
         }
-        out.extend(woken(works, GATHER, "its rollouts"));
         let mut releases = BTreeSet::new();
         for state in new.iter().chain(&old) {
             releases.extend([state.good.as_str(), state.live.as_str()]);
             releases.extend(state.run.as_ref().map(|run| run.target.as_str()));
         }
-        let mut items = BTreeSet::new();
+        let mut records: BTreeMap<&str, Release> = BTreeMap::new();
         for release in releases {
             let key = release_key(uid, release).ok();
             let entry = key.and_then(|key| snapshot.get(key.as_str()));
-            let record: Option<Release> = entry.and_then(|entry| decode(entry).ok());
-            let all = record.map(|record| record.items).unwrap_or_default();
-            items.extend(all.iter().map(|item| Work::Placement(item.key())));
+            let record = entry.and_then(|entry| decode(entry).ok());
+            records.extend(record.map(|record| (release, record)));
         }
-        if new.as_ref().map(stands) != old.as_ref().map(stands) {
+        let moved = new.as_ref().map(stands) != old.as_ref().map(stands);
+        let good = new.as_ref().and_then(|state| records.get(&*state.good));
+        let mut items = BTreeSet::new();
+        for record in records.values() {
+            for item in &record.items {
+                let key = item.key();
+                // Who is let to what says the same of it as before gets nothing new of it.
+                let same = |record: &Release| good.is_some_and(|good| record.says_same(good, &key));
+                if moved || !records.values().all(same) {
+                    items.insert(Work::Placement(key));
+                }
+            }
+        }
+        if moved {
             // What the policy held before, and no release names any more, may have waited for this.
             let behind = self.behind.iter().cloned();
             items.extend(behind.map(Work::Placement));
@@ -233,10 +258,23 @@ impl Wake {
             rolling.items.remove(&item);
             return;
         };
-        let runs = rolling.policies.get(&work).is_some_and(|p| p.runs);
+        let mut runs = false;
+        if let Some(policy) = rolling.policies.get_mut(&work) {
+            let clusters = u32::try_from(decision.spec.clusters.len()).unwrap_or(u32::MAX);
+            policy.clusters = policy.clusters.max(clusters);
+            runs = policy.runs;
+        }
         rolling.items.insert(item.clone(), work.clone());
         let settle = self.settle_of(&item);
         out.extend(woken(Some(work).filter(|_| runs), settle, "decision"));
+    }
+}
+
+/// For how much longer than usual what concerns a run over so many clusters is gathered.
+fn wide(clusters: u32) -> Duration {
+    match usize::try_from(clusters).unwrap_or(usize::MAX) >= MANY {
+        true => PER_CLUSTER.saturating_mul(clusters),
+        false => Duration::ZERO,
     }
 }
 

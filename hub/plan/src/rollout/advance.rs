@@ -38,6 +38,8 @@ pub struct Member {
     pub runs: bool,
     /// Whether there is no news of it.
     pub away: bool,
+    /// Whether what it was let to waits for the policy's disruption budget.
+    pub waits: bool,
     /// Whether all is well with what it was given; what is not, for people.
     pub well: Result<(), String>,
 }
@@ -356,6 +358,8 @@ impl<'a> Walk<'a> {
 
     /// Whether what is under way has been so for too long.
     fn watch(&mut self, unwell: &[&Member], clock: &mut Clock) {
+        // Who was given nothing yet because others are not well is not blamed for that.
+        let unwell: Vec<&&Member> = unwell.iter().filter(|m| !m.waits).collect();
         if unwell.is_empty() && self.step.admit.is_empty() {
             clock.moved = None;
             return;

@@ -269,8 +269,17 @@ impl Release {
         })
     }
 
+    /// Whether it says the same of an object as `other`: who is let from one to the other gets nothing new
+    /// of it.
+    pub fn says_same(&self, other: &Self, key: &ItemKey) -> bool {
+        let item = self.item(key);
+        item.is_some() && item == other.item(key) && self.overrides == other.overrides
+    }
+
     /// The object of a key.
     pub fn item(&self, key: &ItemKey) -> Option<&Item> {
-        self.items.iter().find(|item| item.key() == *key)
+        let name = |i: &Item| (i.name == key.name) && (i.namespace == key.namespace);
+        let kind = |i: &Item| (i.kind == key.kind) && (i.group == key.group);
+        self.items.iter().find(|item| name(item) && kind(item))
     }
 }

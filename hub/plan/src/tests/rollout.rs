@@ -198,8 +198,14 @@ fn a_release_is_what_people_wrote_without_the_number_of_replicas() {
     policy["metadata"]["generation"] = 2.into();
     assert_eq!(with.id, made(&object(3), &[policy.clone()]).id);
     policy["spec"] = serde_json::json!({"overrideRules": [{}]});
-    assert_ne!(with.id, made(&object(3), &[policy]).id);
+    assert_ne!(with.id, made(&object(3), &[policy.clone()]).id);
+    let same = |other: &Value, overrides: &[Value]| {
+        let other = made(other, overrides).release;
+        one.release.says_same(&other, &super::web())
+    };
+    assert!(same(&object(7), &[]) && !same(&changed, &[]) && !same(&object(3), &[policy.clone()]));
     let less = make(&[], &[]).unwrap();
+    assert!(!less.release.says_same(&less.release, &super::web()));
     assert!(less.release.is_less_than(&one.release));
     assert!(!one.release.is_less_than(&less.release));
     assert!(!one.release.is_less_than(&one.release));

@@ -138,3 +138,44 @@ async fn a_change_of_a_fleet_or_of_a_policy_of_the_other_group_is_one_of_the_wor
     assert_eq!(hub.call("POST", fleets, &fleet).await.0, 201);
     assert!(world() > then);
 }
+
+/// A disruption budget as the example has it is taken, by all twins of the policy; one without its figure is
+/// not.
+#[tokio::test(start_paused = true)]
+async fn the_example_of_a_disruption_budget_is_taken() {
+    let hub = Hub::new().await;
+    let text = include_str!("../../../../deploy/examples/disruption-budget.yaml");
+    let mut example: Value = serde_saphyr::from_str(text).unwrap();
+    for (version, kind, at) in [
+        (
+            "policy.kurator.dev/v1alpha1",
+            "DistributionPolicy",
+            "namespaces/default/distributionpolicies",
+        ),
+        (
+            "apps.kurator.dev/v1alpha1",
+            "DistributionPolicy",
+            "namespaces/default/distributionpolicies",
+        ),
+        (
+            "policy.kurator.dev/v1alpha1",
+            "ClusterDistributionPolicy",
+            "clusterdistributionpolicies",
+        ),
+    ] {
+        (example["apiVersion"], example["kind"]) = (version.into(), kind.into());
+        if kind.starts_with("Cluster") {
+            example["metadata"] = json!({"name": "shop"});
+        }
+        let path = format!("/apis/{version}/{at}");
+        let (code, object) = hub.call("POST", &path, &example).await;
+        assert_eq!(code, 201, "{object}");
+        let policy = roadstead_plan::policy::Policy::read(&object).unwrap();
+        assert_eq!(policy.budget.unwrap().most.to_string(), "25%");
+        let mut slip = example.clone();
+        slip["metadata"]["name"] = "slip".into();
+        slip["spec"]["disruptionBudget"] = json!({"maxUnavailble": 1});
+        let (code, status) = hub.call("POST", &path, &slip).await;
+        assert_eq!(code, 422, "{status}");
+    }
+}

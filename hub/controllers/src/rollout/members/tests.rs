@@ -55,14 +55,21 @@ fn what_goes_along_is_there_only_once_it_is_as_the_release_says() {
         let seen = Seen {
             read: given(release),
             own: false,
+            same: false,
             wanted: wanted.iter().map(|uid| (*uid).to_owned()).collect(),
             observed: BTreeMap::from([("a".to_owned(), applied)]),
         };
-        seen.there("a", Some("new"))
+        (
+            seen.there("a", Some(["new", "new"])),
+            seen.there("a", Some(["new", "good"])),
+        )
     };
-    assert!(there("old", &["a"]).is_err(), "it has the former one");
-    assert_eq!(there("new", &["a"]), Ok(()));
-    assert_eq!(there("other", &[]), Ok(()), "another policy says which");
+    assert!(there("old", &["a"]).0.is_err(), "it has the former one");
+    assert_eq!(there("new", &["a"]), (Ok(()), Ok(())));
+    assert_eq!(there("other", &[]).0, Ok(()), "another policy says which");
+    // Where the good one says the same it is there with that too.
+    let (one, either) = there("good", &["a"]);
+    assert!(one.is_err() && either.is_ok());
 }
 
 #[test]

@@ -91,6 +91,7 @@ impl Fleet {
             admitted: one.admitted,
             runs: one.runs,
             away: one.away,
+            waits: false,
             well: one.well.then_some(()).ok_or_else(|| "it is ill".to_owned()),
         })
         .collect()

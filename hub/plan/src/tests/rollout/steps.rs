@@ -7,7 +7,8 @@ use roadstead_protocol::api::rollout::Phase;
 
 use super::rollout;
 use super::stepping::{Fleet, One, ROLLOUTS};
-use crate::rollout::advance::Step;
+use crate::budget::Spare;
+use crate::rollout::advance::{Clock, Said, Step, advance};
 
 fn plain(count: usize) -> Vec<One> {
     let one = One {
@@ -38,6 +39,34 @@ fn what_does_not_move_on_has_failed_and_what_does_has_not() {
     let step = fleet.step();
     let why = "nothing moved on for 100 s: default/c01: it is ill";
     assert_eq!(step.failed.as_deref(), Some(why));
+}
+
+/// What was let to the change and waits because something else is not well is no failure of the change.
+#[test]
+fn who_waits_for_the_budget_is_not_blamed() {
+    let said = "{progressDeadlineSeconds: 100}";
+    let fleet = Fleet::new(rollout(said).unwrap(), plain(2));
+    let mut members = fleet.members();
+    members[0].admitted = true;
+    members[0].well = Err("it waits".to_owned());
+    let spare = Spare {
+        most: 1,
+        down: std::iter::once("uid-elsewhere".to_owned()).collect(),
+    };
+    let said = Said {
+        spare: Some(spare),
+        ..Said::default()
+    };
+    for (waits, fails) in [(true, false), (false, true)] {
+        members[0].waits = waits;
+        let mut clock = Clock::default();
+        let mut step = |at: u64| {
+            let (now, mut run) = (Duration::from_secs(at), fleet.run.clone());
+            advance(&fleet.rollout, &mut run, &said, &members, &mut clock, now)
+        };
+        assert_eq!(step(0).admit, [] as [&str; 0], "there is no budget");
+        assert_eq!(step(200).failed.is_some(), fails);
+    }
 }
 
 #[test]
