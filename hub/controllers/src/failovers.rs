@@ -187,7 +187,7 @@ impl Failovers {
     }
 
     /// What of what is asked for may be failed over from now, by UID, and when the rest may be.
-    fn grant(
+    pub(crate) fn grant(
         &self,
         item: &ItemKey,
         asked: &BTreeMap<String, Failure>,

@@ -2,6 +2,7 @@
 
 mod adopting;
 mod approving;
+mod failing_over;
 mod held;
 mod interpreting;
 mod keeping;

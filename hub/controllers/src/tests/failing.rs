@@ -1,7 +1,33 @@
 //! Failing over on its way through the hub: what agents say does not run, and clusters that fall silent.
 
+use std::collections::BTreeMap;
+
+use roadstead_protocol::api::failover::Failure;
+
 use super::displacing::{ledgers, of_cluster, pair, say, well};
 use super::*;
+use crate::failovers::Failovers;
+
+#[test]
+fn objects_that_stop_all_at_once_are_failed_over_one_after_another() {
+    let failovers = Failovers::default();
+    let asked = BTreeMap::from([("uid-a".to_owned(), Failure::Stopped)]);
+    let grant = |i: u32, at: u64| {
+        let item = ItemKey {
+            name: format!("web-{i}"),
+            ..web()
+        };
+        failovers.grant(&item, &asked, Duration::from_secs(at))
+    };
+    for i in 0..20 {
+        assert_eq!(grant(i, 100 + u64::from(i)).0.len(), 1);
+    }
+    let (granted, wait) = grant(20, 120);
+    assert_eq!((granted.len(), wait), (0, Some(Duration::from_secs(40))));
+    assert_eq!(grant(0, 121).0.len(), 1, "what has begun goes on");
+    assert_eq!(grant(20, 160).0.len(), 1);
+    assert_eq!(grant(21, 160).0.len(), 0);
+}
 
 /// The policy that divides by these weights, and fails over like this.
 fn failing(weights: &[(&str, u32)], failover: Value) -> Value {

@@ -19,6 +19,8 @@ struct Hub {
     now: Duration,
     /// Whether each cluster is heard of.
     heard: [bool; 4],
+    /// Whether it never suspects itself.
+    naive: bool,
 }
 
 impl Hub {
@@ -29,6 +31,7 @@ impl Hub {
             pace: Pace::default(),
             now: Duration::ZERO,
             heard: [true; 4],
+            naive: false,
         };
         hub.decide();
         hub
@@ -57,7 +60,7 @@ impl Hub {
         };
         self.case.failing = Failing {
             known: true,
-            suspects: self.silence.suspects(),
+            suspects: self.silence.suspects() && !self.naive,
             silent: of(&|uid| self.silence.silent(uid, self.now)),
             ready: of(&|uid| self.silence.ready(uid, self.now)),
             ..Failing::default()
@@ -98,18 +101,19 @@ proptest! {
         for step in before {
             hub.step(step);
         }
+        for who in [0, 1, 2, 3, 0] {
+            hub.step((who, true, 1000));
+        }
+        prop_assert_eq!(&hub.case.decided.failed_over, &[]);
         // They fall silent one after another, within less than what is tolerated.
         for (who, gap) in gaps.into_iter().enumerate() {
-            hub.step((who, true, 1000));
-            hub.step((who, true, gap));
-        }
-        for who in 0..4 {
-            hub.step((who, false, 20));
+            hub.step((who, false, gap));
         }
         let had = given(&hub.case);
         for (_, _, later) in after {
             hub.step((0, false, later));
             prop_assert_eq!(&given(&hub.case), &had);
+            prop_assert_eq!(&hub.case.decided.failed_over, &[]);
         }
     }
 
@@ -121,6 +125,7 @@ proptest! {
             for step in &steps {
                 hub.step(*step);
                 prop_assert_eq!(&given(&hub.case), &had);
+                prop_assert_eq!(&hub.case.decided.failed_over, &[]);
             }
         }
     }
@@ -186,6 +191,17 @@ proptest! {
             prop_assert!(all.iter().filter(within).count() <= most);
         }
     }
+}
+
+#[test]
+fn a_hub_that_never_suspects_itself_would_move_something() {
+    let mut hub = Hub::new(DIVIDED, SILENCE);
+    hub.naive = true;
+    for who in 0..4 {
+        hub.step((who, false, 1));
+    }
+    hub.step((0, false, 300));
+    assert!(!hub.case.decided.failed_over.is_empty());
 }
 
 fn fleet(lines: &[&str]) -> Vec<Cluster> {
