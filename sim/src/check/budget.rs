@@ -8,11 +8,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use roadstead_protocol::api::decision::Decision;
+use roadstead_protocol::api::names::{DECISIONS, OWN_GROUP, POLICY_GROUP};
+use roadstead_protocol::api::policy::{CLUSTER_DISTRIBUTION, DISTRIBUTION};
 use roadstead_protocol::wire::ItemKey;
 use roadstead_protocol::wire::report::{Health, ItemState};
 use roadstead_store::records::{
-    LEDGER_PREFIX, LedgerEntry, LedgerState, ReportRecord, content_key, decode, parse_ledger_key,
-    report_key,
+    LEDGER_PREFIX, LedgerEntry, LedgerState, ReportRecord, content_key, decode, object_key,
+    objects_prefix, parse_ledger_key, report_key,
 };
 use roadstead_store::{Entry, Event, Snapshot, Store, Watch};
 use serde_json::Value;
@@ -23,6 +26,7 @@ use crate::model::{KINDS, Kind, Model, Name};
 use crate::trace;
 use crate::user::User;
 use crate::world::{World, lock};
+use crate::written::policy_name;
 
 /// How long what was well counts as that after it was seen to be, for a hub that looked before.
 const PATIENCE: Duration = Duration::from_millis(500);
@@ -44,6 +48,8 @@ pub struct Budgets {
 /// What a cluster was given.
 struct Given {
     revision: u64,
+    /// UIDs of the policies that gave it.
+    policies: Vec<String>,
     /// `None` for what is on its way out.
     content: Option<Value>,
     well: Well,
@@ -127,7 +133,9 @@ fn concerns(act: &Act, before: &Model) -> bool {
 
 fn read(snapshot: &Snapshot, entry: &Entry) -> Option<(At, Given)> {
     let at = parse_ledger_key(entry.key.as_str())?;
-    let state = decode::<LedgerEntry>(entry).ok()?.state;
+    let LedgerEntry {
+        state, policies, ..
+    } = decode(entry).ok()?;
     let content = match state {
         LedgerState::Put { digest, .. } => {
             let key = content_key(&digest).ok()?;
@@ -138,6 +146,7 @@ fn read(snapshot: &Snapshot, entry: &Entry) -> Option<(At, Given)> {
     };
     let given = Given {
         revision: entry.revision.0,
+        policies,
         content,
         well: Well::Never,
     };
@@ -212,7 +221,7 @@ fn one(
         && before.is_some_and(|before| before.was_well(now))
         && let Some(most) = budget(&user.model, &name)
     {
-        let down = unwell(world, budgets, (&user.model, &name), &at.0, now);
+        let down = unwell((world, snapshot), budgets, (&user.model, &name), &at.0, now);
         match down.len() < most {
             true => trace::count("sometimes: something was taken of a disruption budget"),
             false => {
@@ -258,26 +267,63 @@ fn replicas(content: &Value) -> i64 {
     replicas.and_then(Value::as_i64).unwrap_or(1)
 }
 
-/// The clusters but this on which something of the policy of an object is not well.
+/// The clusters but this on which something is not well that the policy of an object gave, and that counts.
 fn unwell(
-    world: &World,
+    (world, snapshot): (&World, &Snapshot),
     budgets: &Budgets,
     (model, about): (&Model, &Name),
     but: &str,
     now: Duration,
 ) -> BTreeSet<String> {
-    let group = |name: &Name| model.objects.get(name).map(|object| object.group);
+    let Some(policy) = uid_of_policy(snapshot, model, about) else {
+        return BTreeSet::new();
+    };
+    let outside = outside(snapshot);
     let mut found = BTreeSet::new();
-    for ((uid, item), given) in &budgets.given {
-        let Some(site) = world.site_of(uid).filter(|_| uid != but) else {
+    for (at, given) in &budgets.given {
+        let Some(site) = world.site_of(&at.0).filter(|_| at.0 != but) else {
             continue;
         };
         let standing = model.standing.get(&site.name).copied().unwrap_or_default();
-        let own = name(item).is_some_and(|n| n.0 == about.0 && group(&n) == group(about));
+        let own = given.policies.contains(&policy) && !outside.contains(at);
         let counts = given.content.as_ref().is_some_and(|c| replicas(c) > 0);
         if own && counts && !given.was_well(now) && !standing.fenced {
             found.insert(site.name.clone());
         }
+    }
+    found
+}
+
+/// The UID of the policy of an object.
+fn uid_of_policy(snapshot: &Snapshot, model: &Model, name: &Name) -> Option<String> {
+    let group = model.objects.get(name)?.group;
+    let (plural, namespace) = match name.0 {
+        Kind::Shop => (CLUSTER_DISTRIBUTION.1, ""),
+        Kind::ConfigMap | Kind::Deployment | Kind::Part => (DISTRIBUTION.1, "default"),
+    };
+    let called = policy_name(name.0, group);
+    let key = object_key(POLICY_GROUP, plural, namespace, &called).ok()?;
+    let object: Value = decode(snapshot.get(key.as_str())?).ok()?;
+    Some(object.pointer("/metadata/uid")?.as_str()?.to_owned())
+}
+
+/// What stays only until what replaces it has come up: that counts no more.
+fn outside(snapshot: &Snapshot) -> BTreeSet<At> {
+    let mut found = BTreeSet::new();
+    for entry in snapshot.range(&objects_prefix(OWN_GROUP, DECISIONS)) {
+        let Ok(Decision { spec, .. }) = decode::<Decision>(entry) else {
+            continue;
+        };
+        let template = &spec.template;
+        let group = template.api_version.split_once('/');
+        let item = ItemKey {
+            group: group.map_or("", |(group, _)| group).to_owned(),
+            kind: template.kind.clone(),
+            namespace: template.namespace.clone(),
+            name: template.name.clone(),
+        };
+        let targets = spec.clusters.iter().filter(|target| target.outside);
+        found.extend(targets.map(|target| (target.uid.clone(), item.clone())));
     }
     found
 }
