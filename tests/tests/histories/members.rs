@@ -64,7 +64,7 @@ pub(crate) async fn adopted_where_equal(stage: &mut Stage) -> Result<()> {
     let mut theirs = Vec::new();
     for (name, value) in [("a", "same"), ("b", "theirs")] {
         let mut object = map(name, value);
-        object["metadata"]["labels"] = json!({"team": "shop"});
+        object["metadata"]["labels"]["team"] = json!("shop");
         object["data"]["more"] = json!("of their own");
         let made = stage.member.api.create(maps, &object).await?.ok()?;
         theirs.push(text(&made, "/metadata/uid").to_owned());
