@@ -13,8 +13,9 @@ use crate::config::{Output, Status};
 /// Longest list of faults that the text shows; the JSON has all.
 const FAULTS_SHOWN: usize = 50;
 
-/// Conditions that should not be True: what waits for a user. They end with a reason of `Not…`.
-const TROUBLES: &[&str] = &["Frozen", "Held", "Deleting"];
+/// Conditions that should not be True: what waits for a user, or was moved for a trouble. They end with a
+/// reason of `Not…`, or are taken away.
+const TROUBLES: &[&str] = &["Frozen", "Held", "Deleting", "FailedOver"];
 
 /// One thing that is not right.
 #[derive(Debug, PartialEq, Eq)]
@@ -286,13 +287,17 @@ mod tests {
             {"type": "Ready", "status": "True"},
             {"type": "Frozen", "status": "False", "reason": "NotFrozen"},
             {"type": "Held", "status": "True", "reason": "OtherHistory", "message": "see reconcile"},
+            {"type": "FailedOver", "status": "False", "reason": "HubSuspectsItself"},
             {"type": "Deleting", "status": "Unknown", "reason": "R"},
         ]);
         let waits: Vec<String> = faults_of("cluster", &waits)
             .into_iter()
             .map(|fault| fault.condition)
             .collect();
-        assert_eq!(waits, ["Held is True", "Deleting is Unknown"]);
+        assert_eq!(
+            waits,
+            ["Held is True", "FailedOver is False", "Deleting is Unknown"]
+        );
         let faults = faults_of("cluster", &cluster);
         let shown = text_of(&[cluster], &[decision], &faults);
         assert!(
