@@ -160,7 +160,11 @@ pub(crate) fn intend<'a>(
         intent.failing = failing.asks;
         intent.findings.extend(failing.finding);
         choose(world, policy, (template, now), &mut intent);
-        let again = [intent.again, failing.again, failover::stuck(marked, &intent)];
+        let again = [
+            intent.again,
+            failing.again,
+            failover::stuck(marked, &intent),
+        ];
         intent.again = again.into_iter().flatten().min();
         understand(world, policy, &mut intent);
         share(world, policy, template, object, &mut intent);

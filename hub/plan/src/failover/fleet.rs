@@ -54,7 +54,7 @@ impl Silence {
         let most = self.joined.saturating_mul(SILENT_PERCENT_MAX) / 100;
         let many = self.since.len() > most.max(1) || self.since.len() >= self.joined.max(1);
         #[cfg(planted)]
-        let many = many && !roadstead_protocol::planted::is("never-suspects-itself");
+        let many = many && !roadstead_protocol::planted::is("never-suspects");
         if self.suspects && !many {
             self.since.values_mut().for_each(|since| *since = now);
         }
