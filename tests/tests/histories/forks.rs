@@ -145,6 +145,17 @@ pub(crate) async fn half_of_one_catch_up_and_then_the_other(stage: &mut Stage) -
         }
     }
     ensure!(held > 0 && given > 0, "{held} held, {given} given: no half");
+    stage.expect_deleted(&[]).await?;
+    // The way out of all of it at once: the twin is their hub from now on.
+    std::mem::swap(&mut stage.hub, &mut twin);
+    let said = stage.until_condition("Held", "True", "").await?;
+    ensure!(said.contains("roadstead reconcile"), "{said}");
+    let all = ["reconcile", CLUSTER, "--take-hub", "--all"];
+    stage.hub.roadstead(&all).await?;
+    for name in &names {
+        stage.member.until_map(name, Some("second")).await?;
+    }
+    stage.until_said_to_be_settled().await?;
     stage.expect_deleted(&[]).await
 }
 

@@ -7,6 +7,8 @@
 #![allow(clippy::print_stdout, reason = "how long things take is worth reading")]
 
 mod autoscaler;
+mod budgets;
+mod failing;
 mod fleets;
 mod hardware;
 mod immutable;
@@ -92,8 +94,12 @@ async fn play(fleet: Fleet, clock: &Clock) -> Result<()> {
     clock.lap("a rollout that is taken back, and one that is not");
     leaving::drained(&fleet).await?;
     clock.lap("a drain");
+    budgets::hold_a_drain(&fleet).await?;
+    clock.lap("a drain that a disruption budget holds");
     leaving::fenced(&mut fleet).await?;
     clock.lap("a fence");
+    failing::over_and_back(&mut fleet).await?;
+    clock.lap("failover and return");
     hardware::placed(&mut fleet).await?;
     clock.lap("hardware");
     fleets::of_clusters(&mut fleet).await?;
