@@ -31,6 +31,17 @@ struct Case {
     namespace: bool,
 }
 
+fn meta(word: &str) -> Option<Meta> {
+    Some(match word {
+        "+overwrite" => Meta::Overwrite,
+        "+adopt" => Meta::AdoptIfEqual,
+        "+release" => Meta::Release,
+        "+left" => Meta::IgnoreFields(vec![String::new()]),
+        "+foreground" => Meta::Propagation(Propagation::Foreground),
+        other => Meta::Replaces(stamp(other.strip_prefix("+replaces=")?)),
+    })
+}
+
 /// `put 1/5 a +overwrite`, `del 1/6`, `inv uid 1/5 a mark`, `live uid [ours|former] [1/5] [mark] [deleting]`, `absent`.
 fn parse(line: &str) -> Case {
     let mut case = Case::default();
@@ -39,22 +50,7 @@ fn parse(line: &str) -> Case {
         let has = |word: &str| words.contains(&word);
         match words[0] {
             "put" | "del" => {
-                let mut meta = Vec::new();
-                for word in &words {
-                    match *word {
-                        "+overwrite" => meta.push(Meta::Overwrite),
-                        "+adopt" => meta.push(Meta::AdoptIfEqual),
-                        "+unlisted" => {}
-                        "+release" => meta.push(Meta::Release),
-                        "+left" => meta.push(Meta::IgnoreFields(vec![String::new()])),
-                        "+foreground" => meta.push(Meta::Propagation(Propagation::Foreground)),
-                        other => meta.extend(
-                            other
-                                .strip_prefix("+replaces=")
-                                .map(|s| Meta::Replaces(stamp(s))),
-                        ),
-                    }
-                }
+                let meta = words.iter().filter_map(|word| meta(word)).collect();
                 let digest = (words[0] == "put").then(|| digest(words[2]));
                 case.item = Some(Item {
                     stamp: stamp(words[1]),
