@@ -221,7 +221,8 @@ pub(crate) fn decide(
     template: &mut Template<'_>,
     placement: Placement,
 ) -> Placement {
-    let asked = placement.failing.clone();
+    let mut asked = placement.failing.clone();
+    asked.retain(|uid, why| *why == Failure::Silent || stays(template, &placement, uid));
     if asked.is_empty() {
         return placement;
     }
@@ -241,4 +242,15 @@ pub(crate) fn decide(
     template.failing.granted = granted;
     template.failing.wait = wait;
     place(world, template, None)
+}
+
+/// Whether a cluster goes on to have what it has: what it is given anew may run.
+fn stays(template: &Template<'_>, placement: &Placement, uid: &str) -> bool {
+    let former = template.former.iter().find(|former| former.cluster == uid);
+    let target = placement
+        .targets
+        .iter()
+        .find(|target| target.cluster == uid);
+    let both = former.zip(target);
+    both.is_some_and(|(former, target)| former.digest == Some(target.content.digest))
 }

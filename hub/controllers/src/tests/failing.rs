@@ -134,6 +134,30 @@ async fn what_stopped_there_goes_back_after_some_time() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_is_mended_moves_nothing_more() {
+    let hub = halves(stops()).await;
+    stuck(&hub, "a").await;
+    stuck(&hub, "b").await;
+    wait(70).await;
+    assert_eq!(failed_over(&hub), [pair("a", "Stopped")]);
+    stuck(&hub, "b").await;
+    wait(60).await;
+    let message = hub.decision().unwrap()["status"]["conditions"].to_string();
+    assert!(
+        message.contains("not failed over from 1 cluster (default/b)"),
+        "{message}"
+    );
+    // What was said of the old content is nothing about the new one.
+    hub.apply(deployment(10, "web:2")).await;
+    hub.settle().await;
+    assert!(failed_over(&hub).is_empty());
+    assert_eq!(hub.ledger("a"), "5 web:2");
+    well(&hub, "a", 5).await;
+    well(&hub, "b", 10).await;
+    assert_eq!(ledgers(&hub), pair("5 web:2", "5 web:2"));
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_runs_again_in_time_stays() {
     let hub = halves(stops()).await;
     for _ in 0..5 {
