@@ -174,3 +174,40 @@ async fn a_policy_that_gives_way_wakes_itself_and_a_new_holder_all_who_do() {
     hub.apply(decision).await;
     assert_eq!(policies(woken(&mut wake).await), 20);
 }
+
+/// An override policy for `app: web` on one cluster, of what is there or not.
+fn overriding(name: &str, cluster: &str, path: &str) -> Value {
+    json!({
+        "apiVersion": "policy.kurator.dev/v1alpha1", "kind": "OverridePolicy",
+        "metadata": {"name": name, "namespace": "default"},
+        "spec": {
+            "resourceSelectors": [{"apiVersion": "apps/v1", "kind": "Deployment"}],
+            "overrideRules": [{
+                "targetClusters": {"clusterNames": [cluster]},
+                "overrides": [{"path": path, "op": "replace", "value": 3}],
+            }],
+        },
+    })
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_policy_beside_one_that_cannot_be_made_hears_when_it_can() {
+    let hub = Hub::new(&["a", "b", "elsewhere"]).await;
+    hub.apply(weighted("p", &[("a", 1), ("b", 1)])).await;
+    hub.apply(overriding("bad", "b", "/spec/nowhere/at/all"))
+        .await;
+    hub.apply(deployment(2, "web:1")).await;
+    hub.settle().await;
+    // It concerns no cluster that has the object, and only says what it is told of that.
+    hub.apply(overriding("beside", "elsewhere", "/spec/replicas"))
+        .await;
+    hub.settle().await;
+    let applied = || {
+        let key = "/objects/policy.kurator.dev/overridepolicies/default/beside";
+        condition(&hub.get(key).unwrap(), "Applied")
+    };
+    assert_eq!(applied(), "False OverrideFailed");
+    hub.apply(overriding("bad", "b", "/spec/replicas")).await;
+    hub.settle().await;
+    assert_eq!(applied(), "True Applied");
+}

@@ -15,6 +15,7 @@ use super::wide::POLICY_SETTLES;
 use super::{GATHER, Wake};
 use crate::driver::Woken;
 use crate::objects;
+use crate::placement::placed_of;
 use crate::reconciler::item;
 use crate::work::{Name, Work};
 use crate::world;
@@ -43,9 +44,9 @@ impl Wake {
         if members(&new) != members(&old) {
             self.wide.waiting = true;
         }
-        // Who gives way says to whom.
+        // Who gives way says to whom, and who overrides whether that can be made.
         if let (Some(decision), _) | (None, Some(decision)) = (&new, &old)
-            && holder(&new) != holder(&old)
+            && (holder(&new) != holder(&old) || cannot_be_made(&new) != cannot_be_made(&old))
         {
             self.wide.policies_of(&decision.spec.template.kind);
         }
@@ -185,6 +186,12 @@ fn policy(policy: &PolicyRef) -> Option<Work> {
 fn holder(decision: &Option<Decision>) -> Option<&str> {
     let policy = decision.as_ref()?.spec.policy.as_ref();
     policy.map(|policy| policy.uid.as_str())
+}
+
+/// Whether an override that a decision is about cannot be made somewhere.
+fn cannot_be_made(decision: &Option<Decision>) -> bool {
+    let placed = decision.as_ref().and_then(placed_of);
+    placed.is_some_and(|placed| placed.reason == "OverrideFailed")
 }
 
 /// Which groups of workloads a decision's template belongs to, and where it is.
