@@ -139,9 +139,14 @@ impl Acts {
             };
             let anew = matches!(act, Act::Put(about, _) if about == part);
             let there = self.ever.iter().filter(|(_, name)| *name == requirer);
-            let all = there.map(|(cluster, _)| (cluster.clone(), part.clone()));
-            let leaving = all.filter(|at| !is.contains(at));
-            found.extend(leaving.filter(|at| anew || !self.ever.contains(at)));
+            for with in there {
+                let at = (with.0.clone(), part.clone());
+                // Of a cluster that is drained or fenced it goes too, though it is to be there.
+                let leaves = !is.contains(&at) || self.taken.contains_key(with);
+                if leaves && (anew || !self.ever.contains(&at)) {
+                    found.push(at);
+                }
+            }
         }
         found
     }
@@ -222,6 +227,20 @@ mod tests {
         assert!(acts.taken.contains_key(&at("old")), "and leaves with it");
         assert!(acts.ever.contains(&at("new")));
         assert!(!acts.ever.contains(&at("other")));
+        assert!(!acts.taken.contains_key(&at("new")));
+        let drained = Standing {
+            drained: true,
+            ..Standing::default()
+        };
+        done(Act::Delete(named(part)), &mut acts);
+        acts.taken.remove(&at("new"));
+        done(Act::Stand("new".to_owned(), drained), &mut acts);
+        acts.taken.remove(&at("new"));
+        done(put(part, 9), &mut acts);
+        assert!(
+            acts.taken.contains_key(&at("new")),
+            "its cluster is drained"
+        );
     }
 
     #[test]
