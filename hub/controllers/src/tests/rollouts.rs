@@ -2,6 +2,7 @@
 
 mod counting;
 mod ends;
+mod gated;
 mod knowing;
 mod leaving;
 mod sharing;
