@@ -9,7 +9,7 @@ mod copies;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 
-use roadstead_plan::budget::{How, Standing};
+use roadstead_plan::budget::{How, Standing, how};
 use roadstead_plan::{Placement, World};
 use roadstead_protocol::api::decision::{PolicyRef, TemplateRef};
 use roadstead_protocol::api::interpreter::RESOURCE_INTERPRETER;
@@ -23,7 +23,7 @@ use roadstead_store::{Check, Entry, Op, Snapshot, Txn};
 use serde::Deserialize;
 use serde_json::Value;
 
-use self::copies::{Cluster, Copy, how};
+use self::copies::{Cluster, Copy};
 use crate::error::Error;
 use crate::ledger::{Held, Ledger};
 use crate::{objects, observed, reconciler};
@@ -97,24 +97,25 @@ impl Budgets {
         // Where one cannot be read the next look begins with all of them.
         *known = std::mem::take(&mut *known).updated((durable, news), world)?;
         let mut standing = Standing::default();
+        let connected = |uid: &str| world.cluster(uid).and_then(|c| c.ready) == Some(true);
         let clusters = known.clusters.get(policy);
+        if let (Some(item), Some(clusters)) = (item, clusters) {
+            let noted = known.noted.get(item).into_iter().flatten();
+            for (uid, _) in noted.filter(|(_, by)| *by == policy) {
+                let copy = clusters.get(uid).and_then(|held| held.copies.get(item));
+                if let Some(how) = copy.and_then(|copy| copy.how()) {
+                    let how = if connected(uid) { how } else { How::Unseen };
+                    standing.own.insert(uid.clone(), how);
+                }
+            }
+        }
         for (uid, held) in clusters.into_iter().flatten() {
             // What was declared to be stopped, or is gone, counts no more.
-            let Some(cluster) = world.cluster(uid) else {
-                continue;
-            };
-            let news = cluster.ready == Some(true);
-            if let Some(how) = item.and_then(|item| held.copies.get(item)?.how()) {
-                let how = if news { how } else { How::Unseen };
-                standing.own.insert(uid.clone(), how);
-            }
-            if cluster.fenced {
+            if world.cluster(uid).is_none_or(|cluster| cluster.fenced) {
                 continue;
             }
-            if held.counts() {
-                standing.holders.insert(uid.clone());
-            }
-            if let Some(unwell) = held.unwell(news) {
+            standing.holders += usize::from(held.counts());
+            if let Some(unwell) = held.unwell(connected(uid)) {
                 standing.unwell.insert(uid.clone(), unwell);
             }
         }
@@ -270,7 +271,7 @@ impl Known {
         }
         let told = world.interpreter(item);
         let news = (&self.durable, &self.news);
-        let how = how(&observed::on(news, told, (uid, item, &held), true)?);
+        let how = how(item, &observed::on(news, told, (uid, item, &held), true)?);
         let outside = decided.is_some_and(|decided| decided.outside.contains(uid));
         let copy = match outside {
             true => Copy::Outside(how),

@@ -3,8 +3,10 @@
 //!
 //! The last gate of a decision, whatever the reason: an edit, a rollout, a drain, a failover, a
 //! rebalance. How clusters are is what was last observed of them; whoever was changed counts as unwell
-//! until its agent has said that the change is well. What is known not to run may always be changed, so
-//! that what mends is never held. What only comes up, what people delete and what they confirmed pass.
+//! until its agent has said that the change is well. What is known not to run may always be changed, and
+//! what runs in part only is changed one by one however many are not well, so that what mends comes
+//! everywhere. What only comes up, what people delete and what they confirmed pass, and so does what
+//! counts no more because it is replaced elsewhere.
 //!
 //! Deliberately absent: reading reports, and taking turns, which are the controllers' business.
 
@@ -12,13 +14,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use roadstead_protocol::api::decision::SAMPLES_MAX;
 use roadstead_protocol::api::policy::DisruptionBudget;
-use roadstead_protocol::wire::Digest;
+use roadstead_protocol::wire::report::Health;
+use roadstead_protocol::wire::{Digest, ItemKey};
 use serde_json::Value;
 
 use crate::affinity::Chosen;
 use crate::count::is_job;
 use crate::finding::{Cause, Finding};
 use crate::intent::Intent;
+use crate::observed::{Observed, State};
 use crate::placement::Target;
 use crate::pointer::Pointer;
 use crate::removal::Reason;
@@ -54,10 +58,41 @@ impl Budget {
 pub enum How {
     /// It runs as it was given.
     Well,
-    /// Its agent said of what it was given last that it is not well: there is nothing to take.
+    /// Its agent said of what it was given last that it is not well, and something of it may run.
+    Weak,
+    /// Its agent said so, and nothing of it runs: there is nothing to take.
     Ill,
     /// Nobody has said how what it was given last is: it may run.
     Unseen,
+}
+
+/// How a copy of an object is on a cluster of which there is news.
+pub fn how(item: &ItemKey, seen: &Observed) -> How {
+    let runs = seen.ready.is_some_and(|ready| ready > 0);
+    let weak = if runs { How::Weak } else { How::Ill };
+    match seen.state {
+        State::Unknown | State::Pending | State::Removing => How::Unseen,
+        // What stands there is another's.
+        State::Conflict => How::Ill,
+        State::Failed => weak,
+        // It goes on as it was, whatever that is.
+        State::Held if seen.health == Health::Healthy => How::Weak,
+        State::Held => weak,
+        State::Applied if rests(item) => How::Well,
+        State::Applied => match seen.health {
+            Health::Healthy | Health::Suspended => How::Well,
+            Health::Progressing | Health::Degraded => weak,
+            Health::Unknown => How::Weak,
+        },
+    }
+}
+
+/// Whether an object is as it should be once it is there: how it goes on is no matter of what is changed.
+fn rests(item: &ItemKey) -> bool {
+    matches!(
+        (item.group.as_str(), item.kind.as_str()),
+        ("batch", "Job") | ("", "Service" | "PersistentVolumeClaim")
+    )
 }
 
 /// What is wrong on a cluster that holds something of a policy.
@@ -65,22 +100,30 @@ pub enum How {
 pub enum Unwell {
     /// There is no recent news of it.
     Away,
-    /// Something is not healthy.
-    Ill,
     /// Something was changed, and not reported well yet.
     Changing,
     /// Something is on its way out.
     Leaving,
+    /// Something is not healthy.
+    Ill,
 }
 
 impl Unwell {
-    /// For people.
-    fn text(self) -> &'static str {
+    /// Whether it is so because something is being changed or taken.
+    fn is_moving(self) -> bool {
         match self {
-            Self::Away => "no recent news of it",
-            Self::Ill => "not healthy",
-            Self::Changing => "being changed",
-            Self::Leaving => "something is leaving it",
+            Self::Changing | Self::Leaving => true,
+            Self::Away | Self::Ill => false,
+        }
+    }
+
+    /// For people, of an object that is so.
+    fn text(self, what: &str) -> String {
+        match self {
+            Self::Away => "no recent news of it".to_owned(),
+            Self::Changing => format!("{what} is being changed"),
+            Self::Leaving => format!("{what} is leaving it"),
+            Self::Ill => format!("{what} is not healthy"),
         }
     }
 }
@@ -88,10 +131,11 @@ impl Unwell {
 /// How the clusters are that hold something of a policy.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Standing {
-    /// UIDs of the clusters that hold something of it that counts.
-    pub holders: BTreeSet<String>,
-    /// Of the clusters of which any counts, those where not all is well, by UID.
-    pub unwell: BTreeMap<String, Unwell>,
+    /// How many clusters hold something of it that counts.
+    pub holders: usize,
+    /// Of the clusters of which any counts, those where not all is well, by UID; with one of the objects
+    /// that are not.
+    pub unwell: BTreeMap<String, (Unwell, String)>,
     /// How the object itself is, by the UIDs of the clusters that have it.
     pub own: BTreeMap<String, How>,
     /// What clusters were given of the object, by digest; those that are missing here may say anything.
@@ -105,23 +149,42 @@ pub struct Spare {
     pub most: usize,
     /// UIDs of the clusters where something is, or will be by what is being decided.
     pub down: BTreeSet<String>,
+    /// Of these, those where it is because something is being changed or taken.
+    pub moving: BTreeSet<String>,
 }
 
 impl Spare {
     /// What `budget` leaves where the clusters are so.
     pub fn of(budget: Budget, standing: &Standing) -> Self {
+        let moving = standing
+            .unwell
+            .iter()
+            .filter(|(_, (why, _))| why.is_moving());
         Self {
-            most: budget.most.at_most(standing.holders.len()),
+            most: budget.most.at_most(standing.holders),
             down: standing.unwell.keys().cloned().collect(),
+            moving: moving.map(|(uid, _)| uid.clone()).collect(),
         }
     }
 
     /// Takes a cluster of it, if as many others are not unwell already; says so.
     pub(crate) fn take(&mut self, cluster: &str) -> bool {
         let others = self.down.len() - usize::from(self.down.contains(cluster));
+        self.change(cluster, others)
+    }
+
+    /// The same of a cluster that is not well, where what is changed may mend it: only those count that are
+    /// being changed too.
+    fn mend(&mut self, cluster: &str) -> bool {
+        let others = self.moving.len() - usize::from(self.moving.contains(cluster));
+        self.change(cluster, others)
+    }
+
+    fn change(&mut self, cluster: &str, others: usize) -> bool {
         let takes = others < self.most;
         if takes {
             self.down.insert(cluster.to_owned());
+            self.moving.insert(cluster.to_owned());
         }
         takes
     }
@@ -139,6 +202,8 @@ pub(crate) struct Room<'a> {
     pub(crate) asks: bool,
     /// UIDs of those that wait.
     held: BTreeSet<String>,
+    /// The object that is decided about, for people.
+    name: String,
 }
 
 impl<'a> Room<'a> {
@@ -147,10 +212,11 @@ impl<'a> Room<'a> {
         let Some(budget) = intent.winner.and_then(|policy| policy.budget) else {
             return Self::default();
         };
-        let standing = template.budget.as_ref();
+        let (standing, unknown) = (template.budget.as_ref(), Standing::default());
         Self {
             standing,
-            spare: Some(Spare::of(budget, standing.unwrap_or(&Standing::default()))),
+            spare: Some(Spare::of(budget, standing.unwrap_or(&unknown))),
+            name: template.key.to_string(),
             ..Self::default()
         }
     }
@@ -168,10 +234,11 @@ impl<'a> Room<'a> {
         if roadstead_protocol::planted::is("budget-forgotten") {
             return true;
         }
-        if standing.own.get(cluster) == Some(&How::Ill) {
-            return true;
-        }
-        let takes = spare.take(cluster);
+        let takes = match standing.own.get(cluster) {
+            Some(How::Ill) => return true,
+            Some(How::Weak) => spare.mend(cluster),
+            Some(How::Well | How::Unseen) | None => spare.take(cluster),
+        };
         self.spent |= takes;
         if !takes {
             self.held.insert(cluster.to_owned());
@@ -196,8 +263,10 @@ impl<'a> Room<'a> {
         samples.sort();
         samples.truncate(SAMPLES_MAX);
         let how = |uid: &String| {
-            let unwell = standing.unwell.get(uid);
-            let why = unwell.copied().unwrap_or(Unwell::Changing).text();
+            let why = match standing.unwell.get(uid) {
+                Some((why, what)) => why.text(what),
+                None => Unwell::Changing.text(&self.name),
+            };
             format!("{}: {why}", path(uid))
         };
         let mut down: Vec<String> = spare.down.iter().map(how).collect();
@@ -208,7 +277,7 @@ impl<'a> Room<'a> {
             count: count(self.held.len()),
             samples,
             most: count(spare.most),
-            holders: count(standing.holders.len()),
+            holders: count(standing.holders),
             unwell: count(spare.down.len()),
             down,
         })

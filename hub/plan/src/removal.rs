@@ -56,13 +56,16 @@ impl Reason {
     }
 
     /// Whether it waits for its policy's disruption budget: what people delete, and what they confirmed,
-    /// does not.
+    /// does not, and neither does what counts no more because it is replaced elsewhere.
     pub(crate) fn is_held_by_budget(self) -> bool {
         match self {
-            Self::NotChosen | Self::Drained | Self::Replaced | Self::FailedOver => true,
-            Self::TemplateDeleted | Self::PolicyDeleted | Self::Confirmed | Self::NotNeeded => {
-                false
-            }
+            Self::NotChosen | Self::Drained => true,
+            Self::Replaced
+            | Self::FailedOver
+            | Self::TemplateDeleted
+            | Self::PolicyDeleted
+            | Self::Confirmed
+            | Self::NotNeeded => false,
         }
     }
 
@@ -285,12 +288,18 @@ pub(crate) fn settle(
     let runs = |fate: &Fate| fate.kept().is_some_and(Cause::runs);
     let leaves_none = intent.targets.is_empty() && !fates.values().any(runs);
     for (former, fate) in fates.iter_mut() {
-        let moved = matches!(
-            fate,
-            Fate::Remove(Reason::Drained | Reason::Replaced | Reason::FailedOver)
-        );
-        if moved && leaves_none {
-            *fate = Fate::Keep(Cause::LastClusters);
+        if leaves_none && let Fate::Remove(reason) = *fate {
+            // What is to replace it is not given yet; nobody is asked to let it go without.
+            match reason {
+                Reason::Drained => *fate = Fate::Keep(Cause::LastClusters),
+                Reason::Replaced => *fate = Fate::Keep(Cause::Stopped),
+                Reason::FailedOver => *fate = Fate::Keep(Cause::FailedOver),
+                Reason::TemplateDeleted
+                | Reason::PolicyDeleted
+                | Reason::NotChosen
+                | Reason::Confirmed
+                | Reason::NotNeeded => {}
+            }
         }
         if *fate != Fate::Remove(Reason::NotChosen) {
             continue;

@@ -3,9 +3,7 @@
 use std::collections::BTreeMap;
 
 use roadstead_plan::budget::{How, Unwell};
-use roadstead_plan::observed::{Observed, State};
 use roadstead_protocol::wire::ItemKey;
-use roadstead_protocol::wire::report::Health;
 
 /// What a cluster holds of a policy.
 #[derive(Default)]
@@ -13,6 +11,7 @@ pub(super) struct Cluster {
     pub(super) copies: BTreeMap<ItemKey, Copy>,
     /// Of the copies that count, how many are so.
     well: usize,
+    /// Not well, whether something of them runs or not.
     ill: usize,
     unseen: usize,
     leaving: usize,
@@ -30,16 +29,22 @@ pub(super) enum Copy {
 }
 
 impl Cluster {
-    /// What is wrong on it; `news` is whether what its agent said is recent.
-    pub(super) fn unwell(&self, news: bool) -> Option<Unwell> {
-        match (self.counts(), news) {
-            (true, false) => Some(Unwell::Away),
-            (true, true) if self.ill > 0 => Some(Unwell::Ill),
-            (true, true) if self.unseen > 0 => Some(Unwell::Changing),
-            (true | false, true) if self.leaving > 0 => Some(Unwell::Leaving),
+    /// What is wrong on it, with one of the objects; `news` is whether what its agent said is recent.
+    pub(super) fn unwell(&self, news: bool) -> Option<(Unwell, String)> {
+        let why = match (self.counts(), news) {
+            (true, false) => Unwell::Away,
+            (true, true) if self.unseen > 0 => Unwell::Changing,
+            (true | false, true) if self.leaving > 0 => Unwell::Leaving,
+            (true, true) if self.ill > 0 => Unwell::Ill,
             // Nobody knows when an agent that is away will have taken something away.
-            (true | false, _) => None,
-        }
+            (true | false, _) => return None,
+        };
+        let is = |(_, copy): &(&ItemKey, &Copy)| copy.is(why);
+        let one = self.copies.iter().find(is);
+        Some((
+            why,
+            one.map_or_else(String::new, |(item, _)| item.to_string()),
+        ))
     }
 
     /// Whether any copy counts.
@@ -50,7 +55,7 @@ impl Cluster {
     fn count(&mut self, copy: Copy) -> Option<&mut usize> {
         match copy {
             Copy::Counts(How::Well) => Some(&mut self.well),
-            Copy::Counts(How::Ill) => Some(&mut self.ill),
+            Copy::Counts(How::Weak | How::Ill) => Some(&mut self.ill),
             Copy::Counts(How::Unseen) => Some(&mut self.unseen),
             Copy::Leaving => Some(&mut self.leaving),
             Copy::Outside(_) => None,
@@ -74,23 +79,20 @@ impl Cluster {
 }
 
 impl Copy {
+    /// Whether it is why a cluster is unwell.
+    fn is(self, why: Unwell) -> bool {
+        match why {
+            Unwell::Away => false,
+            Unwell::Changing => self == Self::Counts(How::Unseen),
+            Unwell::Leaving => self == Self::Leaving,
+            Unwell::Ill => matches!(self, Self::Counts(How::Weak | How::Ill)),
+        }
+    }
+
     pub(super) fn how(self) -> Option<How> {
         match self {
             Self::Counts(how) | Self::Outside(how) => Some(how),
             Self::Leaving => None,
         }
-    }
-}
-
-/// How a copy of a connected cluster is.
-pub(super) fn how(seen: &Observed) -> How {
-    match seen.state {
-        State::Unknown | State::Pending | State::Removing => How::Unseen,
-        State::Conflict | State::Failed | State::Held => How::Ill,
-        State::Applied => match seen.health {
-            Health::Healthy | Health::Suspended => How::Well,
-            Health::Progressing | Health::Degraded => How::Ill,
-            Health::Unknown => How::Unseen,
-        },
     }
 }

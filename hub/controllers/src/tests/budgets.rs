@@ -1,6 +1,8 @@
 //! Disruption budgets on their way through the hub: whatever the reason, as many are changed or taken at a
 //! time as may be unwell.
 
+mod reach;
+
 use std::collections::BTreeSet;
 
 use roadstead_store::CommitError;
@@ -107,7 +109,7 @@ async fn an_edit_goes_from_cluster_to_cluster_as_they_report() {
     let (said, message) = hub.placed();
     assert_eq!(said, "False DisruptionBudget");
     let begins = "waits on 2 clusters (default/b, default/c): the disruption budget of its policy is 1 of 3 \
-                  clusters, and not all is well on 1 cluster (default/a: being changed)";
+                  clusters, and not all is well on 1 cluster (default/a: Deployment.apps default/web is being changed)";
     assert!(message.starts_with(begins), "{message}");
     assert_eq!(
         condition(&hub.policy("p"), "Placed"),

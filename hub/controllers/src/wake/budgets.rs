@@ -25,6 +25,9 @@ pub(super) struct Waiting {
     by_policy: BTreeMap<String, BTreeSet<ItemKey>>,
     /// Whom every template belongs to that a policy holds.
     holders: BTreeMap<ItemKey, String>,
+    /// UIDs of the policies of which there are news, and for how long more are gathered: what waits for
+    /// them is looked up once for all changes that are taken in together.
+    news: BTreeMap<String, Duration>,
 }
 
 impl Waiting {
@@ -55,31 +58,39 @@ impl Waiting {
         }
     }
 
-    /// What waits for the budget of the policy that holds `item`.
-    fn beside(&self, item: &ItemKey) -> Option<&BTreeSet<ItemKey>> {
-        self.by_policy.get(self.holders.get(item)?)
+    /// The policy that holds `item`, where something waits for its budget.
+    fn policy(&self, item: &ItemKey) -> Option<&String> {
+        let policy = self.holders.get(item)?;
+        self.by_policy.contains_key(policy).then_some(policy)
     }
 }
 
 impl Wake {
-    /// What news of `item` wake because of budgets.
-    pub(super) fn spared(&self, item: &ItemKey, out: &mut Vec<Woken<Work>>) {
-        let Some(waiting) = self.budgets.beside(item) else {
+    /// Takes note of news of `item`, for which what waits for a budget is to be woken.
+    pub(super) fn spared(&mut self, item: &ItemKey) {
+        let Some(policy) = self.budgets.policy(item).cloned() else {
             return;
         };
-        let many = u32::try_from(waiting.len()).unwrap_or(u32::MAX);
-        let delay = self.settle_of(item) + PER_TEMPLATE.saturating_mul(many);
-        let work = waiting.iter().cloned().map(Work::Placement);
-        out.extend(woken(work, delay, "a disruption budget"));
+        let delay = self.settle_of(item);
+        let known = self.budgets.news.entry(policy).or_insert(delay);
+        *known = delay.max(*known);
+    }
+
+    /// Wakes what waits for the budgets of which there are news.
+    pub(super) fn spare(&mut self, out: &mut Vec<Woken<Work>>) {
+        for (policy, delay) in std::mem::take(&mut self.budgets.news) {
+            let waiting = self.budgets.by_policy.get(&policy);
+            let waiting = waiting.into_iter().flatten();
+            let many = u32::try_from(waiting.clone().count()).unwrap_or(u32::MAX);
+            let delay = delay + PER_TEMPLATE.saturating_mul(many);
+            let work = waiting.cloned().map(Work::Placement);
+            out.extend(woken(work, delay, "a disruption budget"));
+        }
     }
 
     /// The same of a decision that changed, once by what was noted of it before and once by what is noted
     /// now.
-    pub(super) fn spared_by(
-        &self,
-        (new, old): (&Option<Decision>, &Option<Decision>),
-        out: &mut Vec<Woken<Work>>,
-    ) {
+    pub(super) fn spared_by(&mut self, (new, old): (&Option<Decision>, &Option<Decision>)) {
         let Some(decision) = new.as_ref().or(old.as_ref()) else {
             return;
         };
@@ -92,8 +103,8 @@ impl Wake {
         };
         // That also wakes the one that began to wait just now: what was heard while it was being decided
         // woke nobody yet.
-        if !same && self.budgets.beside(&item).is_some() {
-            self.spared(&item, out);
+        if !same {
+            self.spared(&item);
         }
     }
 }

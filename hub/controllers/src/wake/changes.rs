@@ -106,11 +106,11 @@ impl Wake {
     }
 
     /// What a change of the volatile store wakes.
-    pub(super) fn changed_news(&mut self, event: &Event, out: &mut Vec<Woken<Work>>) {
+    pub(crate) fn changed_news(&mut self, event: &Event, out: &mut Vec<Woken<Work>>) {
         let key = event.key.as_str();
         if let Some((_, item)) = parse_report_key(key) {
             self.rolls_on(&item, out);
-            self.spared(&item, out);
+            self.spared(&item);
             let settle = self.settle_of(&item);
             out.extend(woken([Work::Status(item)], settle, "report"));
             return;

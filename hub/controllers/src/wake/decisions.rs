@@ -50,7 +50,7 @@ impl Wake {
         {
             self.wide.policies_of(&decision.spec.template.kind);
         }
-        self.spared_by((&new, &old), out);
+        self.spared_by((&new, &old));
         if let Some(decision) = &old {
             self.forget(&event.key, decision);
             if event.new.is_none() {
@@ -64,7 +64,7 @@ impl Wake {
                 self.wide.waiting = true;
             }
         }
-        self.spared_by((&new, &old), out);
+        self.spared_by((&new, &old));
         for decision in new.iter().chain(&old) {
             let item = item(decision);
             let settle = self.settle_of(&item);

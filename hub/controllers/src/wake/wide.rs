@@ -7,17 +7,18 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use roadstead_protocol::api::decision::Decision;
+use roadstead_protocol::api::decision::TemplateRef;
 use roadstead_protocol::api::names::{DECISIONS, OWN_GROUP};
 use roadstead_protocol::wire::ItemKey;
 use roadstead_store::records::{objects_namespace_prefix, objects_prefix, parse_object_key};
 use roadstead_store::{Entry, Key, Snapshot};
+use serde::Deserialize;
 
 use super::changes::{own, woken};
 use super::{GATHER, Wake};
 use crate::decision::{SYSTEM_NAMESPACE, decision_key};
 use crate::driver::Woken;
-use crate::reconciler::{instant, item};
+use crate::reconciler::{instant, key};
 use crate::work::Work;
 use crate::{objects, world};
 
@@ -91,6 +92,7 @@ impl Wide {
 impl Wake {
     /// Wakes what was gathered.
     pub(crate) fn gathered(&mut self, out: &mut Vec<Woken<Work>>) {
+        self.spare(out);
         let wide = std::mem::take(&mut self.wide);
         if wide == Wide::default() {
             return;
@@ -178,8 +180,19 @@ impl Wake {
 
 /// What a decision is about.
 fn about(entry: &Entry) -> Option<ItemKey> {
-    let decision = objects::typed::<Decision>(entry).ok()?;
-    Some(item(&decision))
+    let About { spec } = objects::typed(entry).ok()?;
+    Some(key(&spec.template))
+}
+
+/// Of a decision only what it is about, which is much less to read.
+#[derive(Deserialize)]
+struct About {
+    spec: AboutSpec,
+}
+
+#[derive(Deserialize)]
+struct AboutSpec {
+    template: TemplateRef,
 }
 
 impl Policies {

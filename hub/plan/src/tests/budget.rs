@@ -1,6 +1,7 @@
 //! Disruption budgets: as many are changed or taken at a time as may be unwell, whatever for.
 
 mod holding;
+mod reading;
 
 use roadstead_protocol::wire::Digest;
 use roadstead_protocol::wire::report::Health;
@@ -9,7 +10,7 @@ use super::*;
 use crate::budget::{How, Standing, Unwell};
 use crate::finding::Cause;
 use crate::observed::State;
-use crate::policy::Policy;
+use crate::removal::Reason;
 
 const NAMES: [&str; 5] = ["a", "b", "c", "d", "e"];
 const SELECTS: &str = "resourceSelectors: [{apiVersion: apps/v1, kind: Deployment}]";
@@ -47,7 +48,9 @@ fn uid(name: &str) -> String {
 enum Is {
     /// It reports that what it was given last is well.
     Well,
-    /// It reports that it is not.
+    /// It reports that it is not, and that a part of it runs.
+    Weak,
+    /// It reports that nothing of it runs.
     Ill,
     /// It has not reported what it was given last.
     Late,
@@ -121,6 +124,7 @@ impl Fleet {
             let had = self.had(name).unwrap();
             let how = match is {
                 Is::Well => How::Well,
+                Is::Weak => How::Weak,
                 Is::Ill => How::Ill,
                 Is::Late | Is::Away => How::Unseen,
             };
@@ -128,14 +132,16 @@ impl Fleet {
             if had.outside {
                 continue;
             }
-            standing.holders.insert(uid(name));
+            standing.holders += 1;
             let unwell = match is {
                 Is::Well => continue,
-                Is::Ill => Unwell::Ill,
+                Is::Weak | Is::Ill => Unwell::Ill,
                 Is::Late => Unwell::Changing,
                 Is::Away => Unwell::Away,
             };
-            standing.unwell.insert(uid(name), unwell);
+            standing
+                .unwell
+                .insert(uid(name), (unwell, "web".to_owned()));
         }
         standing
     }
@@ -147,7 +153,7 @@ impl Fleet {
                 .map_or(0, |f| f.replicas.unwrap_or(1) + f.extra);
             let well = *is == Is::Well;
             let seen = Observed {
-                applied: matches!(is, Is::Well | Is::Ill),
+                applied: matches!(is, Is::Well | Is::Weak | Is::Ill),
                 away: *is == Is::Away,
                 state: State::Applied,
                 health: if well {
@@ -218,7 +224,7 @@ fn an_edit_reaches_one_cluster_after_the_other() {
         said(&placement),
         [
             "waits on 2 clusters (default/b, default/c): the disruption budget of its policy is 1 of 3 clusters, \
-          and not all is well on 1 cluster (default/a: being changed); it goes on once it is, or with a larger \
+          and not all is well on 1 cluster (default/a: Deployment.apps default/web is being changed); it goes on once it is, or with a larger \
           maxUnavailable, and a cluster that is lost counts no more once it is fenced (roadstead fence)"
         ]
     );
@@ -260,6 +266,49 @@ fn who_is_away_counts_and_is_no_excuse() {
     all.edit("web:2");
     all.decide();
     assert_eq!(all.shown(), "a 2 web:1, b 2 web:1, c 2 web:1");
+}
+
+/// Something of it runs everywhere, and nowhere well: it is mended, and not everywhere at once.
+#[test]
+fn what_runs_in_part_is_changed_one_by_one() {
+    let mut fleet = Fleet::new(&copies("a, b, c", "1"), 2);
+    for name in ["a", "b", "c"] {
+        fleet.report(name, Is::Weak);
+    }
+    fleet.edit("web:2");
+    fleet.decide();
+    assert_eq!(fleet.shown(), "a 2 web:2, b 2 web:1, c 2 web:1");
+    fleet.decide();
+    assert_eq!(fleet.shown(), "a 2 web:2, b 2 web:1, c 2 web:1");
+    // However it is then.
+    fleet.report("a", Is::Weak);
+    fleet.decide();
+    assert_eq!(fleet.shown(), "a 2 web:2, b 2 web:2, c 2 web:1");
+    // Of what runs nothing at all there is nothing to take.
+    fleet.report("c", Is::Ill);
+    fleet.decide();
+    assert_eq!(fleet.shown(), "a 2 web:2, b 2 web:2, c 2 web:2");
+}
+
+/// What was stopped, and runs elsewhere, is not kept running twice because of something else.
+#[test]
+fn what_is_replaced_leaves_whatever_is_unwell_beside_it() {
+    let mut fleet = Fleet::new(&shares(&[1, 1, 1, 0, 0], "1"), 12);
+    let named = |o: &&mut Value| o["metadata"]["name"] == "a";
+    let cluster = fleet.case.world.iter_mut().find(named).unwrap();
+    cluster["spec"]["fenced"] = true.into();
+    fleet.decide();
+    fleet.report("b", Is::Well);
+    fleet.report("c", Is::Well);
+    fleet.case.budget = None;
+    let mut standing = fleet.standing();
+    let down = (uid("elsewhere"), (Unwell::Ill, "db".to_owned()));
+    standing.unwell.extend([down]);
+    fleet.case.observed = fleet.observed();
+    fleet.case.budget = Some(standing);
+    let placement = fleet.case.place();
+    let removed: Vec<Reason> = placement.removals.iter().map(|r| r.reason).collect();
+    assert_eq!(removed, [Reason::Replaced]);
 }
 
 #[test]
@@ -338,21 +387,4 @@ fn nothing_is_asked_without_a_budget_or_without_an_act() {
     assert!(!fleet.case.place().asks);
     fleet.edit("web:2");
     assert!(fleet.case.place().asks);
-}
-
-#[test]
-fn a_budget_that_cannot_be_read_is_said() {
-    let check = |most: &str, words: &str| {
-        let read = Policy::read(&copies("a", most)[0]);
-        let problem = read.unwrap_err().problem;
-        assert_eq!(
-            problem,
-            format!("spec.disruptionBudget.maxUnavailable: {words}")
-        );
-    };
-    let must = "must be a number of clusters from 1, or a percentage from 1% to 100%";
-    check("0", &format!("Invalid value: \"0\": {must}"));
-    check("many", &format!("Invalid value: \"many\": {must}"));
-    check("101%", &format!("Invalid value: \"101%\": {must}"));
-    check("null", "Required value");
 }

@@ -3,7 +3,6 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::removal::Reason;
 
 /// What happens.
 #[derive(Clone, Debug)]
@@ -27,7 +26,7 @@ fn step() -> impl Strategy<Value = Step> {
             .prop_filter("no weight at all", |all| all.iter().any(|w| *w > 0))
             .prop_map(Step::Shares),
         1 => (who(), any::<bool>()).prop_map(|(who, to)| Step::Drain(who, to)),
-        6 => (who(), 0..6_u8).prop_map(|(who, how)| Step::Report(who, how)),
+        6 => (who(), 0..7_u8).prop_map(|(who, how)| Step::Report(who, how)),
     ]
 }
 
@@ -47,6 +46,7 @@ fn happen(fleet: &mut Fleet, step: &Step, most: &str) {
             let is = match how {
                 0 => Is::Away,
                 1 => Is::Ill,
+                2 => Is::Weak,
                 _ => Is::Well,
             };
             fleet.report(NAMES[*who], is);
@@ -115,17 +115,25 @@ proptest! {
                     .filter_map(|k| k.replicas).sum::<u32>();
             let lowered = was.is_none_or(|was| is < was);
             let taken = taken(&before, &placement, &fleet, lowered);
-            let risky = taken.iter().filter(|uid| standing.own.get(*uid) != Some(&How::Ill));
-            let mut down: BTreeSet<&String> = standing.unwell.keys().collect();
-            let any = risky.clone().count() > 0;
-            down.extend(risky);
-            let holders = standing.holders.len();
+            let own = |uid: &String| standing.own.get(uid).copied();
+            let risky = taken.iter().filter(|uid| own(uid) != Some(How::Ill));
+            let risky: BTreeSet<&String> = risky.collect();
+            let holders = standing.holders;
             let bound = if percent { (holders * most * 25 / 100).max(1) } else { most };
-            prop_assert!(!any || down.len() <= bound, "{step:?} took {taken:?} of {standing:?}");
+            let all = |counts: fn(Unwell) -> bool| {
+                let unwell = standing.unwell.iter().filter(|(_, (why, _))| counts(*why));
+                unwell.map(|(uid, _)| uid).chain(risky.iter().copied()).collect::<BTreeSet<_>>()
+            };
+            let (down, moving) = (all(|_| true).len(), all(|why| why == Unwell::Changing).len());
+            let said = format!("{step:?} took {taken:?} of {standing:?}\n{}", show(&placement));
+            let mends = |uid: &String| own(uid) == Some(How::Weak);
+            prop_assert!(risky.iter().all(|uid| mends(uid)) || down <= bound, "{}", said);
+            prop_assert!(risky.is_empty() || moving <= bound, "{}", said);
             for kept in placement.kept.iter().filter(|k| k.cause == Cause::Budget) {
-                prop_assert!(standing.own.get(&kept.cluster) != Some(&How::Ill), "{step:?}");
+                prop_assert!(own(&kept.cluster) != Some(How::Ill), "{}", said);
+                prop_assert!(!mends(&kept.cluster) || moving >= bound, "{}", said);
             }
-            prop_assert_eq!(any, placement.spends, "{:?} taken {:?} was {:?} is {} lowered {}\n{}\n{:?}", step, taken, was, is, lowered, show(&placement), before);
+            prop_assert_eq!(!risky.is_empty(), placement.spends, "{}", said);
         }
         for name in NAMES {
             fleet.drain(name, false);

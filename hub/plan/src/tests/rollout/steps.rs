@@ -52,6 +52,7 @@ fn who_waits_for_the_budget_is_not_blamed() {
     let spare = Spare {
         most: 1,
         down: std::iter::once("uid-elsewhere".to_owned()).collect(),
+        ..Spare::default()
     };
     let said = Said {
         spare: Some(spare),
