@@ -8,6 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use roadstead_controllers::decision_key;
 use roadstead_protocol::api::decision::Decision;
 use roadstead_protocol::api::names::{DECISIONS, OWN_GROUP, POLICY_GROUP};
 use roadstead_protocol::api::policy::{CLUSTER_DISTRIBUTION, DISTRIBUTION};
@@ -22,7 +23,7 @@ use serde_json::Value;
 
 use crate::act::Act;
 use crate::check::safety;
-use crate::model::{KINDS, Kind, Model, Name};
+use crate::model::{KINDS, Kind, Model, Name, Standing};
 use crate::trace;
 use crate::user::User;
 use crate::world::{World, lock};
@@ -219,6 +220,9 @@ fn one(
         && let Some(name) = name(&at.1)
         && before.is_some_and(|before| disturbs(name.0, before, &given))
         && before.is_some_and(|before| before.was_well(now))
+        // What was stopped counts no more, and leaves once it is replaced.
+        && !stands(world, &user.model, &at.0).fenced
+        && !is_failed_over(snapshot, &at)
         && let Some(most) = budget(&user.model, &name)
     {
         let down = unwell((world, snapshot), budgets, (&user.model, &name), &at.0, now);
@@ -267,19 +271,20 @@ fn replicas(content: &Value) -> i64 {
     replicas.and_then(Value::as_i64).unwrap_or(1)
 }
 
-/// The clusters but this on which something is not well that the policy of an object gave, and that counts.
+/// The clusters but this on which something is not well that the policy of an object gave, and that counts;
+/// with what that is.
 fn unwell(
     (world, snapshot): (&World, &Snapshot),
     budgets: &Budgets,
     (model, about): (&Model, &Name),
     but: &str,
     now: Duration,
-) -> BTreeSet<String> {
+) -> BTreeMap<String, String> {
     let Some(policy) = uid_of_policy(snapshot, model, about) else {
-        return BTreeSet::new();
+        return BTreeMap::new();
     };
     let outside = outside(snapshot);
-    let mut found = BTreeSet::new();
+    let mut found = BTreeMap::new();
     for (at, given) in &budgets.given {
         let Some(site) = world.site_of(&at.0).filter(|_| at.0 != but) else {
             continue;
@@ -288,10 +293,26 @@ fn unwell(
         let own = given.policies.contains(&policy) && !outside.contains(at);
         let counts = given.content.as_ref().is_some_and(|c| replicas(c) > 0);
         if own && counts && !given.was_well(now) && !standing.fenced {
-            found.insert(site.name.clone());
+            found.insert(site.name.clone(), at.1.name.clone());
         }
     }
     found
+}
+
+/// Whether the hub has moved an object away from a cluster without anybody's doing.
+fn is_failed_over(snapshot: &Snapshot, at: &At) -> bool {
+    let entry = decision_key(&at.1).ok();
+    let entry = entry.and_then(|key| snapshot.get(key.as_str()));
+    let decision = entry.and_then(|entry| decode::<Decision>(entry).ok());
+    let marks = decision.map(|decision| decision.spec.failed_over);
+    marks.into_iter().flatten().any(|mark| mark.uid == at.0)
+}
+
+/// How people let a cluster stand.
+fn stands(world: &World, model: &Model, uid: &str) -> Standing {
+    let site = world.site_of(uid);
+    let standing = site.and_then(|site| model.standing.get(&site.name).copied());
+    standing.unwrap_or_default()
 }
 
 /// The UID of the policy of an object.
