@@ -101,13 +101,7 @@ impl Acts {
         if let Act::Stand(cluster, standing) = act
             && (standing.drained || standing.fenced)
         {
-            // What it has may come up elsewhere, and goes then.
-            self.least.clear();
-            let all = self.ever.iter().filter(|(at, _)| at == cluster);
-            let all: Vec<(String, Name)> = all.cloned().collect();
-            for at in all {
-                *self.taken.entry(at).or_default() += 1;
-            }
+            self.fails(cluster);
         }
         for model in [before, after] {
             for (name, object) in &model.objects {
@@ -120,6 +114,16 @@ impl Acts {
         }
         if let Act::Stand(cluster, standing) = act {
             self.stands(cluster, *standing, false);
+        }
+    }
+
+    /// What a cluster has may come up elsewhere, and goes then.
+    pub(crate) fn fails(&mut self, cluster: &str) {
+        self.least.clear();
+        let all = self.ever.iter().filter(|(at, _)| at == cluster);
+        let all: Vec<(String, Name)> = all.cloned().collect();
+        for at in all {
+            *self.taken.entry(at).or_default() += 1;
         }
     }
 
