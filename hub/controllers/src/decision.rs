@@ -90,6 +90,7 @@ pub(crate) fn spec(template: &Template<'_>, placement: &Placement, former: &Spec
         tolerated_seconds: None,
         extra: t.extra,
         arriving: t.arriving,
+        given: None,
         outside: false,
     });
     let kept = placement.kept.iter().map(|k| Target {
@@ -106,6 +107,7 @@ pub(crate) fn spec(template: &Template<'_>, placement: &Placement, former: &Spec
         tolerated_seconds: placement.expired.get(&k.cluster).copied(),
         extra: k.extra,
         arriving: k.arriving,
+        given: k.given,
         outside: k.outside,
     });
     let mut clusters: Vec<Target> = targets.chain(kept).collect();

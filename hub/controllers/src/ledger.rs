@@ -103,6 +103,7 @@ pub(crate) fn former(world: &World, ledger: &Ledger, decision: &Decision) -> Vec
                 extra: target.map_or(0, |t| t.extra),
                 arriving: target.is_some_and(|t| t.arriving),
                 outside: target.is_some_and(|t| t.outside),
+                given: target.and_then(|t| t.given),
             }
         })
         .collect()

@@ -143,6 +143,8 @@ pub struct Kept {
     pub path: (String, String),
     /// Its share of the replicas, where they were divided.
     pub replicas: Option<u32>,
+    /// See [`Former::given`].
+    pub given: Option<u32>,
     /// What override policies made of its number of replicas, where they did.
     pub pinned: Option<u32>,
     /// See [`Target::facts`].
@@ -344,6 +346,9 @@ fn settle_former(
         }
         let cluster = former.cluster.clone();
         let path = path(world, former);
+        // What was decided counts also where it is not given yet, unless all of it waits.
+        let decided = back.get(&cluster).filter(|_| moves == Moves::Done);
+        let share = decided.map_or(former.replicas, |back| back.replicas);
         match fate {
             Fate::Remove(reason) => {
                 let manner = removal::leaving(world, template, former, reason);
@@ -357,11 +362,8 @@ fn settle_former(
             Fate::Keep(cause) => placement.kept.push(Kept {
                 cluster,
                 path,
-                // What was decided counts also where it is not given yet, unless all of it waits.
-                replicas: back
-                    .get(&former.cluster)
-                    .filter(|_| moves == Moves::Done)
-                    .map_or(former.replicas, |back| back.replicas),
+                replicas: share,
+                given: former.given_beside(share),
                 pinned: former.pinned,
                 facts: former.facts.clone(),
                 digest: former.digest,

@@ -357,10 +357,8 @@ pub(crate) fn total(intent: &Intent<'_>) -> u32 {
 
 /// How many replicas a cluster has, where undivided it has `total`.
 fn given(former: &Former, total: u32) -> u32 {
-    former
-        .replicas
-        .unwrap_or(total)
-        .saturating_add(former.extra)
+    let given = former.given.or(former.replicas).unwrap_or(total);
+    given.saturating_add(former.extra)
 }
 
 /// Everyone that is to have something by its own policy: replicas where so many are `divided`, else
@@ -389,7 +387,7 @@ fn sides<'t>(
             share: share.map_or(0, |f| count(f.replicas.unwrap_or(total))),
             has,
             wanted: count(wanted.replicas.unwrap_or(total)),
-            arriving: had.is_some_and(|f| f.arriving),
+            arriving: had.is_some_and(|f| f.arriving || f.given.is_some()),
             observed: template.observed.get(uid).filter(|_| had.is_some()),
             claim,
         }

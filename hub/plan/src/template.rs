@@ -146,12 +146,20 @@ pub struct Former {
     pub arriving: bool,
     /// Whether what it has counts no more: it goes as soon as what replaces it is there.
     pub outside: bool,
+    /// How many replicas it was given, where its share was decided anew and not given yet.
+    pub given: Option<u32>,
 }
 
 impl Former {
     /// Whether a policy of its own put it there, and not only that something needs it there.
     pub(crate) fn is_own(&self) -> bool {
         self.policies.is_empty() || self.policies.iter().any(|uid| uid != REQUIRED)
+    }
+
+    /// How many replicas it was given, where it keeps that though its share is this.
+    pub(crate) fn given_beside(&self, share: Option<u32>) -> Option<u32> {
+        let had = self.replicas.filter(|_| share != self.replicas);
+        self.given.or(had)
     }
 
     /// Whether something needs it there, or did.

@@ -202,12 +202,18 @@ impl Case {
             .as_ref()
             .and_then(|t| t.pointer("/metadata/uid"));
         let uid = uid.and_then(Value::as_str).unwrap_or_default().to_owned();
+        let kept = |former: &Former| {
+            let mut kept = placement.kept.iter();
+            kept.find(|k| k.cluster == former.cluster)
+        };
         let kept: Vec<Former> = self
             .former
             .iter()
             .filter(|f| placement.kept.iter().any(|k| k.cluster == f.cluster))
             .cloned()
             .map(|f| Former {
+                replicas: kept(&f).and_then(|kept| kept.replicas),
+                given: kept(&f).and_then(|kept| kept.given),
                 expired: placement.expired.get(&f.cluster).copied(),
                 outside: placement
                     .kept
@@ -231,6 +237,7 @@ impl Case {
             extra: t.extra,
             arriving: t.arriving,
             outside: false,
+            given: None,
         });
         self.former = given.chain(kept).collect();
         self.basis.clone_from(&placement.basis);

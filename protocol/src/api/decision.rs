@@ -185,6 +185,9 @@ pub struct Target {
     /// Replicas that it keeps beyond its share, until what replaces them was seen healthy elsewhere.
     #[serde(skip_serializing_if = "is_zero")]
     pub extra: u32,
+    /// How many replicas it was given, where its share was decided anew and waits to be given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub given: Option<u32>,
     /// Whether what it has comes up for what goes elsewhere, and was not seen healthy yet.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub arriving: bool,

@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::swap::{decide, given, report, shown};
 use super::*;
+use crate::deps::order::{Awaited, Standing};
 
 fn turn(case: &mut Case, name: &str, field: &str, to: bool) {
     let named = |o: &&mut Value| o["kind"] == "AttachedCluster" && o["metadata"]["name"] == name;
@@ -51,6 +52,43 @@ fn shares_leave_a_drained_cluster_and_come_back() {
     well(&mut case, &["a", "b"]);
     decide(&mut case);
     assert_eq!(shown(&given(&case)), "a 5 b 5");
+}
+
+#[test]
+fn what_waits_to_be_given_is_in_the_place_of_nothing() {
+    let awaited = |there: Standing| {
+        let clusters = [("a", Standing::Done), ("b", there)];
+        let clusters = clusters.map(|(name, standing)| (format!("uid-default-{name}"), standing));
+        vec![Awaited {
+            key: web(),
+            clusters: clusters.into(),
+            circle: Vec::new(),
+        }]
+    };
+    let mut case = Case::new(&[&clusters(&["a", "b"]), &on(DIVIDED)], &deployment(10));
+    case.around.awaited = awaited(Standing::Done);
+    decide(&mut case);
+    well(&mut case, &["a", "b"]);
+    turn(&mut case, "a", "drain", true);
+    case.around.awaited = awaited(Standing::Pending("Progressing".to_owned()));
+    for _ in 0..3 {
+        // Their agents say how what they have is, not what was decided for them.
+        report(&mut case, "a", true, 5);
+        report(&mut case, "b", true, 5);
+        let placement = decide(&mut case);
+        assert_eq!((placement.removals.len(), placement.targets.len()), (0, 0));
+        assert!(placement.watches);
+    }
+    case.around.awaited = awaited(Standing::Done);
+    decide(&mut case);
+    assert_eq!(given(&case).get("b"), Some(&10));
+    case.observed.remove("uid-default-b");
+    assert!(decide(&mut case).removals.is_empty());
+    report(&mut case, "b", true, 10);
+    check(
+        &case,
+        "b 10\n a removed: Drained\n refused 1: Drained (default/a)",
+    );
 }
 
 #[test]
