@@ -51,6 +51,7 @@ mod tally;
 mod told;
 mod wake;
 mod why;
+mod words;
 mod work;
 mod world;
 mod worlds;
@@ -121,7 +122,7 @@ impl Default for Options {
         Self {
             grace: Duration::from_secs(37),
             resync: Duration::from_secs(300),
-            concurrency: 8,
+            concurrency: 16,
             limits: Limits::default(),
             settle: Duration::from_millis(200),
             everything: false,

@@ -29,6 +29,7 @@ use crate::objects::{self, Turn};
 use crate::placement::{cut, placed_of};
 use crate::reconciler::Reconciler;
 use crate::tally::Tally;
+use crate::words::{says, words};
 use crate::work::Name;
 use crate::world;
 
@@ -154,7 +155,11 @@ impl Looked<'_> {
                 Some(namespace) => objects_namespace_prefix(group, plural, namespace),
                 None => objects_prefix(group, plural),
             };
+            let words = words(selector);
             for entry in self.snapshot.range(&prefix) {
+                if !says(entry, &words) {
+                    continue;
+                }
                 let item = parse_object_key(entry.key.as_str())
                     .and_then(|key| world::item(&registry, &key));
                 let Some(item) = item else {

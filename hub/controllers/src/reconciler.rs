@@ -41,6 +41,8 @@ pub(crate) struct Reconciler {
     pub(crate) parts: Parts,
     cache: Mutex<Cache>,
     away: Mutex<BTreeMap<String, Instant>>,
+    /// The line of those that another write overtook.
+    overtaken: tokio::sync::Mutex<()>,
     pub(crate) pledges: Pledges,
     pub(crate) groups: Groups,
     pub(crate) claims: Claims,
@@ -88,6 +90,7 @@ impl Reconciler {
             parts,
             cache: Mutex::default(),
             away: Mutex::default(),
+            overtaken: tokio::sync::Mutex::default(),
             pledges: Pledges::default(),
             groups: Groups::default(),
             claims: Claims::default(),
@@ -221,6 +224,7 @@ impl Reconciler {
         &self,
         mut attempt: impl FnMut(&Snapshot) -> Result<(Option<Txn>, T), Error>,
     ) -> Result<T, Error> {
+        let mut line = None;
         for _ in 0..ATTEMPTS_MAX {
             let snapshot = self.parts.store.snapshot();
             let (txn, result) = attempt(&snapshot)?;
@@ -229,6 +233,10 @@ impl Reconciler {
             };
             match self.parts.store.commit(txn).await.map_err(Error::from) {
                 Ok(_) => return Ok(result),
+                // One at a time: all at once would overtake one another again and again.
+                Err(error) if error.overtaken() && line.is_none() => {
+                    line = Some(self.overtaken.lock().await);
+                }
                 Err(error) if error.overtaken() => {}
                 Err(error) => return Err(error),
             }

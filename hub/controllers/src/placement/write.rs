@@ -9,6 +9,7 @@ use serde_json::json;
 use super::placed::placed;
 use super::read::Read;
 use crate::error::Error;
+use crate::objects::Fields;
 use crate::reconciler::Reconciler;
 use crate::told::told;
 use crate::{decision, events, objects};
@@ -46,21 +47,30 @@ pub(super) fn write_decision(
     if !new_spec && status == read.decision.status {
         return Ok(());
     }
-    let mut object = match &read.decision_entry {
-        Some(entry) => objects::object(entry)?,
-        None => decision::object(&at, &context.parts.env.uid(), &meta::timestamp(now)),
+    let value = match &read.decision_entry {
+        Some(entry) => {
+            let mut fields = Fields::of(entry)?;
+            let mut metadata = fields.get("metadata");
+            metadata["generation"] = generation.into();
+            fields.set("metadata", &metadata)?;
+            fields.set("spec", &spec)?;
+            fields.set("status", &status)?;
+            fields.bytes()?
+        }
+        None => {
+            let uid = context.parts.env.uid();
+            let mut object = decision::object(&at, &uid, &meta::timestamp(now));
+            object["metadata"]["generation"] = generation.into();
+            object["spec"] = serde_json::to_value(&spec)?;
+            object["status"] = serde_json::to_value(&status)?;
+            objects::bytes(&object)?
+        }
     };
-    object["metadata"]["generation"] = generation.into();
-    object["spec"] = serde_json::to_value(&spec)?;
-    object["status"] = serde_json::to_value(&status)?;
     txn.checks.push(match &read.decision_entry {
         Some(entry) => Check::At(key.clone(), entry.revision),
         None => Check::Absent(key.clone()),
     });
-    txn.ops.push(Op::Put {
-        key,
-        value: objects::bytes(&object)?,
-    });
+    txn.ops.push(Op::Put { key, value });
     if at.namespace == decision::SYSTEM_NAMESPACE {
         home(context, snapshot, txn)?;
     }
