@@ -1,11 +1,12 @@
 //! The agents' port: bounded handshakes, enrolment or a session for each, and an orderly end.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use roadstead_authority::{Authority, HubRegistrar};
-use roadstead_protocol::env::Env;
+use roadstead_protocol::env::{BoxFuture, Env};
 use roadstead_protocol::host::driver::{self, Side};
 use roadstead_protocol::host::tls::{ENROL_ALPN, SESSION_ALPN};
 use roadstead_protocol::host::{endpoint, enrol, tls};
@@ -187,13 +188,24 @@ async fn end(hub: &Hub, endpoint: &quinn::Endpoint, mut tasks: JoinSet<()>) {
     tasks.shutdown().await;
 }
 
-pub(crate) async fn connection(
+pub(crate) fn connection(
     hub: Arc<Hub>,
     incoming: quinn::Incoming,
     permit: OwnedSemaphorePermit,
-) {
+) -> impl Future<Output = ()> + Send {
     let remote = incoming.remote_address();
-    let connection = match handshake(incoming).await {
+    // Apart, for it is soon over, and a session would keep room for it.
+    let handshake = Box::pin(handshake(incoming));
+    connected(hub, handshake, remote, permit)
+}
+
+async fn connected(
+    hub: Arc<Hub>,
+    handshake: BoxFuture<Result<quinn::Connection, String>>,
+    remote: SocketAddr,
+    permit: OwnedSemaphorePermit,
+) {
+    let connection = match handshake.await {
         Ok(connection) => connection,
         Err(error) => {
             hub.metrics.handshakes_failed.add();
@@ -213,7 +225,7 @@ pub(crate) async fn connection(
             drop(permit);
             session(hub, connection).await;
         }
-        Some(ENROL_ALPN) => match enrol::serve(&connection, &hub.registrar).await {
+        Some(ENROL_ALPN) => match Box::pin(enrol::serve(&connection, &hub.registrar)).await {
             Ok(()) => hub.metrics.enrolments.add(),
             Err(error) => {
                 hub.metrics.enrolments_failed.add();
@@ -294,4 +306,22 @@ async fn session(hub: Arc<Hub>, connection: quinn::Connection) {
     }
     let silent = shell.silence(&ended);
     shell.finish(silent).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What the task of a connection takes, in bytes, as long as there is an agent: thousands idle.
+    const TASK_BYTES_MAX: usize = 4200;
+
+    fn size<A, B, C, F>(_: fn(A, B, C) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    #[test]
+    fn the_task_of_a_session_is_small() {
+        let size = size(connection);
+        assert!(size <= TASK_BYTES_MAX, "{size}");
+    }
 }

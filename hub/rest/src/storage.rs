@@ -66,7 +66,10 @@ pub(crate) fn encode(resource: &Resource, object: &Value) -> Bytes {
         stored = events::to_old_form(stored);
     }
     meta::set(&mut stored, "resourceVersion", None);
-    Bytes::from(serde_json::to_vec(&stored).unwrap_or_default())
+    let mut bytes = serde_json::to_vec(&stored).unwrap_or_default();
+    // It stays in memory for as long as it stands in the store.
+    bytes.shrink_to_fit();
+    Bytes::from(bytes)
 }
 
 /// An object and its revision, if it is there.

@@ -85,7 +85,10 @@ pub fn decode<T: DeserializeOwned>(entry: &Entry) -> Result<T, Unreadable> {
 /// The records of this module always encode; the error is for what callers bring themselves (a map
 /// with keys that are no strings).
 pub fn encode<T: Serialize>(record: &T) -> Result<Bytes, serde_json::Error> {
-    serde_json::to_vec(record).map(Bytes::from)
+    let mut bytes = serde_json::to_vec(record)?;
+    // It stays in memory for as long as it stands in the store.
+    bytes.shrink_to_fit();
+    Ok(Bytes::from(bytes))
 }
 
 /// `/`-separated, each part one segment.
