@@ -22,7 +22,7 @@ use roadstead_store::{Entry, Event, Snapshot, Store, Watch};
 use serde_json::Value;
 
 use crate::act::Act;
-use crate::check::safety;
+use crate::check::{safety, stages};
 use crate::model::{KINDS, Kind, Model, Name, Standing};
 use crate::trace;
 use crate::user::User;
@@ -172,9 +172,27 @@ pub fn watch(world: &World, now: Duration) {
     while let Some(Ok(event)) = budgets.tap.as_mut().and_then(Watch::try_next) {
         events.push(event);
     }
+    let mut staged = Vec::new();
     for event in events {
+        staged.extend(anew(&snapshot, &budgets, &event));
         one(world, (&snapshot, now), &user, &mut budgets, &event);
     }
+    drop((budgets, user));
+    for (uid, name, version) in staged {
+        if let Some(site) = world.site_of(&uid) {
+            stages::watch(world, site, &name, Some(version));
+        }
+    }
+}
+
+/// What a cluster is given in another version than it was before: its UID, the object and the version.
+fn anew(snapshot: &Snapshot, budgets: &Budgets, event: &Event) -> Option<(String, Name, u64)> {
+    let (at, given) = read(snapshot, event.new.as_ref()?)?;
+    let name = name(&at.1)?;
+    let of = |given: &Given| safety::version(name.0, given.content.as_ref()?);
+    let version = of(&given)?;
+    let before = budgets.given.get(&at).and_then(of);
+    (before != Some(version)).then_some((at.0, name, version))
 }
 
 impl Budgets {
@@ -203,13 +221,17 @@ fn one(
     budgets: &mut Budgets,
     event: &Event,
 ) {
-    let Some((at, given)) = event.new.as_ref().and_then(|e| read(snapshot, e)) else {
+    let Some((at, mut given)) = event.new.as_ref().and_then(|e| read(snapshot, e)) else {
         if let Some(at) = parse_ledger_key(event.key.as_str()) {
             budgets.given.remove(&at);
         }
         return;
     };
     let before = budgets.given.get(&at);
+    if before.is_none_or(|before| before.content.is_none()) {
+        // What comes up takes nothing, and holds nobody up who did not see it yet.
+        given.well = Well::Until(now);
+    }
     let known = event.revision.0 > budgets.unknown_to
         && user.former.is_empty()
         && !user
