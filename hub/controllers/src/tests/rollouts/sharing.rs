@@ -60,7 +60,11 @@ async fn without_the_policy_that_rolls_out_nothing_waits_any_more() {
     let hub = changed("app").await;
     hub.delete(&along("p", "web", json!([]), None)).await;
     hub.settle().await;
-    assert_eq!(hub.texts(), ["", "two", "two"], "it goes with the last that needs it");
+    assert_eq!(
+        hub.texts(),
+        ["", "two", "two"],
+        "it goes with the last that needs it"
+    );
 }
 
 #[tokio::test(start_paused = true)]
