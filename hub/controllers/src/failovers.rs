@@ -1,5 +1,6 @@
 //! For how long nothing was heard of clusters, and copies of objects have not run, by this hub's uptime;
-//! and how fast the fleet may fail over. A hub that starts anew begins anew.
+//! and how fast the fleet may fail over. A hub that starts anew begins anew, and the time in which its
+//! process was stopped does not count: it heard of nobody then.
 //!
 //! What is remembered here is looked at anew with every decision; what follows from it is the plan's to
 //! say, and what was decided is written with the decision.
@@ -8,7 +9,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use roadstead_plan::failover::{Failing, Held, Pace, Silence, Slot, Tracks};
+use roadstead_plan::deps::requirers::REQUIRED;
+use roadstead_plan::failover::{Failing, Held, LOOKS as AGAIN, Pace, Silence, Slot, Tracks};
+use roadstead_plan::template::Former;
 use roadstead_plan::{Placement, Template, World, place};
 use roadstead_protocol::api::failover::{FailedOver, Failure};
 use roadstead_protocol::api::{Condition, ConditionStatus};
@@ -24,15 +27,23 @@ const SUSPECTS: &str = "HubSuspectsItself";
 const NAMED_MAX: usize = 5;
 /// How long after its start a hub has looked at all objects.
 const SETTLES: Duration = Duration::from_secs(60);
+/// How often time is counted.
+const TICKS: Duration = Duration::from_secs(1);
+/// How much of the time since it was counted last counts at most.
+const COUNTS_MAX: Duration = Duration::from_secs(5);
 /// How often it is looked whether many clusters are silent.
 const LOOKS: Duration = Duration::from_secs(30);
 
 /// What there is to remember of all clusters and objects.
 #[derive(Default)]
-pub(crate) struct Failovers(Mutex<State>);
+pub struct Failovers(Mutex<State>);
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct State {
+    /// For how long this hub has run, without what was not counted in time.
+    counted: Duration,
+    /// When that was counted last, from the hub's start.
+    last: Duration,
     /// The world in which clusters were looked at last.
     of: Option<Arc<World>>,
     silence: Silence,
@@ -49,14 +60,53 @@ struct State {
 }
 
 /// What there is to remember of one object.
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Known {
     tracks: Tracks,
     /// Since when this hub has known which clusters it was failed over from, by UID.
     marked: BTreeMap<String, Duration>,
 }
 
+impl State {
+    /// The time, by what was counted.
+    fn count(&mut self, now: Duration) -> Duration {
+        let passed = now.saturating_sub(self.last).min(COUNTS_MAX);
+        self.last = now.max(self.last);
+        self.counted = self.counted.saturating_add(passed);
+        self.counted
+    }
+}
+
+/// Counts the time, until it is dropped.
+pub(crate) async fn count(context: &Reconciler) {
+    loop {
+        tokio::time::sleep(TICKS).await;
+        context.failovers.count(context.uptime());
+    }
+}
+
+impl std::fmt::Debug for Failovers {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Failovers")
+    }
+}
+
 impl Failovers {
+    /// Forgets all: a hub that starts begins anew.
+    pub(crate) fn begin(&self) {
+        *self.state() = State::default();
+    }
+
+    /// What is remembered now, for whoever only asks: nothing that is done with it is remembered here.
+    pub(crate) fn copy(&self) -> Self {
+        Self(Mutex::new(self.state().clone()))
+    }
+
+    /// Counts the time that has passed since it was counted last.
+    pub(crate) fn count(&self, now: Duration) {
+        self.state().count(now);
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -64,6 +114,7 @@ impl Failovers {
     /// Takes note of how the clusters are at a time, counted from the hub's start.
     pub(crate) fn observe(&self, world: &Arc<World>, now: Duration) {
         let mut state = self.state();
+        let now = state.count(now);
         if state.of.as_ref().is_some_and(|of| Arc::ptr_eq(of, world)) {
             return;
         }
@@ -78,8 +129,10 @@ impl Failovers {
     /// For how long what a template fails over by has been so, by what was observed of it.
     pub(crate) fn of(&self, template: &Template<'_>, now: Duration) -> Failing {
         let mut state = self.state();
+        let now = state.count(now);
         let mut known = state.known.remove(&template.key).unwrap_or_default();
-        known.tracks.look(&template.former, &template.observed, now);
+        let Template { key, former, .. } = template;
+        known.tracks.look(key, former, &template.observed, now);
         let marks = template.decided.failed_over.iter();
         known.marked = marks
             .map(|mark| {
@@ -194,6 +247,7 @@ impl Failovers {
         now: Duration,
     ) -> (BTreeSet<String>, Option<Duration>) {
         let mut state = self.state();
+        let now = state.count(now);
         let State { silence, pace, .. } = &mut *state;
         pace.tidy(now, |uid| silence.silent(uid, now).is_some());
         let (mut granted, mut wait) = (BTreeSet::new(), None::<Duration>);
@@ -228,12 +282,18 @@ pub(crate) fn decide(
     }
     template.failing.granted = asked.keys().cloned().collect();
     let tried = place(world, template, None);
-    let begins: BTreeMap<String, Failure> = tried
-        .failed_over
+    let stays = |uid: &str| tried.targets.iter().any(|target| target.cluster == uid);
+    let begins: BTreeMap<String, Failure> = asked
         .iter()
-        .filter(|mark| asked.contains_key(&mark.uid))
-        .map(|mark| (mark.uid.clone(), mark.reason))
+        .filter(|(uid, _)| !stays(uid))
+        .map(|(uid, why)| (uid.clone(), *why))
         .collect();
+    if !begins.is_empty() && !gains(template, &tried) {
+        // Where it would come up it is not given yet.
+        template.failing.granted = BTreeSet::new();
+        template.failing.wait = Some(AGAIN);
+        return place(world, template, None);
+    }
     let failovers = &context.failovers;
     let (granted, wait) = failovers.grant(&template.key, &begins, context.uptime());
     if granted.len() == begins.len() {
@@ -253,4 +313,15 @@ fn stays(template: &Template<'_>, placement: &Placement, uid: &str) -> bool {
         .find(|target| target.cluster == uid);
     let both = former.zip(target);
     both.is_some_and(|(former, target)| former.digest == Some(target.content.digest))
+}
+
+/// Whether any cluster gets more of a template than it has.
+fn gains(template: &Template<'_>, placement: &Placement) -> bool {
+    let mut targets = placement.targets.iter();
+    targets.any(|target| {
+        let own = |uid: &String| uid != REQUIRED;
+        let is_there = |f: &&Former| f.cluster == target.cluster && f.policies.iter().any(own);
+        let there = template.former.iter().find(is_there);
+        there.is_none_or(|there| there.outside || target.replicas > there.replicas)
+    })
 }

@@ -72,6 +72,7 @@ use tokio::task::JoinHandle;
 pub use decision::{SYSTEM_NAMESPACE, decision_key, decision_ref};
 pub use error::Error;
 pub use events::{Event, tell};
+pub use failovers::Failovers;
 pub use kinds::defined;
 pub use metrics::Metrics;
 pub use why::why;
@@ -115,6 +116,8 @@ pub struct Options {
     pub everything: bool,
     /// What is counted.
     pub metrics: Arc<Metrics>,
+    /// For how long what objects fail over by has been so: for whoever explains decisions.
+    pub failovers: Arc<Failovers>,
 }
 
 impl Default for Options {
@@ -127,6 +130,7 @@ impl Default for Options {
             settle: Duration::from_millis(200),
             everything: false,
             metrics: Arc::default(),
+            failovers: Arc::default(),
         }
     }
 }
@@ -156,11 +160,19 @@ pub fn spawn(parts: Parts) -> Handle {
     let (store, volatile) = (parts.store.clone(), parts.volatile.clone());
     let mut reconciler = Reconciler::new(parts);
     reconciler.room = Arc::clone(&wake.room);
-    let driver = Driver::new(Arc::new(reconciler), wake, options.concurrency);
+    options.failovers.begin();
+    reconciler.failovers = Arc::clone(&options.failovers);
+    let reconciler = Arc::new(reconciler);
+    let counting = Arc::clone(&reconciler);
+    let driver = Driver::new(reconciler, wake, options.concurrency);
     let driver = driver.hearing(store.writes());
     let task = tokio::spawn(async move {
         shown::recall(&store, &volatile).await;
-        driver.run(stopped).await;
+        tokio::select! {
+            biased;
+            () = driver.run(stopped) => {}
+            () = failovers::count(&counting) => {}
+        }
     });
     Handle { stop, task }
 }

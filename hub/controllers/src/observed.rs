@@ -86,6 +86,7 @@ fn judge(
     let Some(given) = given else { return Ok(()) };
     if let Some((health, why)) = told.health(&given, &seen.status, report.generation) {
         seen.health = health;
+        seen.judged = true;
         let why = Some(why).filter(|why| !why.is_empty());
         let words = why.unwrap_or_else(|| message(report, health));
         seen.message = cut(&words);

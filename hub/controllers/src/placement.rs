@@ -12,6 +12,7 @@ use roadstead_plan::deps::requirers::REQUIRED;
 use roadstead_plan::why::{Explanation, why};
 use roadstead_plan::{Placement, Review, Template, World, place};
 use roadstead_protocol::api::decision::ClusterStatus;
+use roadstead_protocol::api::failover::FailedOver;
 use roadstead_protocol::wire::ItemKey;
 use roadstead_store::records::{LEDGER_PREFIX, LedgerEntry, LedgerState};
 use roadstead_store::{Check, Op, Snapshot, Txn};
@@ -33,14 +34,16 @@ pub(crate) async fn reconcile(
     item: &ItemKey,
 ) -> Result<Option<Duration>, Error> {
     let began = context.uptime();
-    let (again, moved) = context
+    let (after, moved) = context
         .commit(|snapshot| {
-            let mut again = None;
-            let txn = decide(context, snapshot, item, &mut again)?;
+            let mut after = After::default();
+            let txn = decide(context, snapshot, item, &mut after)?;
             let moved = txn.as_ref().filter(|txn| !txn.ops.is_empty()).map(moves);
-            Ok((txn, (again, moved)))
+            Ok((txn, (after, moved)))
         })
         .await?;
+    let After { again, failed_over } = after;
+    context.failovers.note(item, &failed_over);
     if let Some(moved) = moved {
         let took = context.uptime().saturating_sub(began);
         context.parts.options.metrics.decided(took, moved);
@@ -70,12 +73,21 @@ fn moves(txn: &Txn) -> Moved {
     moved
 }
 
-/// One decision, and after which time it is another one without anything else changing.
+/// What follows from a decision that was written.
+#[derive(Default)]
+struct After {
+    /// After which time it is another one without anything else changing.
+    again: Option<Duration>,
+    /// The clusters that it was failed over from.
+    failed_over: Vec<FailedOver>,
+}
+
+/// One decision, and what follows from it once it is written.
 fn decide(
     context: &Reconciler,
     snapshot: &Snapshot,
     item: &ItemKey,
-    again: &mut Option<Duration>,
+    after: &mut After,
 ) -> Result<Option<Txn>, Error> {
     let world = context.world(snapshot)?;
     let read = read(context, snapshot, &world, item)?;
@@ -88,7 +100,8 @@ fn decide(
     if let Some(review) = review {
         approvals::keep(snapshot, &placement, &review, &mut txn)?;
     }
-    *again = placement.again;
+    after.again = placement.again;
+    after.failed_over.clone_from(&placement.failed_over);
     if nothing(&placement) && read.ledger.is_empty() {
         link((snapshot, &world), &read, &placement, &mut txn)?;
         if let Some(entry) = &read.decision_entry {
@@ -158,9 +171,6 @@ fn think<'a>(
         placement = place(world, &template, Some(&found));
         review = Some(found);
     }
-    context
-        .failovers
-        .note(&template.key, &placement.failed_over);
     Ok(Thought {
         template,
         placement,
@@ -210,7 +220,7 @@ pub(crate) fn attempt(
     snapshot: &Snapshot,
     item: &ItemKey,
 ) -> Result<Option<Txn>, Error> {
-    decide(context, snapshot, item, &mut None)
+    decide(context, snapshot, item, &mut After::default())
 }
 
 fn nothing(placement: &Placement) -> bool {

@@ -47,7 +47,7 @@ pub(crate) struct Reconciler {
     pub(crate) groups: Groups,
     pub(crate) claims: Claims,
     pub(crate) given: Given,
-    pub(crate) failovers: Failovers,
+    pub(crate) failovers: Arc<Failovers>,
     pub(crate) budgets: Budgets,
     /// Whether disruption budgets are taken to have no end: what they hold back happens in time.
     pub(crate) unbounded: bool,
@@ -95,7 +95,7 @@ impl Reconciler {
             groups: Groups::default(),
             claims: Claims::default(),
             given: Given::default(),
-            failovers: Failovers::default(),
+            failovers: Arc::default(),
             budgets: Budgets::default(),
             unbounded: false,
             rollouts: Clocks::default(),

@@ -3,6 +3,8 @@
 //!
 //! Thought anew, and nothing is written. Seconds that are tolerated count from the question on.
 
+use std::sync::Arc;
+
 use roadstead_plan::why::Explanation;
 use roadstead_protocol::api::decision::ClusterStatus;
 use roadstead_protocol::wire::ItemKey;
@@ -20,7 +22,8 @@ pub fn why(
     parts: &Parts,
     item: &ItemKey,
 ) -> Result<Option<(Explanation, Vec<ClusterStatus>)>, Error> {
-    let context = Reconciler::new(parts.clone());
+    let mut context = Reconciler::new(parts.clone());
+    context.failovers = Arc::new(parts.options.failovers.copy());
     let snapshot = parts.store.snapshot();
     placement::explain(&context, &snapshot, item)
 }

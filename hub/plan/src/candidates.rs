@@ -44,8 +44,10 @@ pub(crate) fn choose<'a>(
     if at >= readings.len() {
         return;
     }
+    let failed = failed_from(&readings);
     let mut judged = readings.swap_remove(at);
     chooser.displace(&mut judged, intent);
+    chooser.mark(&failed, &mut judged);
     intent.affinity.clone_from(&judged.group.name);
     intent.again = judged.again;
     intent.expired = judged.expired;
@@ -94,6 +96,17 @@ pub(crate) fn expired(template: &Template<'_>, intent: &Intent<'_>) -> BTreeMap<
     before
         .filter_map(|f| Some((f.cluster.clone(), f.expired?)))
         .collect()
+}
+
+/// The UIDs of the clusters that some group of the policy's chooses, and that it fails over from.
+fn failed_from(readings: &[Judged<'_>]) -> BTreeSet<String> {
+    let refused = readings.iter().flat_map(|judged| &judged.refused);
+    let refused = refused.map(|(cluster, why)| (*cluster, *why));
+    let displaced = readings.iter().flat_map(|judged| &judged.displaced);
+    let displaced = displaced.map(|(wanted, why)| (wanted.cluster, *why));
+    let failed = refused.chain(displaced);
+    let failed = failed.filter(|(_, why)| *why == Refused::FailedOver);
+    failed.map(|(cluster, _)| cluster.uid.clone()).collect()
 }
 
 /// Says which names mean nothing, or too much: whoever is no longer chosen may be meant.

@@ -8,24 +8,29 @@
 //! a cluster that people fenced: after what replaces it was seen healthy, and it is back.
 
 mod fleet;
+mod held;
 mod pace;
 mod watch;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use roadstead_protocol::api::decision::SAMPLES_MAX;
 use roadstead_protocol::api::failover::{
     self as api, FailedOver, Failure, TOLERATION_SECONDS_MAX, TOLERATION_SECONDS_MIN,
 };
 use roadstead_protocol::wire::ItemKey;
 
+use crate::count::is_divided;
 use crate::finding::Finding;
 use crate::intent::Intent;
 use crate::policy::Policy;
+use crate::rollout::Rolling;
 use crate::template::{Former, Template};
+use crate::world::World;
 
 pub use self::fleet::{SILENT_PERCENT_MAX, Silence};
+pub use self::held::Held;
+pub(crate) use self::held::{stuck, stuck_text, text};
 pub use self::pace::{CLUSTERS_PERCENT_PER_MINUTE, COPIES_PER_MINUTE, Pace, Slot};
 pub use self::watch::{RECOVERS, Tracks, is_stopped};
 
@@ -37,7 +42,7 @@ pub const STOPPED_PERCENT_MAX: usize = 30;
 pub const STOPPED_LASTS: u32 = 10;
 
 /// How often it is looked for another place where there was none.
-const LOOKS: Duration = Duration::from_secs(60);
+pub const LOOKS: Duration = Duration::from_secs(300);
 
 /// When a policy's objects fail over.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -78,15 +83,14 @@ impl Failover {
         })
     }
 
-    /// When what `key` names fails over. What ran once is not run again elsewhere, and pods with a number
-    /// of their own are not there twice.
+    /// When what `key` names fails over. What ran once is not run again elsewhere, pods with a number of
+    /// their own are not there twice (one that is not ready may run all the same), and the volume of a
+    /// claim is nowhere but where it is.
     fn of(self, key: &ItemKey) -> Self {
         match (key.group.as_str(), key.kind.as_str()) {
-            ("batch", "Job") => Self::default(),
-            ("apps", "StatefulSet") => Self {
-                silent: None,
-                ..self
-            },
+            ("batch", "Job") | ("apps", "StatefulSet") | ("", "PersistentVolumeClaim") => {
+                Self::default()
+            }
             _ => self,
         }
     }
@@ -135,10 +139,17 @@ impl Verdict {
     fn later(&mut self, left: Duration) {
         self.again = Some(self.again.map_or(left, |again| again.min(left)));
     }
+
+    /// Says why it is not failed over from clusters, if that is not said of others yet.
+    fn hold(&mut self, why: Held, from: Vec<String>) {
+        if !from.is_empty() && self.finding.is_none() {
+            self.finding = Some(held::hold(why, from));
+        }
+    }
 }
 
 /// What of a policy's object is to be failed over from where.
-pub(crate) fn judge(policy: &Policy, template: &Template<'_>) -> Verdict {
+pub(crate) fn judge(world: &World, policy: &Policy, template: &Template<'_>) -> Verdict {
     let wants = policy.failover.of(&template.key);
     let mut verdict = Verdict::default();
     for mark in &template.decided.failed_over {
@@ -149,11 +160,16 @@ pub(crate) fn judge(policy: &Policy, template: &Template<'_>) -> Verdict {
         }
         verdict.marks.insert(mark.uid.clone(), mark.clone());
     }
-    if !template.failing.known || wants == Failover::default() {
+    // Who has it on all clusters that it chooses has no other place for it.
+    let choice = is_divided(world, template, &policy.scheduling.replicas)
+        || !policy.selecting.spread.is_empty()
+        || policy.selecting.groups.len() > 1;
+    if !template.failing.known || wants == Failover::default() || !choice {
         return verdict;
     }
-    silence(wants, template, &mut verdict);
-    stops(wants, template, &mut verdict);
+    let rolling = template.rollout.policies.get(&policy.identity.uid);
+    silence((wants, rolling), template, &mut verdict);
+    stops((wants, rolling), template, &mut verdict);
     verdict
 }
 
@@ -208,10 +224,22 @@ fn copies<'t>(template: &'t Template<'_>, verdict: &Verdict) -> Vec<&'t Former> 
     counted.collect()
 }
 
-fn silence(wants: Failover, template: &Template<'_>, verdict: &mut Verdict) {
+/// Whether a cluster is tried with a release of which it is not known yet whether it is good: how it is
+/// there is the rollout's to judge, which would pass over a cluster that has it no more.
+fn is_tried(rolling: Option<&Rolling>, cluster: &str) -> bool {
+    let Some(rolling) = rolling else { return false };
+    let good = rolling.good.as_ref().map(|good| good.release.as_str());
+    let admitted = rolling.admitted.get(cluster);
+    admitted.is_some_and(|to| to.as_ref().map(|to| to.release.as_str()) != good)
+}
+
+/// What a policy asks for, and its rollouts.
+type Asked<'t> = (Failover, Option<&'t Rolling>);
+
+fn silence((wants, rolling): Asked<'_>, template: &Template<'_>, verdict: &mut Verdict) {
     let Some(most) = wants.silent else { return };
     let failing = &template.failing;
-    let mut held = Vec::new();
+    let (mut held, mut tried) = (Vec::new(), Vec::new());
     for former in copies(template, verdict) {
         let Some(silent) = failing.silent.get(&former.cluster) else {
             continue;
@@ -221,16 +249,18 @@ fn silence(wants: Failover, template: &Template<'_>, verdict: &mut Verdict) {
             verdict.later(most);
         } else if *silent < most {
             verdict.later(most.saturating_sub(*silent));
+        } else if is_tried(rolling, &former.cluster) {
+            tried.push(path(former));
+            verdict.later(most);
         } else {
             begin(template, former, Failure::Silent, verdict);
         }
     }
-    if !held.is_empty() {
-        verdict.finding = Some(hold(Held::Suspects, held));
-    }
+    verdict.hold(Held::Suspects, held);
+    verdict.hold(Held::Rollout, tried);
 }
 
-fn stops(wants: Failover, template: &Template<'_>, verdict: &mut Verdict) {
+fn stops((wants, rolling): Asked<'_>, template: &Template<'_>, verdict: &mut Verdict) {
     let Some(most) = wants.stopped else { return };
     let copies = copies(template, verdict);
     let is_stop = |mark: &&FailedOver| mark.reason == Failure::Stopped;
@@ -243,10 +273,13 @@ fn stops(wants: Failover, template: &Template<'_>, verdict: &mut Verdict) {
         .collect();
     // Those that have not run for the longest time go first.
     stopped.sort_by(|(a, x), (b, y)| b.cmp(a).then_with(|| x.cluster.cmp(&y.cluster)));
-    let mut held = Vec::new();
+    let (mut held, mut tried) = (Vec::new(), Vec::new());
     for (so, former) in stopped {
         if so < most {
             verdict.later(most.saturating_sub(so));
+        } else if is_tried(rolling, &former.cluster) {
+            tried.push(path(former));
+            verdict.later(most);
         } else if room == 0 {
             held.push(path(former));
         } else {
@@ -254,9 +287,8 @@ fn stops(wants: Failover, template: &Template<'_>, verdict: &mut Verdict) {
             begin(template, former, Failure::Stopped, verdict);
         }
     }
-    if !held.is_empty() && verdict.finding.is_none() {
-        verdict.finding = Some(hold(Held::Everywhere, held));
-    }
+    verdict.hold(Held::Rollout, tried);
+    verdict.hold(Held::Everywhere, held);
 }
 
 /// Fails over from a cluster, where that is granted.
@@ -284,65 +316,4 @@ fn begin(template: &Template<'_>, former: &Former, why: Failure, verdict: &mut V
 
 fn path(former: &Former) -> String {
     format!("{}/{}", former.path.0, former.path.1)
-}
-
-/// Why something is not failed over though its time has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Held {
-    /// Many clusters are silent at once: it is rather the hub that is cut off.
-    Suspects,
-    /// It does not run on many clusters: it is rather the object's own fault.
-    Everywhere,
-}
-
-impl Held {
-    /// For people.
-    pub fn text(self) -> &'static str {
-        match self {
-            Self::Suspects => {
-                "too many clusters are silent at once, so that rather this hub is cut off"
-            }
-            Self::Everywhere => {
-                "it does not run on too many clusters, so that it is rather its own fault"
-            }
-        }
-    }
-}
-
-fn hold(why: Held, mut samples: Vec<String>) -> Finding {
-    let count = u32::try_from(samples.len()).unwrap_or(u32::MAX);
-    samples.sort();
-    samples.truncate(SAMPLES_MAX);
-    Finding::FailoverHeld {
-        why,
-        count,
-        samples,
-    }
-}
-
-/// After which time it is looked again for a place, where of the clusters that an object is to be failed
-/// over from some keep it because there is none.
-pub(crate) fn stuck(marked: usize, intent: &Intent<'_>) -> Option<Duration> {
-    (intent.failed.len() < marked).then_some(LOOKS)
-}
-
-/// Why an object stays on a cluster that it is to be failed over from, for people.
-pub(crate) fn stuck_text(mark: &FailedOver) -> String {
-    let why = match mark.reason {
-        Failure::Silent => "nothing was heard of the cluster",
-        Failure::Stopped => "its agent said that it does not run there",
-    };
-    format!("{why}, and there is no other place for it")
-}
-
-/// Why an object is not on a cluster, for people.
-pub(crate) fn text(mark: &FailedOver) -> String {
-    let why = match mark.reason {
-        Failure::Silent => "nothing was heard of the cluster",
-        Failure::Stopped => "its agent said that it does not run there",
-    };
-    match mark.message.as_str() {
-        "" => format!("failed over: {why}"),
-        words => format!("failed over: {why} ({words})"),
-    }
 }

@@ -154,17 +154,14 @@ pub(crate) fn intend<'a>(
         intent.rebalance = rebalance(template, policy);
         let asked = !intent.rebalance.is_empty();
         intent.fresh = asked && intent.rebalance != template.decided.rebalance;
-        let failing = failover::judge(policy, template);
-        let marked = failing.marks.len();
+        let failing = failover::judge(world, policy, template);
+        let marked = failing.marks.keys().cloned().collect();
         intent.failed = failing.marks;
         intent.failing = failing.asks;
         intent.findings.extend(failing.finding);
         choose(world, policy, (template, now), &mut intent);
-        let again = [
-            intent.again,
-            failing.again,
-            failover::stuck(marked, &intent),
-        ];
+        let stuck = failover::stuck(&marked, &mut intent);
+        let again = [intent.again, failing.again, stuck];
         intent.again = again.into_iter().flatten().min();
         understand(world, policy, &mut intent);
         share(world, policy, template, object, &mut intent);

@@ -18,6 +18,8 @@ pub struct Observed {
     pub state: State,
     /// How it is, by the rules of its kind.
     pub health: Health,
+    /// Whether these are rules that people told, and not its agent's own.
+    pub judged: bool,
     /// The member's own words, where something is not right.
     pub message: String,
     /// Replicas that it has, where its kind counts any.
@@ -83,6 +85,7 @@ impl Default for Observed {
             away: true,
             state: State::Unknown,
             health: Health::Unknown,
+            judged: false,
             message: String::new(),
             replicas: None,
             ready: None,

@@ -74,23 +74,31 @@ pub(crate) fn share<'a>(
     for candidate in &mut candidates {
         assess(policy, template, (&pod, asked.total, bounded), candidate);
     }
-    let weights = counted(world, policy, by, &candidates, intent);
+    let counted = |also: &[&'a Cluster]| counted(world, policy, by, (&candidates, also), intent);
+    let weights = counted(&[]);
+    // From whom it begins to be failed over just now: what others have stays with them.
+    let begins = intent.failed.keys().filter(|uid| {
+        let before = &template.decided.failed_over;
+        before.iter().all(|mark| mark.uid != **uid)
+    });
+    let begins: Vec<&Cluster> = begins.filter_map(|uid| world.cluster(uid)).collect();
+    let before = basis(policy, strategy, &counted(&begins));
     divide(
         policy,
         template,
-        (strategy, weights),
+        (strategy, weights, &before),
         &asked,
         candidates,
         intent,
     );
 }
 
-/// The weights of the clusters that count for the basis of a division by weights.
+/// The weights of the clusters that count for the basis of a division by weights, with some more.
 fn counted<'a>(
     world: &'a World,
     policy: &'a Policy,
     by: &'a By,
-    candidates: &[Candidate<'a>],
+    (candidates, also): (&[Candidate<'a>], &[&'a Cluster]),
     intent: &Intent<'a>,
 ) -> BTreeMap<&'a str, u32> {
     let By::Weights(list) = by else {
@@ -104,7 +112,8 @@ fn counted<'a>(
     // Its first words may be of a problem; it joined when it first told what it is.
     let joined = |cluster: &Cluster| cluster.version.is_some();
     let wanted = intent.wanted.iter().copied();
-    let clusters: Vec<&Cluster> = wanted.filter(|c| joined(c) || taken(c)).collect();
+    let counted = wanted.filter(|c| joined(c) || taken(c));
+    let clusters: Vec<&Cluster> = counted.chain(also.iter().copied()).collect();
     let from = policy.identity.viewpoint();
     let weights = weigh(world, from, list.as_deref(), &clusters);
     let uids = clusters.iter().map(|c| c.uid.as_str());
@@ -242,7 +251,7 @@ fn room(policy: &Policy, template: &Template<'_>, pod: &Pod, cluster: &Cluster) 
 fn divide<'a>(
     policy: &Policy,
     template: &Template<'_>,
-    (strategy, weights): (Strategy, BTreeMap<&str, u32>),
+    (strategy, weights, before): (Strategy, BTreeMap<&str, u32>, &str),
     asked: &Count,
     candidates: Vec<Candidate<'a>>,
     intent: &mut Intent<'a>,
@@ -251,7 +260,9 @@ fn divide<'a>(
     let ask = Ask {
         total: asked.total,
         by: strategy,
-        keep: template.basis.as_ref() == Some(&basis) && !intent.fresh,
+        keep: (template.basis.as_ref() == Some(&basis)
+            || template.basis.as_deref() == Some(before))
+            && !intent.fresh,
         once: asked.once,
     };
     let claims: Vec<Claim> = candidates.iter().map(|c| c.claim).collect();

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use roadstead_protocol::api::failover::Failure;
 
+mod limits;
+
 use super::displacing::{ledgers, of_cluster, pair, say, well};
 use super::*;
 use crate::failovers::Failovers;
@@ -25,8 +27,13 @@ fn objects_that_stop_all_at_once_are_failed_over_one_after_another() {
     let (granted, wait) = grant(20, 120);
     assert_eq!((granted.len(), wait), (0, Some(Duration::from_secs(40))));
     assert_eq!(grant(0, 121).0.len(), 1, "what has begun goes on");
-    assert_eq!(grant(20, 160).0.len(), 1);
-    assert_eq!(grant(21, 160).0.len(), 0);
+    // Time that nobody counted is none.
+    assert_eq!(grant(20, 600).0.len(), 0);
+    for at in 601..=634 {
+        failovers.count(Duration::from_secs(at));
+    }
+    assert_eq!(grant(20, 634).0.len(), 1);
+    assert_eq!(grant(21, 634).0.len(), 0);
 }
 
 /// The policy that divides by these weights, and fails over like this.
@@ -256,6 +263,31 @@ async fn silence_moves_nothing_where_it_may_not_run_twice() {
         assert_eq!(ledgers(&hub), pair("5 web:1", "5 web:1"));
         assert_eq!(placed(&hub), "True Placed");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn why_knows_for_how_long_it_has_been_so() {
+    let hub = Hub::new(&["a", "b", "c"]).await;
+    hub.apply(deployment(10, "web:1")).await;
+    hub.apply(failing(&[("a", 1)], silence())).await;
+    hub.settle().await;
+    well(&hub, "a", 10).await;
+    hub.liveness("a", false).await;
+    let why = || {
+        let (explained, _) = crate::why(&hub.parts(), &web()).unwrap().unwrap();
+        let of = explained.clusters.iter().find(|v| v.name == "a");
+        of.unwrap().why.clone()
+    };
+    wait(50).await;
+    assert!(!why().contains("no other place"), "{}", why());
+    wait(60).await;
+    let before = hub.store.revision();
+    assert!(
+        why().contains("there is no other place for it"),
+        "{}",
+        why()
+    );
+    assert_eq!(hub.store.revision(), before);
 }
 
 #[tokio::test(start_paused = true)]

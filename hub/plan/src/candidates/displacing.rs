@@ -4,6 +4,8 @@
 //!
 //! Jobs stay: what ran once is not run again elsewhere.
 
+use std::collections::BTreeSet;
+
 use super::spreading::Spreading;
 use super::{Chooser, Judged};
 use crate::affinity::{Chosen, Refused};
@@ -75,6 +77,18 @@ impl<'a> Chooser<'a, '_> {
         }
         let path = |wanted: &Wanted<'a>| (&wanted.cluster.namespace, &wanted.cluster.name);
         judged.wanted.sort_by(|a, b| path(a).cmp(&path(b)));
+    }
+
+    /// Says of the clusters that it fails over from that it does, though the group that is now in use
+    /// does not choose them: it is not that people do not want it there.
+    pub(super) fn mark(&self, failed: &BTreeSet<String>, judged: &mut Judged<'a>) {
+        for (cluster, why) in &mut judged.refused {
+            if !cluster.fenced && !cluster.drained && failed.contains(&cluster.uid) {
+                *why = Refused::FailedOver;
+                let text = self.why(cluster, *why);
+                judged.figures.insert(cluster.uid.clone(), text);
+            }
+        }
     }
 
     /// For how many of the displaced there is no other place among `wanted`.

@@ -6,8 +6,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use roadstead_protocol::wire::Digest;
 use roadstead_protocol::wire::report::Health;
+use roadstead_protocol::wire::{Digest, ItemKey};
+use serde_json::Value;
 
 use crate::observed::{Observed, State};
 use crate::template::Former;
@@ -15,22 +16,43 @@ use crate::template::Former;
 /// For how long a copy has to run before it counts as recovered.
 pub const RECOVERS: Duration = Duration::from_secs(60);
 
-/// Whether a connected agent says of a copy that it does not run: the member refused it, or it failed, or
-/// none of its replicas is ready. What runs in part runs; what counts no replicas has to have failed.
-pub fn is_stopped(seen: &Observed) -> bool {
+/// Whether a connected agent says of a copy of what `key` names that it does not run: none of the replicas
+/// that it counts is ready, or the member refused it and nothing of ours is there, or its kind's
+/// interpreter says that it failed. What runs in part runs; and what merely is not well may run all the
+/// same, as most of what says `Degraded` or `Ready: False` of itself does.
+pub fn is_stopped(key: &ItemKey, seen: &Observed) -> bool {
     if seen.away {
         return false;
     }
-    let none = seen.ready.unwrap_or(0) == 0;
     match (seen.state, seen.health) {
-        (State::Applied, Health::Degraded) => none,
-        (State::Applied, Health::Progressing) => seen.ready == Some(0),
-        (State::Failed, Health::Healthy | Health::Suspended) => false,
-        (State::Failed, Health::Unknown | Health::Progressing | Health::Degraded) => none,
-        (State::Applied, Health::Healthy | Health::Suspended | Health::Unknown) => false,
+        (State::Applied | State::Failed, Health::Progressing) => none_ready(key, seen),
+        (State::Applied | State::Failed, Health::Degraded) => {
+            let told = seen.judged && seen.ready.unwrap_or(0) == 0;
+            told || none_ready(key, seen)
+        }
+        (State::Failed, Health::Unknown) => seen.status.is_null() && seen.ready.is_none(),
+        (State::Applied, Health::Unknown)
+        | (State::Applied | State::Failed, Health::Healthy | Health::Suspended) => false,
         (State::Unknown | State::Pending | State::Conflict | State::Held | State::Removing, _) => {
             false
         }
+    }
+}
+
+/// Whether none of the replicas that it wants is ready, as it says itself.
+fn none_ready(key: &ItemKey, seen: &Observed) -> bool {
+    let number = |name: &str| seen.status.get(name).and_then(Value::as_u64);
+    let leaves_zeros_out = matches!(
+        (key.group.as_str(), key.kind.as_str()),
+        ("apps", "Deployment" | "ReplicaSet" | "DaemonSet") | ("", "ReplicationController")
+    );
+    if !leaves_zeros_out {
+        return number("readyReplicas") == Some(0);
+    }
+    let missing = number("unavailableReplicas").unwrap_or(0) > 0;
+    match seen.ready {
+        Some(ready) => ready == 0 && (missing || seen.replicas != Some(0)),
+        None => missing,
     }
 }
 
@@ -52,6 +74,7 @@ impl Tracks {
     /// Takes note of what was observed at a time, counted from the hub's start.
     pub fn look(
         &mut self,
+        key: &ItemKey,
         former: &[Former],
         observed: &BTreeMap<String, Observed>,
         now: Duration,
@@ -68,7 +91,7 @@ impl Tracks {
             };
             let same = |track: &&Track| track.digest == copy.digest && !recovered(track);
             let track = track.filter(same).cloned();
-            let track = match (is_stopped(seen), track) {
+            let track = match (is_stopped(key, seen), track) {
                 (true, track) => Track {
                     digest: copy.digest,
                     since: track.map_or(now, |track| track.since),

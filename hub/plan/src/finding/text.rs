@@ -122,10 +122,10 @@ impl Finding {
                 samples,
             } => write!(
                 f,
-                "not failed over from {}, since {}; to have it elsewhere all the same: `roadstead \
-                 fence` or `roadstead drain` the cluster",
+                "not failed over from {}, since {}; {}",
                 listed(*count, samples),
-                why.text()
+                why.text(),
+                why.way_out()
             ),
             Self::Behind {
                 count,

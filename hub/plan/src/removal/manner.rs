@@ -27,10 +27,27 @@ pub(crate) fn leaving(
     former: &Former,
     reason: Reason,
 ) -> Manner {
-    if preserved(world, template, former, reason) {
+    let claim = template.key.group.is_empty() && template.key.kind == "PersistentVolumeClaim";
+    if preserved(world, template, former, reason) || (claim && is_moved(template, former, reason)) {
         Manner::Release
     } else {
         manner(&template.key, former)
+    }
+}
+
+/// Whether something leaves a cluster because it is elsewhere now, or what needs it is: nobody said that
+/// the data behind a claim, which did not move along, may go.
+fn is_moved(template: &Template<'_>, former: &Former, reason: Reason) -> bool {
+    let elsewhere = |requirer: &Requirer| {
+        let clusters = &requirer.clusters;
+        requirer.decided && !clusters.is_empty() && !clusters.contains(&former.cluster)
+    };
+    match reason {
+        Reason::Drained | Reason::Replaced | Reason::FailedOver => true,
+        Reason::NotNeeded => template.around.requirers.iter().any(elsewhere),
+        Reason::TemplateDeleted | Reason::PolicyDeleted | Reason::NotChosen | Reason::Confirmed => {
+            false
+        }
     }
 }
 

@@ -1,7 +1,9 @@
 //! Failing over: what agents say does not run, and clusters of which nothing is heard.
 
 mod fleet;
+mod limits;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use roadstead_protocol::api::failover::Failure;
@@ -10,6 +12,7 @@ use serde_json::json;
 use super::swap::{decide, given, report, shown};
 use super::*;
 use crate::failover::Failing;
+use crate::rollout::{Given, Rolling};
 
 const ONE: &str = "spreadConstraints: [{spreadByField: cluster, minGroups: 1, maxGroups: 1}]";
 const DIVIDED: &str = "replicaScheduling: {replicaSchedulingType: Divided}";
@@ -218,8 +221,9 @@ fn pods_with_numbers_and_what_runs_once_are_not_there_twice() {
     silent(&mut case, "a", 86_400);
     assert!(case.place().failing.is_empty());
     case.failing.silent.clear();
-    stopped(&mut case, "a", 300);
-    assert!(!case.place().failing.is_empty(), "its agent says so");
+    stopped(&mut case, "a", 86_400);
+    let why = "one that is not ready may run, and write, all the same";
+    assert!(case.place().failing.is_empty(), "{why}");
     let job = set
         .replace("apps/v1", "batch/v1")
         .replace("StatefulSet", "Job");
@@ -235,18 +239,61 @@ fn pods_with_numbers_and_what_runs_once_are_not_there_twice() {
 
 #[test]
 fn what_has_no_other_place_stays_and_is_kept_up_to_date() {
-    for (placement, names) in [("", &["a", "b"][..]), (DIVIDED, &["a"]), (ONE, &["a"])] {
+    for (placement, names) in [(DIVIDED, &["a"][..]), (ONE, &["a"])] {
         let mut case = case(names, placement, STOPS, 4);
         stopped(&mut case, "a", 300);
         assert_eq!(granted(&mut case).len(), 1);
         let placement = case.place();
         assert_eq!(marks(&placement), []);
-        assert_eq!(placement.again, Some(seconds(60)), "a place may be found");
+        assert_eq!(placement.again, Some(seconds(300)), "a place may be found");
+        let said = placement.findings.iter().map(ToString::to_string);
+        let said: Vec<String> = said.collect();
+        assert_eq!(
+            said,
+            [
+                "not failed over from 1 cluster (default/a), since there is no other place for it; let its \
+                 policy choose more clusters, or make room on those that it chooses"
+            ]
+        );
         let why = "its agent said that it does not run there, and there is no other place for it";
         assert_eq!(placement.figures[&uid("a")], why);
         assert_eq!(placement.targets.len(), names.len());
         assert!(placement.kept.is_empty());
     }
+    // Who has it on all that it chooses is not asked each time.
+    let mut case = case(&["a", "b"], "", &format!("{STOPS}, {SILENCE}"), 4);
+    stopped(&mut case, "a", 86_400);
+    silent(&mut case, "b", 86_400);
+    let placement = case.place();
+    assert_eq!((placement.failing.len(), placement.again), (0, None));
+    assert!(placement.findings.is_empty());
+}
+
+#[test]
+fn what_a_rollout_tries_is_the_rollouts_to_judge() {
+    let mut case = case(&["a", "b"], DIVIDED, STOPS, 10);
+    let given = |release: &str| {
+        Some(Arc::new(Given {
+            release: release.to_owned(),
+            object: case.template.clone(),
+            overrides: Vec::new(),
+        }))
+    };
+    let (good, new) = (given("good"), given("new"));
+    let mut rolling = Rolling {
+        good: good.clone(),
+        admitted: [(uid("a"), new)].into(),
+        active: true,
+        ..Rolling::default()
+    };
+    stopped(&mut case, "a", 86_400);
+    let policies = |rolling: &Rolling| [("uid-p".to_owned(), rolling.clone())].into();
+    case.rollout.policies = policies(&rolling);
+    assert!(case.place().failing.is_empty());
+    // Once it is good it is as any other.
+    rolling.admitted = [(uid("a"), good)].into();
+    case.rollout.policies = policies(&rolling);
+    assert_eq!(case.place().failing.len(), 1);
 }
 
 #[test]

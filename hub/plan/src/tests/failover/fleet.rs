@@ -6,7 +6,7 @@ use roadstead_protocol::wire::report::Health;
 
 use super::*;
 use crate::cluster::Cluster;
-use crate::failover::{COPIES_PER_MINUTE, Pace, RECOVERS, Silence, Slot, Tracks, is_stopped};
+use crate::failover::{COPIES_PER_MINUTE, Pace, RECOVERS, Silence, Slot, Tracks};
 use crate::observed::State;
 
 const NAMES: [&str; 4] = ["a", "b", "c", "d"];
@@ -217,6 +217,14 @@ fn a_hub_suspects_itself_when_many_or_all_are_silent() {
         (&["a silent", "b silent", "c", "d", "e", "f"], true),
         (&["a silent", "b silent", "c", "d", "e", "f", "g"], false),
         (&["a !ready", "b"], false),
+        // Its own network may be gone though the agents that run in it are heard.
+        (&["a !ready", "b !ready", "c !ready", "d silent"], true),
+        (
+            &[
+                "a !ready", "b !ready", "c !ready", "d !ready", "e !ready", "f silent", "g silent",
+            ],
+            true,
+        ),
         (&[], false),
     ] {
         let mut silence = Silence::default();
@@ -235,6 +243,42 @@ fn a_hub_suspects_itself_when_many_or_all_are_silent() {
         silence.silent("uid-default-b", seconds(9)),
         Some(seconds(9))
     );
+}
+
+#[test]
+fn who_is_known_to_be_off_is_not_counted() {
+    let look = |silence: &mut Silence, off: &[&str], at: u64| {
+        let all = ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j"];
+        let line = |name: &&str| match off.contains(name) {
+            true => format!("{name} silent"),
+            false => (*name).to_owned(),
+        };
+        let lines: Vec<String> = all.iter().map(line).collect();
+        let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+        silence.observe(&fleet(&lines), seconds(at));
+        silence.suspects()
+    };
+    let mut silence = Silence::default();
+    assert!(!look(&mut silence, &["a", "b", "c"], 0));
+    assert!(look(&mut silence.clone(), &["a", "b", "c", "d"], 3599));
+    assert!(!look(&mut silence, &["a", "b", "c", "d"], 3600));
+    assert_eq!(
+        silence.silent("uid-default-d", seconds(3660)),
+        Some(seconds(60))
+    );
+    assert!(!look(&mut silence, &["a", "b", "c", "d"], 9000));
+    // Of the others it is as before, and who comes back is one of them.
+    assert!(look(
+        &mut silence.clone(),
+        &["a", "b", "c", "d", "e", "f"],
+        9001
+    ));
+    assert!(!look(&mut silence, &["d"], 9001));
+    assert!(look(&mut silence, &["a", "b", "c", "d", "e"], 9002));
+    // However long all are silent, while the hub suspects itself nobody is known to be off.
+    for at in [20_000, 30_000, 40_000] {
+        assert!(look(&mut silence, &["a", "b", "c", "d", "e"], at));
+    }
 }
 
 #[test]
@@ -280,7 +324,7 @@ fn a_copy_that_runs_for_a_moment_has_not_recovered() {
     let (down, up) = (seen(Health::Progressing, 0), seen(Health::Healthy, 1));
     let mut tracks = Tracks::default();
     let mut look = |observed: &BTreeMap<String, Observed>, at: u64| {
-        tracks.look(&former, observed, seconds(at));
+        tracks.look(&web(), &former, observed, seconds(at));
         tracks.stopped(seconds(at)).get("x").copied()
     };
     assert_eq!(look(&down, 10), Some(seconds(0)));
@@ -306,35 +350,7 @@ fn a_copy_that_runs_for_a_moment_has_not_recovered() {
         ..former[0].clone()
     }];
     let mut tracks = Tracks::default();
-    tracks.look(&former, &down, seconds(0));
-    tracks.look(&anew, &down, seconds(100));
+    tracks.look(&web(), &former, &down, seconds(0));
+    tracks.look(&web(), &anew, &down, seconds(100));
     assert_eq!(tracks.stopped(seconds(100))["x"], seconds(0));
-}
-
-#[test]
-fn what_runs_in_part_runs() {
-    let seen = |state, health, ready| Observed {
-        away: false,
-        applied: state == State::Applied,
-        state,
-        health,
-        ready,
-        ..Observed::default()
-    };
-    for (state, health, ready, stopped) in [
-        (State::Applied, Health::Degraded, Some(0), true),
-        (State::Applied, Health::Degraded, None, true),
-        (State::Applied, Health::Degraded, Some(1), false),
-        (State::Applied, Health::Progressing, Some(0), true),
-        (State::Applied, Health::Progressing, None, false),
-        (State::Applied, Health::Suspended, Some(0), false),
-        (State::Failed, Health::Unknown, None, true),
-        (State::Failed, Health::Healthy, Some(2), false),
-        (State::Pending, Health::Degraded, Some(0), false),
-        (State::Conflict, Health::Degraded, Some(0), false),
-    ] {
-        let seen = seen(state, health, ready);
-        assert_eq!(is_stopped(&seen), stopped, "{seen:?}");
-        assert!(!is_stopped(&Observed { away: true, ..seen }));
-    }
 }
