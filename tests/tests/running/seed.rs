@@ -39,6 +39,8 @@ pub(crate) async fn applied(fleet: &Fleet) -> Result<()> {
     // One command says that it is there, also where a number is pinned.
     let line = format!("wait deployment/{NAME} --for=condition=Available --timeout=60s");
     fleet.kubectl.run(&line)?;
+    let line = format!("rollout status deployment/{NAME} --timeout=60s");
+    fleet.kubectl.run(&line)?;
     let policy = format!("{POLICIES}/example-distribution");
     for kind in ["Valid", "Placed", "Ready"] {
         until_is(fleet, &policy, kind, "True").await?;
