@@ -63,10 +63,12 @@ fn ended(newest: Option<&Rollout>, waited: Duration) -> Option<bool> {
         // Nothing ever went out, and nothing does.
         return (waited >= BEGINS_WITHIN).then_some(true);
     };
+    let over = |well: bool| (waited >= BEGINS_WITHIN).then_some(well);
     match newest.status.phase {
+        Phase::Progressing | Phase::WaitingForApproval | Phase::Soaking | Phase::Paused => None,
         Phase::Halted => Some(false),
-        phase if !phase.is_over() => None,
-        phase => (waited >= BEGINS_WITHIN).then_some(phase == Phase::Succeeded),
+        Phase::Succeeded => over(true),
+        Phase::RolledBack | Phase::Superseded | Phase::Aborted => over(false),
     }
 }
 
