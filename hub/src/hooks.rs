@@ -52,6 +52,8 @@ pub struct HubHooks {
     pub addresses: Vec<String>,
     /// What is counted of decisions.
     pub decisions: Arc<roadstead_controllers::Metrics>,
+    /// For how long what objects fail over by has been so.
+    pub failovers: Arc<roadstead_controllers::Failovers>,
     /// What happened at the agents' port.
     pub agents: Arc<roadstead_agents::Metrics>,
     /// What is durable.
@@ -179,6 +181,7 @@ impl HubHooks {
             registry: Arc::clone(&self.registry),
             options: roadstead_controllers::Options {
                 limits: self.limits,
+                failovers: Arc::clone(&self.failovers),
                 ..roadstead_controllers::Options::default()
             },
         }

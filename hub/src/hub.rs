@@ -155,6 +155,7 @@ impl Hub {
             addresses,
             agents: metrics,
             decisions: Arc::clone(&controllers.metrics),
+            failovers: Arc::clone(&controllers.failovers),
             store: store.clone(),
             volatile: volatile.clone(),
             registry: Arc::clone(&registry),

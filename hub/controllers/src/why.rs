@@ -1,7 +1,8 @@
 //! Explains the decision about an object, from all that the decision is made from: what was promised to
 //! others, where its peers are, how far a rollout is.
 //!
-//! Thought anew, and nothing is written. Seconds that are tolerated count from the question on.
+//! Thought anew, and nothing is written. What fails over is known for as long as the running hub knows it;
+//! seconds for which taints are tolerated count from the question on.
 
 use std::sync::Arc;
 

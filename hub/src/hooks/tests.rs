@@ -91,6 +91,7 @@ impl Hub {
             addresses: Vec::new(),
             agents: Arc::default(),
             decisions: Arc::default(),
+            failovers: Arc::default(),
             store: store.clone(),
             volatile: volatile.clone(),
             registry: Arc::clone(&registry),
