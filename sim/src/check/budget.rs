@@ -242,6 +242,7 @@ fn one(
         && let Some(name) = name(&at.1)
         && before.is_some_and(|before| disturbs(name.0, before, &given))
         && before.is_some_and(|before| before.was_well(now))
+        && before.is_some_and(|before| gave(snapshot, &user.model, &name, before))
         // What was stopped counts no more, and leaves once it is replaced.
         && !stands(world, &user.model, &at.0).fenced
         && !is_failed_over(snapshot, &at)
@@ -319,6 +320,12 @@ fn unwell(
         }
     }
     found
+}
+
+/// Whether the policy that holds an object now gave this of it: what one before it gave may go with that.
+fn gave(snapshot: &Snapshot, model: &Model, name: &Name, given: &Given) -> bool {
+    let policy = uid_of_policy(snapshot, model, name);
+    policy.is_some_and(|policy| given.policies.contains(&policy))
 }
 
 /// Whether the hub has moved an object away from a cluster without anybody's doing.
