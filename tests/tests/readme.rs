@@ -45,6 +45,7 @@ const PLACED: &[(&str, &[&str])] = &[
     ("Deployment shared", &[]),
     ("Deployment inference", &[]),
     ("Deployment orders", &[]),
+    ("Deployment resilient", &[]),
 ];
 
 /// The YAML blocks, by the heading that they stand under.
@@ -102,6 +103,7 @@ fn templates() -> Vec<Value> {
         deployment("shared", &[("tier", "shared")], false),
         deployment("inference", &[], false),
         deployment("staged", &[], false),
+        deployment("resilient", &[], false),
         deployment("orders", &[], true),
         map("orders"),
         map("settings"),
