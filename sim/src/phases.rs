@@ -11,10 +11,10 @@ use crate::world::{HUB, World, lock};
 
 /// How long nothing may be written once everything agrees: longer than any period of an agent.
 const QUIET: Duration = Duration::from_secs(65);
-/// How long things have to come to rest before that: what is free on a member is seen up to a minute
-/// after what took it, and where nobody waits for it, it is written up to five minutes after it was
-/// written last.
-const REST: Duration = Duration::from_secs(365);
+/// How long things have to come to rest before that: what was failed over comes back a minute after its
+/// cluster did, what is free on a member is seen up to a minute after what took it, and where nobody
+/// waits for it, it is written up to five minutes after it was written last.
+const REST: Duration = Duration::from_secs(430);
 /// In one run of so many a cluster is drained while nothing else happens.
 const DRAINED_ONE_IN: u64 = 2;
 /// How long drift may stand on a member whose hub is away.
