@@ -9,11 +9,17 @@ use super::*;
 
 /// What may be written under a name: nothing, or one of these policies.
 fn policy_of(name: usize, what: usize) -> Option<Value> {
-    let kind = [
+    (what > 0).then(|| written(name, what))
+}
+
+/// One of these policies; the fourth cannot be read.
+fn written(name: usize, what: usize) -> Value {
+    let kinds = [
         "DistributionPolicy",
         "OverridePolicy",
         "ClusterDistributionPolicy",
-    ][name % 3];
+    ];
+    let kind = kinds[name % 3];
     let group = ["policy.kurator.dev", "apps.kurator.dev"][usize::from(name % 6 == 3)];
     let selected = ["Deployment", "Secret"][what % 2];
     let version = ["apps/v1", "v1"][what % 2];
@@ -34,21 +40,14 @@ fn policy_of(name: usize, what: usize) -> Option<Value> {
         spec.remove("priority");
         spec.insert("overrideRules".to_owned(), json!([]));
     }
+    if what == 4 {
+        spec.insert("resourceSelectors".to_owned(), json!("everything"));
+    }
     if kind == "ClusterDistributionPolicy" {
-        object["metadata"]
-            .as_object_mut()
-            .unwrap()
-            .remove("namespace");
+        let metadata = object["metadata"].as_object_mut().unwrap();
+        metadata.remove("namespace");
     }
-    match what {
-        0 => None,
-        // Of a kind that cannot be read.
-        4 => {
-            object["spec"]["resourceSelectors"] = json!("everything");
-            Some(object)
-        }
-        _ => Some(object),
-    }
+    object
 }
 
 proptest! {
