@@ -1,15 +1,19 @@
 //! Whether an object still is as it was given.
 //!
 //! Every field of the configuration must be in the object with the same value; fields that others
-//! added are theirs. Lists are compared strictly, and so are values that an API server writes in
-//! another way (quantities): a difference that is none costs one apply that changes nothing, whose
-//! answer is remembered. Whether somebody took a field over as a whole (an atomic map) is seen by the
+//! added are theirs. Amounts of resources are the same however they are written. Lists are compared
+//! strictly, and so is what else an API server writes in another way: a difference that is none costs
+//! one apply that changes nothing, whose answer is remembered. Whether somebody took a field over as a whole (an atomic map) is seen by the
 //! caller in the object's managed fields.
 
+use roadstead_protocol::api::quantity;
 use serde_json::Value;
 
 /// Deepest nesting that is compared; deeper counts as drifted, and the API server decides.
 const DEPTH_MAX: usize = 64;
+
+/// The fields in which amounts of resources stand.
+const AMOUNTS: &[&str] = &[".limits", ".requests", ".hard", ".capacity", ".sizeLimit"];
 
 /// Longest value that is shown, in characters.
 const VALUE_CHARS_MAX: usize = 60;
@@ -73,9 +77,20 @@ impl Walk {
             (Value::Number(config), Some(Value::Number(live)))
                 if config.as_f64() == live.as_f64() => {}
             (config, Some(live)) if config == live => {}
+            (config, Some(live)) if self.same_amount(config, live) => {}
             (config, live) if is_empty(config) && live.is_none_or(is_empty) => {}
             (config, live) => self.differs(config, live),
         }
+    }
+
+    /// Whether both are the same amount of a resource, which an API server writes in its own way.
+    fn same_amount(&self, config: &Value, live: &Value) -> bool {
+        let amounts = |step: &String| AMOUNTS.contains(&step.as_str());
+        let same = || {
+            let given = quantity::read(config);
+            given.is_some() && given == quantity::read(live)
+        };
+        self.path.iter().any(amounts) && same()
     }
 
     fn differs(&mut self, config: &Value, live: Option<&Value>) {
@@ -156,6 +171,18 @@ mod tests {
             json!({"l": ["b", "a"]}),
             Some(".l[0]"),
         );
+    }
+
+    #[test]
+    fn amounts_are_compared_however_they_are_written() {
+        let of = |cpu: Value, memory: &str| json!({"resources": {"limits": {"cpu": cpu, "memory": memory}}});
+        check(of(json!("1000m"), "1024Mi"), of(json!("1"), "1Gi"), None);
+        check(of(json!(2), "1Gi"), of(json!("2"), "1Gi"), None);
+        let place = Some(".resources.limits.cpu");
+        check(of(json!("1001m"), "1Gi"), of(json!("1"), "1Gi"), place);
+        check(of(json!("none"), "1Gi"), of(json!("1"), "1Gi"), place);
+        let note = |text: &str| json!({"data": {"note": text}});
+        check(note("1000m"), note("1"), Some(".data.note"));
     }
 
     #[test]
