@@ -49,8 +49,9 @@ impl Run<'_> {
         ];
         let mut rng = self.rng.fork("ending");
         let drawn = rng.pick(&all).copied();
-        // Of those who fall silent, one in three is the hub.
-        let alone = drawn == Some(Ending::Silence) && rng.one_in(3);
+        // Of those who fall silent, one in three is the hub, and always where that may move something.
+        let fails_over = lock(&self.world.user).fails_over;
+        let alone = drawn == Some(Ending::Silence) && (rng.one_in(3) || fails_over);
         let drawn = alone.then_some(Ending::CutOff).or(drawn);
         match drawn.unwrap_or(Ending::Silence) {
             Ending::Silence => self.silence(),

@@ -14,6 +14,7 @@ pub mod disk;
 pub mod drift;
 pub mod endings;
 pub mod env;
+pub mod failed;
 pub mod fault;
 pub mod gate;
 pub mod hosted;

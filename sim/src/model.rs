@@ -92,6 +92,8 @@ pub struct Policy {
     pub deps: bool,
     /// Whether changes reach one cluster, and then the others, one at a time.
     pub rollout: bool,
+    /// Whether its objects fail over, also from clusters of which nothing is heard.
+    pub failover: bool,
     /// On how many clusters something of it may be unwell, by its disruption budget.
     pub budget: Option<u64>,
     /// The number of what is everywhere that its objects come after.

@@ -76,6 +76,8 @@ pub const BUGS: &[Bug] = &[
         "waits-for-nothing",
         "what waits for something comes after it",
     ),
+    // A hub that hears of nobody takes that for their being stopped.
+    bug("never-suspects", "cut off, a hub moves nothing"),
     // A disruption budget holds nothing back.
     bug("budget-forgotten", "no act is beyond its budget"),
     // A certificate is renewed neither in time nor after its end.

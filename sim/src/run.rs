@@ -221,6 +221,7 @@ impl Run<'_> {
         self.until(CONVERGE_WITHIN, "ready means ready", what, ready::settled)?;
         self.rebalanced()?;
         self.drained()?;
+        self.failed_over()?;
         if self.rng.fork("quiet").one_in(QUIET_ONE_IN) {
             self.quiet()?;
         }

@@ -66,6 +66,7 @@ pub const SOMETIMES: &[&str] = &[
     "sometimes: a policy rolled out in stages",
     "sometimes: a change went out stage by stage",
     "sometimes: a policy spread",
+    "sometimes: something failed over from a silent cluster",
     "sometimes: a policy waited for something",
     "sometimes: a policy had a disruption budget",
     "sometimes: something was taken of a disruption budget",

@@ -51,6 +51,8 @@ pub struct User {
     pub(crate) shaping: Option<Rng>,
     /// What a user who lets things wait for each other draws from.
     pub(crate) ordering: Option<Rng>,
+    /// Whether what is shared out is to fail over.
+    pub fails_over: bool,
     /// The cluster that is to be drained, for as long as this is asked for.
     pub drains: Option<String>,
     /// The cluster that is to be detached.
@@ -82,6 +84,7 @@ impl User {
             tending: Some(rng.fork("tends")).filter(|rng| rng.clone().one_in(2)),
             shaping: Some(rng.fork("shapes")).filter(|rng| rng.clone().one_in(2)),
             ordering: Some(rng.fork("orders")).filter(|rng| rng.clone().one_in(3)),
+            fails_over: false,
             drains: None,
             detach: None,
             reconciles: false,
@@ -217,6 +220,12 @@ impl User {
         let mut all = self.model.standing.iter();
         let (cluster, standing) = all.find(|(c, s)| **s != s.opened() && !keeps(c))?;
         Some(Act::Stand(cluster.clone(), standing.opened()))
+    }
+
+    /// What is left to do of what was asked for, and before the user may end.
+    pub fn still_to_do(&self) -> Option<Act> {
+        let asked = || self.drain().or_else(|| self.let_fail());
+        self.left().or_else(asked)
     }
 
     /// What is left to do to drain a cluster, where that is asked for.

@@ -44,7 +44,7 @@ pub async fn work(world: Arc<World>, rest: Rest, store: Store) {
     loop {
         let (pause, stop) = {
             let mut user = lock(&world.user);
-            let left = user.left().or_else(|| user.drain());
+            let left = user.still_to_do();
             user.idle = user.stop && left.is_none() && !user.reconciles && !user.rebalances;
             (user.pause(), user.stop)
         };
@@ -151,7 +151,7 @@ fn shape(act: &Act) -> Option<&'static str> {
 async fn end(world: &World, rest: &Rest) {
     let left = {
         let user = lock(&world.user);
-        user.left().or_else(|| user.drain())
+        user.still_to_do()
     };
     if let Some(act) = left {
         carry_out(world, rest, &act).await;
@@ -205,6 +205,7 @@ async fn landed(rest: &Rest, act: &Act) -> bool {
                 "/spec/propagateDeps",
                 "/spec/dependsOn",
                 "/spec/disruptionBudget",
+                "/spec/failover",
             ];
             let rollout = |v: &Value| v.pointer("/spec/rollout").is_some();
             let same = |f: &Value| {

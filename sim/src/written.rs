@@ -16,6 +16,9 @@ const CLUSTER_POLICIES: &str = "/apis/policy.kurator.dev/v1alpha1/clusterdistrib
 /// Where overrides live.
 const OVERRIDES: &str = "/apis/policy.kurator.dev/v1alpha1/namespaces/default/overridepolicies";
 
+/// How long it takes until something fails over.
+const TOLERATES_SECONDS: u32 = 60;
+
 /// The path of an object.
 pub fn object_path(name: &Name) -> String {
     format!("{}/{}", name.0.path(), name.1)
@@ -237,8 +240,25 @@ pub(crate) fn policy_json(kind: Kind, group: u64, policy: &Policy) -> Value {
         Kind::Shop => "ClusterDistributionPolicy",
     };
     let mut spec = json!({"resourceSelectors": [selector], "placement": placement});
+    options(&mut spec, policy);
+    json!({
+        "apiVersion": "policy.kurator.dev/v1alpha1",
+        "kind": of,
+        "metadata": {"name": policy_name(kind, group)},
+        "spec": spec,
+    })
+}
+
+/// Adds to what is sent of a policy what it says beside where its objects go.
+fn options(spec: &mut Value, policy: &Policy) {
     if policy.deps {
         spec["propagateDeps"] = true.into();
+    }
+    if policy.failover {
+        spec["failover"] = json!({
+            "application": {"decisionConditions": {"tolerationSeconds": TOLERATES_SECONDS}},
+            "cluster": {"tolerationSeconds": TOLERATES_SECONDS, "allowDuplicates": true},
+        });
     }
     if let Some(most) = policy.budget {
         spec["disruptionBudget"] = json!({"maxUnavailable": most});
@@ -257,12 +277,6 @@ pub(crate) fn policy_json(kind: Kind, group: u64, policy: &Policy) -> Value {
             "progressDeadlineSeconds": 3600,
         });
     }
-    json!({
-        "apiVersion": "policy.kurator.dev/v1alpha1",
-        "kind": of,
-        "metadata": {"name": policy_name(kind, group)},
-        "spec": spec,
-    })
 }
 
 #[cfg(test)]

@@ -45,6 +45,8 @@ pub struct Checks {
     pub(crate) staged: Mutex<stages::Staged>,
     /// What policies allow to be taken.
     pub(crate) budgets: Mutex<budget::Budgets>,
+    /// The cluster of which nothing is heard, for so long that what it has fails over.
+    pub(crate) silent: Mutex<Option<String>>,
     /// What waits for something.
     pub(crate) waiting: Mutex<order::Waiting>,
     /// What users took away.

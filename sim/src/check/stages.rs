@@ -15,26 +15,40 @@ pub type Staged = BTreeMap<(Name, u64), BTreeSet<String>>;
 /// Notes what an act makes of the changes that go out in stages, before it is sent.
 pub fn note(world: &World, user: &User, act: &Act) {
     let mut staged = lock(&world.checks.staged);
+    let group = |name: &Name| group(user, name);
     match act {
         Act::Put(name, object) => {
-            staged.retain(|(of, _), _| of != name);
+            // Any change of what the policy holds begins with the first stage anew.
+            let groups = [
+                user.model.objects.get(name).map(|o| o.group),
+                Some(object.group),
+            ];
+            let same = |of: &Name| of.0 == name.0 && groups.contains(&group(of));
+            staged.retain(|(of, _), _| !same(of));
             if goes_in_stages(world, user, name, object.group) {
                 staged.insert((name.clone(), object.version), BTreeSet::new());
             }
         }
-        Act::Delete(name) => staged.retain(|(of, _), _| of != name),
+        Act::Delete(name) => {
+            let gone = group(name);
+            staged.retain(|(of, _), _| of.0 != name.0 || group(of) != gone);
+        }
+        Act::PutOverride(of, _) | Act::DeleteOverride(of) => {
+            staged.retain(|(name, _), _| group(name) != Some(*of));
+        }
         // Who has it from then on is no longer said by stages alone.
         Act::Stand(..) => staged.clear(),
         Act::PutPolicy(kind, group, _) | Act::DeletePolicy(kind, group) => {
-            let of = |name: &Name| user.model.objects.get(name).map(|object| object.group);
-            staged.retain(|(name, _), _| name.0 != *kind || of(name) != Some(*group));
+            staged
+                .retain(|(name, _), _| name.0 != *kind || self::group(user, name) != Some(*group));
         }
-        Act::Scale(..)
-        | Act::Rebalance(..)
-        | Act::PutOverride(..)
-        | Act::DeleteOverride(_)
-        | Act::Freeze(..) => {}
+        Act::Scale(..) | Act::Rebalance(..) | Act::Freeze(..) => {}
     }
+}
+
+/// The group that an object is in.
+fn group(user: &User, name: &Name) -> Option<u64> {
+    user.model.objects.get(name).map(|object| object.group)
 }
 
 /// Whether a change of an object has to go out in stages: its policy says so, and each of its clusters
@@ -62,7 +76,7 @@ fn goes_in_stages(world: &World, user: &User, name: &Name, group: u64) -> bool {
     name.0 == Kind::ConfigMap && before == Some(group) && user.former.is_empty() && all
 }
 
-/// Looks at a write of an agent.
+/// Looks at what the hub gives a cluster, and at a write of an agent.
 pub fn watch(world: &World, site: &Site, name: &Name, version: Option<u64>) {
     let Some(version) = version.filter(|_| lock(&world.user).former.is_empty()) else {
         return;

@@ -1,4 +1,4 @@
-//! New before old: what leaves a cluster that is drained or fenced leaves it once there is something in
+//! New before old: what leaves a cluster that is drained or fenced, or was silent, leaves it once there is something in
 //! its place.
 //!
 //! Judged by what members really have, and only in runs in which nobody meddles with them: what was
@@ -51,7 +51,8 @@ pub fn deleting(world: &World, site: &Site, name: &Name) {
     let wanted = {
         let user = lock(&world.user);
         let standing = user.model.standing.get(&site.name).copied();
-        let displaced = standing.is_some_and(|s| s.drained || s.fenced);
+        let silent = lock(&world.checks.silent).as_deref() == Some(&site.name);
+        let displaced = silent || standing.is_some_and(|s| s.drained || s.fenced);
         let chosen = user.model.clusters(name).contains(site.name.as_str());
         let steady = user.pending.is_none() && user.former.is_empty();
         let now = user.model.objects.get(name).map(|object| object.replicas);
