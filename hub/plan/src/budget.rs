@@ -236,8 +236,9 @@ impl<'a> Room<'a> {
         }
         let takes = match standing.own.get(cluster) {
             Some(How::Ill) => return true,
-            Some(How::Weak) => spare.mend(cluster),
-            Some(How::Well | How::Unseen) | None => spare.take(cluster),
+            // What counts no more makes no cluster unwell, and its going is no mending.
+            Some(How::Weak) if spare.down.contains(cluster) => spare.mend(cluster),
+            Some(How::Weak | How::Well | How::Unseen) | None => spare.take(cluster),
         };
         self.spent |= takes;
         if !takes {

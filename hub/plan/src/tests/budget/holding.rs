@@ -110,9 +110,11 @@ proptest! {
             let shares = before.iter().filter(|f| !f.outside).map(|f| f.replicas);
             let was = shares.sum::<Option<u32>>();
             let placement = fleet.decide();
-            let is: u32 = placement.targets.iter().filter_map(|t| t.replicas).sum::<u32>()
-                + placement.kept.iter().filter(|k| k.cause == Cause::Budget && !k.outside)
-                    .filter_map(|k| k.replicas).sum::<u32>();
+            // How many there are to be, where they are divided.
+            let policy = fleet.case.world.iter().find(|o| o["kind"] == "DistributionPolicy");
+            let divided = policy.is_some_and(|p| !p["spec"]["placement"]["replicaScheduling"].is_null());
+            let all = fleet.case.template.as_ref().and_then(|t| t["spec"]["replicas"].as_u64());
+            let is = all.filter(|_| divided).map_or(0, |all| u32::try_from(all).unwrap());
             let lowered = was.is_none_or(|was| is < was);
             let taken = taken(&before, &placement, &fleet, lowered);
             let own = |uid: &String| standing.own.get(uid).copied();
@@ -126,7 +128,8 @@ proptest! {
             };
             let (down, moving) = (all(|_| true).len(), all(|why| why == Unwell::Changing).len());
             let said = format!("{step:?} took {taken:?} of {standing:?}\n{}", show(&placement));
-            let mends = |uid: &String| own(uid) == Some(How::Weak);
+            let unwell = |uid: &String| standing.unwell.contains_key(uid);
+            let mends = |uid: &String| own(uid) == Some(How::Weak) && unwell(uid);
             prop_assert!(risky.iter().all(|uid| mends(uid)) || down <= bound, "{}", said);
             prop_assert!(risky.is_empty() || moving <= bound, "{}", said);
             for kept in placement.kept.iter().filter(|k| k.cause == Cause::Budget) {
