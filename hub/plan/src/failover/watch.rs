@@ -30,7 +30,8 @@ pub fn is_stopped(key: &ItemKey, seen: &Observed) -> bool {
             let told = seen.judged && seen.ready.unwrap_or(0) == 0;
             told || none_ready(key, seen)
         }
-        (State::Failed, Health::Unknown) => seen.status.is_null() && seen.ready.is_none(),
+        // How it is would be said of what is there.
+        (State::Failed, Health::Unknown) => seen.status.is_null() && seen.generation == 0,
         (State::Applied, Health::Unknown)
         | (State::Applied | State::Failed, Health::Healthy | Health::Suspended) => false,
         (State::Unknown | State::Pending | State::Conflict | State::Held | State::Removing, _) => {

@@ -121,3 +121,44 @@ async fn what_would_be_given_nothing_elsewhere_is_not_failed_over() {
     wait(1000).await;
     assert_eq!(hub.store.revision(), before);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_release_that_does_not_run_fails_its_rollout_and_is_not_failed_over() {
+    let hub = Hub::new(&["a", "b", "c"]).await;
+    hub.apply(deployment(9, "web:1")).await;
+    let mut policy = failing(&[("a", 1), ("b", 1), ("c", 1)], stops());
+    hub.apply(policy.clone()).await;
+    hub.settle().await;
+    for cluster in ["a", "b", "c"] {
+        well(&hub, cluster, 3).await;
+    }
+    policy["spec"]["rollout"] = json!({"stages": [{"name": "canary", "share": 1}]});
+    hub.apply(policy).await;
+    hub.settle().await;
+    hub.apply(deployment(9, "web:2")).await;
+    hub.settle().await;
+    let all = || ["a", "b", "c"].map(|cluster| hub.ledger(cluster));
+    let canary = ["3 web:2", "3 web:1", "3 web:1"].map(str::to_owned);
+    assert_eq!(all(), canary);
+    stuck(&hub, "a").await;
+    let phase = || {
+        let run = hub
+            .get("/objects/roadstead.dev/rollouts/default/p-1")
+            .unwrap();
+        run["status"]["phase"]
+            .as_str()
+            .unwrap_or_default()
+            .to_owned()
+    };
+    wait(300).await;
+    assert!(failed_over(&hub).is_empty());
+    assert_eq!((phase().as_str(), all()), ("Progressing", canary.clone()));
+    let said = hub.decision().unwrap()["status"]["conditions"].to_string();
+    assert!(
+        said.contains("not failed over from 1 cluster (default/a)"),
+        "{said}"
+    );
+    wait(400).await;
+    assert_eq!((phase().as_str(), all()), ("Halted", canary));
+    assert!(failed_over(&hub).is_empty());
+}
