@@ -38,10 +38,11 @@ async fn the_example_of_a_failover_is_taken_and_what_it_may_not_say_is_not() {
             let parent = format!("/spec/failover{parent}");
             let parent = slip.pointer_mut(&parent).and_then(Value::as_object_mut);
             let parent = parent.unwrap();
-            match value {
-                Value::Null => parent.remove(field),
-                ref value => parent.insert(field.to_owned(), value.clone()),
-            };
+            if value.is_null() {
+                parent.remove(field);
+            } else {
+                parent.insert(field.to_owned(), value.clone());
+            }
             let (code, status) = hub
                 .call("POST", &format!("{path}?fieldValidation=Strict"), &slip)
                 .await;
