@@ -17,6 +17,9 @@ use super::{
     Options, boot, cluster_ip, daemonset, deployment, gc, job, pod, replicaset, statefulset, volume,
 };
 
+/// How long others go first after something stood in the way of a write: what is in the way may wait for
+/// its own turn to go.
+const GIVE_WAY: Duration = Duration::from_millis(10);
 /// How long to wait before looking again after a write that could not be done.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
@@ -170,7 +173,7 @@ impl Manager {
             Ok(_) => Ok(()),
             Err(CommitError::Closed) => Err(Closed),
             Err(CommitError::Conflict { .. }) => {
-                self.dirty.insert(key);
+                self.timers.insert(key, Instant::now() + GIVE_WAY);
                 Ok(())
             }
             Err(error @ (CommitError::TooLarge { .. } | CommitError::Unavailable(_))) => {

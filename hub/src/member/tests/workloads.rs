@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use roadstead_store::{Key, Op, Txn};
 use serde_json::{Value, json};
 
 use super::super::pod::is_ready;
@@ -47,6 +48,31 @@ fn a_deployment_becomes_available_and_then_rests() {
             .map(|p| p["spec"]["nodeName"].to_string())
             .collect();
         assert_eq!(nodes.len(), 3, "pods are spread");
+    });
+}
+
+/// Its replica set has the name of the former's, which has to go first. (Without end where nothing gives
+/// way.)
+#[test]
+fn a_deployment_that_is_made_anew_at_once_comes_up() {
+    run(async {
+        let member = start().await;
+        deploy(&member, "web", 3).await;
+        let former = items(&member, REPLICA_SETS).await;
+        let key = Key::parse("/objects/apps/deployments/default/web").unwrap();
+        let entry = member.store.snapshot().get(key.as_str()).cloned().unwrap();
+        let mut anew: Value = serde_json::from_slice(&entry.value).unwrap();
+        anew["metadata"]["uid"] = "anew".into();
+        let mut txn = Txn::new();
+        let value = serde_json::to_vec(&anew).unwrap().into();
+        txn.ops.push(Op::Put { key, value });
+        member.store.commit(txn).await.unwrap();
+        settle(&member).await;
+        let sets = items(&member, REPLICA_SETS).await;
+        assert_eq!(sets.len(), 1);
+        assert_eq!(sets[0]["metadata"]["name"], former[0]["metadata"]["name"]);
+        assert_eq!(sets[0]["metadata"]["ownerReferences"][0]["uid"], "anew");
+        assert_eq!(sets[0]["status"]["readyReplicas"], 3);
     });
 }
 
