@@ -4,7 +4,8 @@
 //! Judged by what members really have, and only in runs in which nobody meddles with them: what was
 //! there when the hub looked may be gone since. While an image changes a part of the replicas is on its
 //! way, so half of them is enough. What a user took away goes because of that, however late, also where
-//! it is wanted again by then.
+//! it is wanted again by then. A share of nothing is in the place of nothing: that it goes takes nothing
+//! away.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
@@ -40,6 +41,13 @@ fn was_taken(world: &World, at: &(String, Name)) -> bool {
     taken.is_some() && there <= taken
 }
 
+/// A number that stands in what a site's member holds of an object.
+fn figure(site: &Site, name: &Name, path: &str) -> Option<i64> {
+    let held = of(site);
+    let figure = held.get(name)?.pointer(path);
+    figure.and_then(Value::as_i64)
+}
+
 /// Looks at an agent that deletes a Deployment.
 pub fn deleting(world: &World, site: &Site, name: &Name) {
     if name.0 != Kind::Deployment || world.checks.meddled.load(Ordering::Relaxed) {
@@ -62,17 +70,15 @@ pub fn deleting(world: &World, site: &Site, name: &Name) {
         let least = user.acts.least.get(name).copied();
         least.map_or(now, |least| least.min(now))
     };
-    let ready = |site: &Site| {
-        let held = of(site);
-        let ready = held.get(name)?.pointer("/status/readyReplicas");
-        ready.and_then(Value::as_i64)
-    };
+    let ready = |site: &Site| figure(site, name, "/status/readyReplicas");
     let others = world.sites.iter().filter(|other| other.name != site.name);
-    let ready: i64 = others.filter_map(ready).sum();
+    let elsewhere: i64 = others.filter_map(ready).sum();
     trace::count("sometimes: something left a drained or fenced cluster");
-    if ready * 2 < wanted {
+    let asks = figure(site, name, "/spec/replicas");
+    let takes = asks != Some(0) || ready(site).unwrap_or(0) > 0;
+    if takes && elsewhere * 2 < wanted {
         let what = format!(
-            "{} leaves {}, and elsewhere {ready} of {wanted} replicas are ready",
+            "{} leaves {}, and elsewhere {elsewhere} of {wanted} replicas are ready",
             name.1, site.name
         );
         world.checks.violation("new before old", &what);
