@@ -65,6 +65,8 @@ enum Well {
     Now,
     /// It was up to then.
     Until(Duration),
+    /// It was, up to then, before another number of replicas was to run and nothing else was changed.
+    Scaled(Duration),
 }
 
 impl Given {
@@ -73,7 +75,7 @@ impl Given {
         match self.well {
             Well::Never => false,
             Well::Now => true,
-            Well::Until(end) => now < end + PATIENCE,
+            Well::Until(end) | Well::Scaled(end) => now < end + PATIENCE,
         }
     }
 }
@@ -232,6 +234,17 @@ fn one(
         // What comes up takes nothing, and holds nobody up who did not see it yet.
         given.well = Well::Until(now);
     }
+    // Nor does what is only scaled, which may be in the same decision.
+    if let Some(before) = before
+        && let (Some(old), Some(new)) = (&before.content, &given.content)
+        && safety::scales(old, new)
+    {
+        given.well = match before.well {
+            Well::Now => Well::Scaled(now),
+            Well::Until(end) => Well::Scaled(end),
+            Well::Never | Well::Scaled(_) => before.well,
+        };
+    }
     let known = event.revision.0 > budgets.unknown_to
         && user.former.is_empty()
         && !user
@@ -242,6 +255,8 @@ fn one(
         && let Some(name) = name(&at.1)
         && before.is_some_and(|before| disturbs(name.0, before, &given))
         && before.is_some_and(|before| before.was_well(now))
+        // The hub may have heard that what was scaled does not all run yet, and mend it.
+        && before.is_some_and(|before| !matches!(before.well, Well::Scaled(_)))
         && before.is_some_and(|before| gave(snapshot, &user.model, &name, before))
         // What was stopped counts no more, and leaves once it is replaced.
         && !stands(world, &user.model, &at.0).fenced

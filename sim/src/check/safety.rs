@@ -248,6 +248,19 @@ pub fn version(kind: Kind, object: &Value) -> Option<u64> {
     }
 }
 
+/// Whether what a cluster is given differs from what it was given before in no more than how many
+/// replicas run.
+pub fn scales(before: &Value, after: &Value) -> bool {
+    let rest = |content: &Value| {
+        let mut rest = content.clone();
+        if let Some(spec) = rest.get_mut("spec").and_then(Value::as_object_mut) {
+            spec.remove("replicas");
+        }
+        rest
+    };
+    rest(before) == rest(after)
+}
+
 /// The object at a path, if it is one that users apply.
 fn named(path: &str) -> Option<Name> {
     KINDS.iter().find_map(|kind| {
