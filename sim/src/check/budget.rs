@@ -65,8 +65,10 @@ enum Well {
     Now,
     /// It was up to then.
     Until(Duration),
-    /// It was, up to then, before another number of replicas was to run and nothing else was changed.
-    Scaled(Duration),
+    /// Nobody has said so of it as it is given since then: it came up, or is only to run another number of
+    /// replicas. It holds nobody up who did not see that yet, and may itself be changed, for the hub may have
+    /// heard that it does not run.
+    Spared(Duration),
 }
 
 impl Given {
@@ -75,7 +77,7 @@ impl Given {
         match self.well {
             Well::Never => false,
             Well::Now => true,
-            Well::Until(end) | Well::Scaled(end) => now < end + PATIENCE,
+            Well::Until(end) | Well::Spared(end) => now < end + PATIENCE,
         }
     }
 }
@@ -231,18 +233,17 @@ fn one(
     };
     let before = budgets.given.get(&at);
     if before.is_none_or(|before| before.content.is_none()) {
-        // What comes up takes nothing, and holds nobody up who did not see it yet.
-        given.well = Well::Until(now);
+        given.well = Well::Spared(now);
     }
-    // Nor does what is only scaled, which may be in the same decision.
+    // What is only scaled may be in the same decision as a change.
     if let Some(before) = before
         && let (Some(old), Some(new)) = (&before.content, &given.content)
         && safety::scales(old, new)
     {
         given.well = match before.well {
-            Well::Now => Well::Scaled(now),
-            Well::Until(end) => Well::Scaled(end),
-            Well::Never | Well::Scaled(_) => before.well,
+            Well::Now => Well::Spared(now),
+            Well::Until(end) => Well::Spared(end),
+            Well::Never | Well::Spared(_) => before.well,
         };
     }
     let known = event.revision.0 > budgets.unknown_to
@@ -255,8 +256,7 @@ fn one(
         && let Some(name) = name(&at.1)
         && before.is_some_and(|before| disturbs(name.0, before, &given))
         && before.is_some_and(|before| before.was_well(now))
-        // The hub may have heard that what was scaled does not all run yet, and mend it.
-        && before.is_some_and(|before| !matches!(before.well, Well::Scaled(_)))
+        && before.is_some_and(|before| !matches!(before.well, Well::Spared(_)))
         && before.is_some_and(|before| gave(snapshot, &user.model, &name, before))
         // What was stopped counts no more, and leaves once it is replaced.
         && !stands(world, &user.model, &at.0).fenced
