@@ -253,9 +253,8 @@ async fn a_drained_cluster_says_that_what_waits_is_to_leave() {
     );
 }
 
-/// Two Deployments of one policy: never is more than one cluster being changed.
-#[tokio::test(start_paused = true)]
-async fn what_a_policy_holds_shares_its_budget() {
+/// Two Deployments of one policy with a budget of one cluster, given to all and well there.
+async fn two_well() -> Hub {
     let hub = Hub::new(&NAMES).await;
     hub.apply(policy(json!(1))).await;
     for name in ["web", "api"] {
@@ -267,6 +266,13 @@ async fn what_a_policy_holds_shares_its_budget() {
             hub.says(cluster, name, Health::Healthy).await;
         }
     }
+    hub
+}
+
+/// Two Deployments of one policy: never is more than one cluster being changed.
+#[tokio::test(start_paused = true)]
+async fn what_a_policy_holds_shares_its_budget() {
+    let hub = two_well().await;
     hub.settle().await;
     let mut watch = hub.store.watch("/ledger/", hub.store.revision()).unwrap();
     for name in ["web", "api"] {
@@ -299,17 +305,7 @@ async fn what_a_policy_holds_shares_its_budget() {
 
 #[tokio::test(start_paused = true)]
 async fn two_decisions_from_one_snapshot_do_not_both_spend_it() {
-    let mut hub = Hub::new(&NAMES).await;
-    hub.apply(policy(json!(1))).await;
-    for name in ["web", "api"] {
-        hub.apply(named(name, "app:1")).await;
-    }
-    hub.settle().await;
-    for cluster in NAMES {
-        for name in ["web", "api"] {
-            hub.says(cluster, name, Health::Healthy).await;
-        }
-    }
+    let mut hub = two_well().await;
     hub.handle.take().unwrap().stop().await;
     // One of them runs elsewhere first, so that both take another cluster of it.
     let reconciler = Reconciler::new(hub.parts());
