@@ -12,21 +12,21 @@ use std::sync::{Mutex, PoisonError};
 use roadstead_plan::budget::{How, Standing, how};
 use roadstead_plan::{Placement, World};
 use roadstead_protocol::api::decision::{PolicyRef, TemplateRef};
-use roadstead_protocol::api::interpreter::RESOURCE_INTERPRETER;
 use roadstead_protocol::api::names::{DECISIONS, OWN_GROUP};
 use roadstead_protocol::wire::{Digest, ItemKey};
 use roadstead_store::records::{
     LedgerState, budget_key, content_key, decode, ledger_key, objects_prefix, parse_ledger_key,
     parse_report_key,
 };
-use roadstead_store::{Check, Entry, Op, Snapshot, Txn};
+use roadstead_store::{Entry, Snapshot, Txn};
 use serde::Deserialize;
 use serde_json::Value;
 
 use self::copies::{Cluster, Copy};
 use crate::error::Error;
 use crate::ledger::{Held, Ledger};
-use crate::{objects, observed, reconciler};
+use crate::world::is_explained_anew;
+use crate::{objects, observed, reconciler, turn};
 
 /// Most contents that are read to find out what a decision changes; of others it may be anything.
 const CONTENTS_MAX: usize = 500;
@@ -138,7 +138,7 @@ impl Known {
     ) -> Result<Self, Error> {
         let policies = world.policies.iter().filter(|p| p.budget.is_some());
         let policies: BTreeSet<String> = policies.map(|p| p.identity.uid.clone()).collect();
-        if policies != self.policies || self.is_explained_anew(durable) {
+        if policies != self.policies || is_explained_anew(durable, &self.durable) {
             // What was passed over may count now, or be judged otherwise.
             self = Self {
                 policies,
@@ -172,14 +172,6 @@ impl Known {
             self.look(world, &uid, &item)?;
         }
         Ok(self)
-    }
-
-    fn is_explained_anew(&self, durable: &Snapshot) -> bool {
-        let told = objects_prefix(OWN_GROUP, RESOURCE_INTERPRETER.1);
-        durable.since(&self.durable).any(|(old, new)| {
-            let entry = new.or(old);
-            entry.is_some_and(|entry| entry.key.as_str().starts_with(&told))
-        })
     }
 
     /// Takes note of what a changed decision says, and of whose copies count otherwise by it.
@@ -316,14 +308,6 @@ pub(crate) fn take_turns(
     let Some(policy) = placement.policy.as_ref().filter(|_| placement.spends) else {
         return Ok(());
     };
-    let key = budget_key(&policy.uid)?;
-    txn.checks.push(match snapshot.get(key.as_str()) {
-        Some(entry) => Check::At(key.clone(), entry.revision),
-        None => Check::Absent(key.clone()),
-    });
-    txn.ops.push(Op::Put {
-        key,
-        value: b"{}".as_slice().into(),
-    });
+    turn::take(snapshot, budget_key(&policy.uid)?, txn);
     Ok(())
 }

@@ -49,6 +49,7 @@ mod status;
 mod tainted;
 mod tally;
 mod told;
+mod turn;
 mod wake;
 mod why;
 mod words;

@@ -11,17 +11,17 @@ use roadstead_machinery::resource::Registry;
 use roadstead_plan::resources::Pod;
 use roadstead_plan::{Placement, Pledge, World};
 use roadstead_protocol::api::decision::{ClusterStatus, Decision, Target};
-use roadstead_protocol::api::interpreter::RESOURCE_INTERPRETER;
 use roadstead_protocol::api::names::{DECISIONS, OWN_GROUP};
 use roadstead_protocol::wire::ItemKey;
 use roadstead_store::records::{objects_prefix, room_key};
-use roadstead_store::{Check, Entry, Key, Op, Snapshot, Txn};
+use roadstead_store::{Entry, Key, Snapshot, Txn};
 use serde_json::Value;
 
 use crate::counted;
 use crate::error::Error;
 use crate::reconciler::item;
-use crate::{decision, objects, world};
+use crate::world::is_explained_anew;
+use crate::{decision, objects, turn, world};
 
 /// What was read last, and from what.
 #[derive(Default)]
@@ -74,12 +74,7 @@ impl Known {
         (registry, world): (&Registry, &World),
     ) -> Result<Self, Error> {
         let decisions = objects_prefix(OWN_GROUP, DECISIONS);
-        let told = objects_prefix(OWN_GROUP, RESOURCE_INTERPRETER.1);
-        let explained = |(old, new): (Option<&Entry>, Option<&Entry>)| {
-            let entry = new.or(old);
-            entry.is_some_and(|entry| entry.key.as_str().starts_with(&told))
-        };
-        if snapshot.since(&self.of).any(explained) {
+        if is_explained_anew(snapshot, &self.of) {
             // Where replicas stand may be elsewhere now.
             let read = self.read;
             self = Self {
@@ -129,15 +124,7 @@ pub(crate) fn take_turns(
     if !policy.is_some_and(|policy| policy.scheduling.goes_by_room()) {
         return Ok(());
     }
-    let key = room_key()?;
-    txn.checks.push(match snapshot.get(key.as_str()) {
-        Some(entry) => Check::At(key.clone(), entry.revision),
-        None => Check::Absent(key.clone()),
-    });
-    txn.ops.push(Op::Put {
-        key,
-        value: b"{}".as_slice().into(),
-    });
+    turn::take(snapshot, room_key()?, txn);
     Ok(())
 }
 

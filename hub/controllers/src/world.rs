@@ -46,6 +46,15 @@ pub(crate) fn prefixes() -> Vec<String> {
     policy_prefixes().into_iter().chain(others).collect()
 }
 
+/// Whether what people explained of their kinds differs in these states.
+pub(crate) fn is_explained_anew(snapshot: &Snapshot, older: &Snapshot) -> bool {
+    let told = objects_prefix(OWN_GROUP, RESOURCE_INTERPRETER.1);
+    snapshot.since(older).any(|(old, new)| {
+        let entry = new.or(old);
+        entry.is_some_and(|entry| entry.key.as_str().starts_with(&told))
+    })
+}
+
 /// Those of them under which policies stand.
 pub(crate) fn policy_prefixes() -> Vec<String> {
     let prefix = |(group, _, plural): &(&str, &str, &str)| objects_prefix(group, plural);
