@@ -20,10 +20,7 @@ impl Guard {
     /// The guard of a session that had its place when `snapshot` was taken.
     pub(crate) fn new(snapshot: &Snapshot, uid: &str) -> Option<Self> {
         let key = records::liveness_key(uid).ok()?;
-        let check = match snapshot.get(key.as_str()) {
-            Some(entry) => Check::At(key.clone(), entry.revision),
-            None => Check::Absent(key.clone()),
-        };
+        let check = Check::as_read(&key, snapshot.get(key.as_str()));
         Some(Self { key, check })
     }
 

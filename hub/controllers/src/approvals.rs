@@ -49,10 +49,7 @@ pub(crate) fn keep(
             token: approved.token.clone(),
             losses: approved.losses.iter().cloned().collect(),
         };
-        txn.checks.push(match there {
-            Some(entry) => Check::At(key.clone(), entry.revision),
-            None => Check::Absent(key.clone()),
-        });
+        txn.checks.push(Check::as_read(&key, there));
         let value = encode(&record)?;
         txn.ops.push(Op::Put { key, value });
     }

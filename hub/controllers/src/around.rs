@@ -217,10 +217,7 @@ pub(crate) fn link(
     for (prefix, on) in wanted {
         let key = link_key(prefix, on, item)?;
         let there = snapshot.get(key.as_str());
-        txn.checks.push(match there {
-            Some(entry) => Check::At(key.clone(), entry.revision),
-            None => Check::Absent(key.clone()),
-        });
+        txn.checks.push(Check::as_read(&key, there));
         let said = there.map(decode::<Link>).transpose()?;
         if said.as_ref() != Some(&link) {
             let value = encode(&link)?;
@@ -256,10 +253,8 @@ pub(crate) fn unlink(
             continue;
         }
         let key = decision_key(&by)?;
-        txn.checks.push(match snapshot.get(key.as_str()) {
-            Some(entry) => Check::At(key, entry.revision),
-            None => Check::Absent(key),
-        });
+        txn.checks
+            .push(Check::as_read(&key, snapshot.get(key.as_str())));
         drop_link(link, txn);
     }
     Ok(())
@@ -269,10 +264,7 @@ pub(crate) fn unlink(
 pub(crate) fn assert(snapshot: &Snapshot, item: &ItemKey, txn: &mut Txn) -> Result<(), Error> {
     for (_, by) in links(snapshot, REQUIRES_PREFIX, item) {
         let key = decision_key(&by)?;
-        let check = match snapshot.get(key.as_str()) {
-            Some(entry) => Check::At(key, entry.revision),
-            None => Check::Absent(key),
-        };
+        let check = Check::as_read(&key, snapshot.get(key.as_str()));
         if !txn.checks.contains(&check) {
             txn.checks.push(check);
         }

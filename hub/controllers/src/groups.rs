@@ -137,10 +137,8 @@ pub(crate) fn tell(
     let all: BTreeSet<(&String, &String)> = former.groups.iter().chain(&placement.groups).collect();
     for (label, value) in all {
         let key = group_key(&item.namespace, label, value)?;
-        txn.checks.push(match snapshot.get(key.as_str()) {
-            Some(entry) => Check::At(key.clone(), entry.revision),
-            None => Check::Absent(key.clone()),
-        });
+        txn.checks
+            .push(Check::as_read(&key, snapshot.get(key.as_str())));
         let stayed =
             former.groups.get(label) == Some(value) && placement.groups.get(label) == Some(value);
         if moved || !stayed {

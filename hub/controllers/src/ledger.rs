@@ -303,10 +303,10 @@ fn change(
     txn: &mut Txn,
 ) -> Result<Op, Error> {
     let key = ledger_key(cluster, writing.item)?;
-    txn.checks.push(match writing.ledger.get(cluster) {
-        Some(held) => Check::At(key.clone(), held.entry.revision),
-        None => Check::Absent(key.clone()),
-    });
+    txn.checks.push(Check::as_read(
+        &key,
+        writing.ledger.get(cluster).map(|held| &held.entry),
+    ));
     Ok(Op::Put {
         key,
         value: encode(record)?,

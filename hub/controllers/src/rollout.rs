@@ -348,10 +348,8 @@ impl Look<'_> {
         if txn.ops.is_empty() {
             return Ok(());
         }
-        let as_read = |key: roadstead_store::Key| match self.snapshot.get(key.as_str()) {
-            Some(entry) => Check::At(key, entry.revision),
-            None => Check::Absent(key),
-        };
+        let as_read =
+            |key: roadstead_store::Key| Check::as_read(&key, self.snapshot.get(key.as_str()));
         txn.checks.push(as_read(rollout_key(self.uid())?));
         txn.checks.push(as_read(world_key()?));
         let entry = self.entry;

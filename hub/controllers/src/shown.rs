@@ -73,10 +73,7 @@ pub(crate) fn remember<'h>(
     if former == record {
         return Ok(None);
     }
-    let check = match there {
-        Some(entry) => Check::At(key.clone(), entry.revision),
-        None => Check::Absent(key.clone()),
-    };
+    let check = Check::as_read(&key, there);
     let op = if record.holds.is_empty() {
         Op::Delete { key }
     } else {

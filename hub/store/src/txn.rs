@@ -56,6 +56,16 @@ pub enum Check {
     Exists(Key),
 }
 
+impl Check {
+    /// That `key` has what was read there, or still nothing.
+    pub fn as_read(key: &Key, read: Option<&Entry>) -> Self {
+        match read {
+            Some(entry) => Self::At(key.clone(), entry.revision),
+            None => Self::Absent(key.clone()),
+        }
+    }
+}
+
 /// Changes that happen all or not at all, if all the checks hold.
 ///
 /// Bounds: [`MAX_TXN_OPS`] changes, as many checks, [`MAX_TXN_BYTES`] of keys and values, and

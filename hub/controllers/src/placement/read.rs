@@ -146,10 +146,7 @@ pub(crate) fn assert_read(
     placement: &Placement,
     txn: &mut Txn,
 ) -> Result<(), Error> {
-    let as_read = |key: Key| match snapshot.get(key.as_str()) {
-        Some(entry) => Check::At(key, entry.revision),
-        None => Check::Absent(key),
-    };
+    let as_read = |key: Key| Check::as_read(&key, snapshot.get(key.as_str()));
     txn.checks.extend(read.key.clone().map(as_read));
     txn.checks.push(as_read(world_key()?));
     for policy in placement.policy.iter().chain(&placement.overrides) {

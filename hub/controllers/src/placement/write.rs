@@ -66,10 +66,8 @@ pub(super) fn write_decision(
             objects::bytes(&object)?
         }
     };
-    txn.checks.push(match &read.decision_entry {
-        Some(entry) => Check::At(key.clone(), entry.revision),
-        None => Check::Absent(key.clone()),
-    });
+    txn.checks
+        .push(Check::as_read(&key, read.decision_entry.as_ref()));
     txn.ops.push(Op::Put { key, value });
     if at.namespace == decision::SYSTEM_NAMESPACE {
         home(context, snapshot, txn)?;

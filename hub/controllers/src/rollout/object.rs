@@ -110,10 +110,8 @@ impl<'s> Object<'s> {
 
     /// Asserts that it is as it was read.
     pub(super) fn assert(&self, txn: &mut Txn) {
-        txn.checks.push(match &self.entry {
-            Some(entry) => Check::At(self.key.clone(), entry.revision),
-            None => Check::Absent(self.key.clone()),
-        });
+        txn.checks
+            .push(Check::as_read(&self.key, self.entry.as_ref()));
     }
 
     fn dated(&self, context: &Reconciler, mut status: Status, generation: i64) -> Status {

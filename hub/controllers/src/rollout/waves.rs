@@ -90,10 +90,8 @@ fn unknown(snapshot: &Snapshot, world: &World, around: &Around) -> Result<BTreeS
 pub(crate) fn assert(snapshot: &Snapshot, waves: &Waves, txn: &mut Txn) -> Result<(), Error> {
     for uid in waves.policies.keys() {
         let key = rollout_key(uid)?;
-        txn.checks.push(match snapshot.get(key.as_str()) {
-            Some(entry) => Check::At(key, entry.revision),
-            None => Check::Absent(key),
-        });
+        txn.checks
+            .push(Check::as_read(&key, snapshot.get(key.as_str())));
     }
     Ok(())
 }

@@ -142,10 +142,7 @@ impl Order<'_> {
     }
 
     fn as_read(&self, key: Key) -> Check {
-        match self.durable.get(key.as_str()) {
-            Some(entry) => Check::At(key, entry.revision),
-            None => Check::Absent(key),
-        }
+        Check::as_read(&key, self.durable.get(key.as_str()))
     }
 
     fn take_hub(&self, waiting: &Waiting, txn: &mut Txn) -> Result<(), Status> {
