@@ -26,6 +26,12 @@ pub enum Kind {
 pub const KINDS: [Kind; 4] = [Kind::ConfigMap, Kind::Deployment, Kind::Shop, Kind::Part];
 
 impl Kind {
+    /// The one whose objects are of a kind called so, and live in this namespace.
+    pub fn of(kind: &str, namespace: &str) -> Option<Self> {
+        let is = |of: &Self| (of.name(), of.place().2) == (kind, namespace);
+        KINDS.into_iter().find(is)
+    }
+
     /// The kind's name.
     pub fn name(self) -> &'static str {
         match self {

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::act::Act;
 use crate::http::call;
-use crate::model::{KINDS, Kind, Model, Name};
+use crate::model::{Kind, Model, Name};
 use crate::shown;
 use crate::trace;
 use crate::work::{CLUSTERS, read};
@@ -45,10 +45,7 @@ async fn one(world: &World, rest: &Rest, site: &Site) -> bool {
                 "sometimes: what a detached cluster kept was shown once it was joined again",
             );
         }
-        let kind = KINDS.into_iter().find(|kind: &Kind| {
-            (kind.name(), kind.place().2) == (&*entry.item.kind, &*entry.item.namespace)
-        });
-        if let Some(kind) = kind {
+        if let Some(kind) = Kind::of(&entry.item.kind, &entry.item.namespace) {
             let at = (site.name.clone(), (kind, entry.item.name.clone()));
             lock(&world.user).acts.answered.insert(at);
         }

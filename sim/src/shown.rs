@@ -3,7 +3,7 @@
 use roadstead_store::records::{HoldRecord, decode, holds_prefix, parse_hold_key};
 
 use crate::act::Act;
-use crate::model::{KINDS, Kind, Name};
+use crate::model::{Kind, Name};
 use crate::user::User;
 use crate::world::{Site, World, lock};
 
@@ -22,9 +22,7 @@ pub fn held(world: &World, site: &Site) -> Vec<Name> {
         if !decode::<HoldRecord>(entry).is_ok_and(|hold| hold.is_hold()) {
             continue;
         }
-        let kind = KINDS
-            .into_iter()
-            .find(|kind: &Kind| (kind.name(), kind.place().2) == (&*key.kind, &*key.namespace));
+        let kind = Kind::of(&key.kind, &key.namespace);
         held.extend(kind.map(|kind| (kind, key.name.clone())));
     }
     held

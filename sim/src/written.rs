@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use crate::check::safety::version;
-use crate::model::{Effect, KINDS, Kind, Name, Object, Policy, SPECIAL, Standing};
+use crate::model::{Effect, Kind, Name, Object, Policy, SPECIAL, Standing};
 use crate::order::everywhere;
 
 /// Where policies live.
@@ -125,10 +125,7 @@ pub(crate) fn object_json(name: &Name, object: &Object) -> Value {
 /// The inverse: the name of an object and what a user can have written of it.
 pub(crate) fn written_object(found: &Value) -> Option<(Name, Object)> {
     let text = |p: &str| found.pointer(p).and_then(Value::as_str);
-    let kind = KINDS.into_iter().find(|kind| {
-        let named = (text("/kind"), text("/metadata/namespace"));
-        named == (Some(kind.name()), Some(kind.place().2))
-    })?;
+    let kind = Kind::of(text("/kind")?, text("/metadata/namespace")?)?;
     let group = text("/metadata/labels/group")?.strip_prefix('g')?;
     let object = Object {
         group: group.parse().ok()?,
@@ -282,6 +279,7 @@ fn options(spec: &mut Value, policy: &Policy) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::KINDS;
 
     #[test]
     fn what_is_written_is_read_back() {

@@ -26,7 +26,7 @@ use self::copies::{Cluster, Copy};
 use crate::error::Error;
 use crate::ledger::{Held, Ledger};
 use crate::world::is_explained_anew;
-use crate::{objects, observed, reconciler, turn};
+use crate::{objects, observed, turn};
 
 /// Most contents that are read to find out what a decision changes; of others it may be anything.
 const CONTENTS_MAX: usize = 500;
@@ -184,7 +184,7 @@ impl Known {
         let Some(said) = read(new).or_else(|| read(old)) else {
             return;
         };
-        let item = reconciler::key(&said.spec.template);
+        let item = said.spec.template.item();
         let policy = said.spec.policy.filter(|_| new.is_some());
         let uid = policy.map(|policy| policy.uid).unwrap_or_default();
         let outside = said.spec.clusters.into_iter().filter(|t| t.outside);

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use roadstead_machinery::resource::Registry;
 use roadstead_plan::{Part, Review, World};
-use roadstead_protocol::api::decision::{Decision, TemplateRef};
+use roadstead_protocol::api::decision::Decision;
 use roadstead_protocol::api::names::{DECISIONS, OWN_GROUP};
 use roadstead_protocol::wire::{ItemKey, Revision};
 use roadstead_store::records::objects_prefix;
@@ -247,21 +247,7 @@ impl Reconciler {
 
 /// What a decision is about.
 pub(crate) fn item(decision: &Decision) -> ItemKey {
-    key(&decision.spec.template)
-}
-
-/// The key of the template that a decision names.
-pub(crate) fn key(template: &TemplateRef) -> ItemKey {
-    ItemKey {
-        group: template
-            .api_version
-            .split_once('/')
-            .map_or("", |(group, _)| group)
-            .to_owned(),
-        kind: template.kind.clone(),
-        namespace: template.namespace.clone(),
-        name: template.name.clone(),
-    }
+    decision.spec.template.item()
 }
 
 impl Reconcile for Reconciler {

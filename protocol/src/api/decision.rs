@@ -8,6 +8,7 @@ use super::condition::Condition;
 use super::failover::FailedOver;
 use super::meta::ObjectMeta;
 use super::names::POLICY_GROUP;
+use crate::wire::ItemKey;
 
 /// The kind's name.
 pub const KIND: &str = "Decision";
@@ -100,6 +101,19 @@ pub struct TemplateRef {
     /// Whether it asks that its removal deletes what is inside on the members.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub delete_contents: bool,
+}
+
+impl TemplateRef {
+    /// The template's key.
+    pub fn item(&self) -> ItemKey {
+        let group = self.api_version.split_once('/');
+        ItemKey {
+            group: group.map_or("", |(group, _)| group).to_owned(),
+            kind: self.kind.clone(),
+            namespace: self.namespace.clone(),
+            name: self.name.clone(),
+        }
+    }
 }
 
 /// A policy, at a generation.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::condition::{find, set};
+use super::decision::TemplateRef;
 use super::meta::{parse_timestamp, timestamp};
 use super::policy::{DistributionPolicy, Override, OverrideOp};
 use super::selector::LabelSelector;
@@ -162,4 +163,19 @@ fn every_manifest_is_one_document_of_its_own() {
         assert!(text.starts_with("apiVersion: apiextensions.k8s.io/v1\n"));
         assert!(!text.contains("\n---"));
     }
+}
+
+#[test]
+fn a_template_is_known_by_its_group_and_not_by_its_version() {
+    let template = |api_version: &str| TemplateRef {
+        api_version: api_version.to_owned(),
+        kind: "Kind".to_owned(),
+        namespace: "space".to_owned(),
+        name: "name".to_owned(),
+        ..TemplateRef::default()
+    };
+    let item = template("apps/v1").item();
+    assert_eq!(item, template("apps/v2").item());
+    assert_eq!(item.to_string(), "Kind.apps space/name");
+    assert_eq!(template("v1").item().group, "");
 }

@@ -23,7 +23,7 @@ use serde_json::Value;
 
 use crate::act::Act;
 use crate::check::{safety, stages};
-use crate::model::{KINDS, Kind, Model, Name, Standing};
+use crate::model::{Kind, Model, Name, Standing};
 use crate::trace;
 use crate::user::User;
 use crate::world::{World, lock};
@@ -281,8 +281,7 @@ fn one(
 
 /// The object that users call so.
 fn name(item: &ItemKey) -> Option<Name> {
-    let is = |kind: &Kind| (kind.name(), kind.place().2) == (&*item.kind, &*item.namespace);
-    let kind = KINDS.into_iter().find(is)?;
+    let kind = Kind::of(&item.kind, &item.namespace)?;
     Some((kind, item.name.clone()))
 }
 
@@ -379,14 +378,7 @@ fn outside(snapshot: &Snapshot) -> BTreeSet<At> {
         let Ok(Decision { spec, .. }) = decode::<Decision>(entry) else {
             continue;
         };
-        let template = &spec.template;
-        let group = template.api_version.split_once('/');
-        let item = ItemKey {
-            group: group.map_or("", |(group, _)| group).to_owned(),
-            kind: template.kind.clone(),
-            namespace: template.namespace.clone(),
-            name: template.name.clone(),
-        };
+        let item = spec.template.item();
         let targets = spec.clusters.iter().filter(|target| target.outside);
         found.extend(targets.map(|target| (target.uid.clone(), item.clone())));
     }

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::check::agreement::{Held, of};
 use crate::check::{history, safety};
-use crate::model::{KINDS, Kind, Name};
+use crate::model::{Kind, Name};
 use crate::world::{World, lock};
 
 /// What a user had done before the backup was made, and the hub had not carried out then.
@@ -35,9 +35,7 @@ pub fn going(world: &World) -> Going {
         let Some((uid, item)) = parse_ledger_key(entry.key.as_str()) else {
             continue;
         };
-        let kind = KINDS
-            .into_iter()
-            .find(|kind: &Kind| (kind.name(), kind.place().2) == (&*item.kind, &*item.namespace));
+        let kind = Kind::of(&item.kind, &item.namespace);
         if let (Ok(LedgerState::Tombstone), Some(kind), Some(site)) =
             (said, kind, world.site_of(&uid))
         {

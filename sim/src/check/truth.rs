@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::check::safety::version;
-use crate::model::{KINDS, Kind, Name};
+use crate::model::{Kind, Name};
 use crate::trace;
 use crate::world::{World, lock};
 
@@ -47,10 +47,9 @@ fn one(world: &World, now: Duration, snapshot: &Snapshot, decision: &Decision) {
     let current = status.observed_generation == decision.metadata.generation;
     let claims = is_true && current && status.desired > 0;
     let template = &decision.spec.template;
-    let kind = KINDS.into_iter().find(|kind: &Kind| {
-        (kind.name(), kind.place().2) == (&*template.kind, &*template.namespace)
-    });
-    let Some(kind) = kind else { return };
+    let Some(kind) = Kind::of(&template.kind, &template.namespace) else {
+        return;
+    };
     if rolls_out(world, &(kind, template.name.clone())) {
         return;
     }

@@ -18,7 +18,7 @@ use super::changes::{own, woken};
 use super::{GATHER, Wake};
 use crate::decision::{SYSTEM_NAMESPACE, decision_key};
 use crate::driver::Woken;
-use crate::reconciler::{instant, key};
+use crate::reconciler::instant;
 use crate::work::Work;
 use crate::{objects, world};
 
@@ -181,7 +181,7 @@ impl Wake {
 /// What a decision is about.
 fn about(entry: &Entry) -> Option<ItemKey> {
     let About { spec } = objects::typed(entry).ok()?;
-    Some(key(&spec.template))
+    Some(spec.template.item())
 }
 
 /// Of a decision only what it is about, which is much less to read.
