@@ -186,9 +186,10 @@ fn rebalance(template: &Template<'_>, policy: &Policy) -> String {
 }
 
 /// The unreadable policy that keeps this template from being decided about: one that put it where
-/// it runs, or one that might change what it says.
+/// it runs, or holds it, or one that might change what it says.
 fn blocker(world: &World, template: &Template<'_>) -> Option<Finding> {
-    let mut policies = template.former.iter().flat_map(|f| &f.policies);
+    let policies = template.former.iter().flat_map(|f| &f.policies);
+    let mut policies = policies.chain([&template.decided.policy]);
     let claimed = policies.find_map(|uid| world.unreadable(uid));
     let changing = || {
         world.unreadable.iter().filter(|u| u.overrides()).find(|u| {

@@ -1,5 +1,6 @@
 //! The decision about one template: who gets what, who keeps what, who loses it, and why.
 
+mod lasting;
 mod said;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,7 +19,6 @@ use crate::dispatch::{self, asked, hold_back, holds, leave};
 use crate::failover;
 use crate::finding::{Cause, Finding};
 use crate::intent::{Intent, intend};
-use crate::peers;
 use crate::removal::{self, Fate, Judge, Manner, Reason};
 use crate::render::Content;
 use crate::rendering::{Back, Rendered, render_all};
@@ -179,7 +179,7 @@ pub struct Removal {
 pub fn place(world: &World, template: &Template<'_>, review: Option<&Review>) -> Placement {
     let (mut intent, rendered, moves, swap, mut room) = render(world, template);
     let mut placement = Placement {
-        policy: intent.winner.map(|p| p.identity.reference()),
+        policy: lasting::policy(world, template, &intent),
         contenders: intent
             .contenders
             .iter()
@@ -191,19 +191,16 @@ pub fn place(world: &World, template: &Template<'_>, review: Option<&Review>) ->
             Moves::Done => intent.basis.take(),
             Moves::Waiting => template.basis.clone(),
         }
-        .or_else(|| kept_basis(template, &intent)),
+        .or_else(|| lasting::basis(template, &intent)),
         unplaced: intent.unplaced.take(),
         figures: std::mem::take(&mut intent.figures),
-        affinity: used(template, &intent),
-        groups: intent
-            .winner
-            .map(|policy| peers::groups(policy, &template.metadata().labels))
-            .unwrap_or_default(),
+        affinity: lasting::affinity(template, &intent),
+        groups: lasting::groups(template, &intent),
         rebalance: match moves {
-            Moves::Done => rebalanced(template, &intent),
+            Moves::Done => lasting::rebalance(template, &intent),
             Moves::Waiting => template.decided.rebalance.clone(),
         },
-        moves: if is_undecided(&intent) {
+        moves: if lasting::is_undecided(&intent) {
             template.decided.moves
         } else {
             swap.count(template)
@@ -272,34 +269,6 @@ fn render<'a>(
             return (intent, rendered, moves, swap, room);
         }
     }
-}
-
-/// What the division went by goes on to count while nothing can be decided: what is readable again
-/// moves nothing.
-fn kept_basis(template: &Template<'_>, intent: &Intent<'_>) -> Option<String> {
-    template.basis.clone().filter(|_| is_undecided(intent))
-}
-
-/// The group of clusters that was in use goes on to be so while nothing can be decided.
-fn used(template: &Template<'_>, intent: &Intent<'_>) -> String {
-    if is_undecided(intent) {
-        template.decided.affinity.clone()
-    } else {
-        intent.affinity.clone()
-    }
-}
-
-/// What was rebalanced before was so also while nothing can be decided.
-fn rebalanced(template: &Template<'_>, intent: &Intent<'_>) -> String {
-    if is_undecided(intent) {
-        template.decided.rebalance.clone()
-    } else {
-        intent.rebalance.clone()
-    }
-}
-
-fn is_undecided(intent: &Intent<'_>) -> bool {
-    intent.blocked.is_some() || intent.winner.is_none()
 }
 
 /// Decides about everyone who was given it before and is not given it now. Returns the commands that

@@ -65,6 +65,8 @@ pub struct Decided {
     pub policy: String,
     /// The policy's group of clusters that is in use, where it has several.
     pub affinity: String,
+    /// The groups of workloads that it belonged to, as the label's key and value.
+    pub groups: BTreeMap<String, String>,
     /// What tells the last rebalancing that was asked for from others.
     pub rebalance: String,
     /// How often something began to wait for what replaces it, and how often that ended: odd while it
@@ -81,6 +83,7 @@ impl Decided {
         Self {
             policy: policy.map(|p| p.uid.clone()).unwrap_or_default(),
             affinity: decision.affinity.clone(),
+            groups: decision.groups.clone(),
             rebalance: decision.rebalance.clone(),
             moves: decision.moves,
             failed_over: decision.failed_over.clone(),

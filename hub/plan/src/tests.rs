@@ -249,6 +249,7 @@ impl Case {
                 .map(|p| p.uid.clone())
                 .unwrap_or_default(),
             affinity: placement.affinity.clone(),
+            groups: placement.groups.clone(),
             rebalance: placement.rebalance.clone(),
             moves: placement.moves,
             failed_over: placement.failed_over.clone(),

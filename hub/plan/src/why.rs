@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use roadstead_protocol::api::decision::SAMPLES_MAX;
 
 use crate::affinity::Refused;
-use crate::finding::Finding;
+use crate::finding::{Cause, Finding};
 use crate::intent::intend;
 use crate::placement::{Placement, Target};
 use crate::template::{Template, selected};
@@ -94,41 +94,43 @@ fn verdicts(world: &World, template: &Template<'_>, placement: &Placement) -> Ve
         .policies
         .iter()
         .all(|p| selected(&p.identity, &p.selectors, &template.key, &labels).is_none());
+    let undecided = intent.blocked == Some(Cause::PolicyUnreadable);
     let verdict = |cluster: &crate::cluster::Cluster| {
-        let (runs, replicas, why) = if let Some(t) =
-            placement.targets.iter().find(|t| t.cluster == cluster.uid)
-        {
-            let closed = shut.get(cluster.uid.as_str()).map(|why| {
-                let figure = placement.figures.get(&cluster.uid);
-                let why = figure.map_or_else(|| why.text(), String::as_str);
-                format!("; no more goes there: {why}")
-            });
-            let idle = || {
-                let figure = placement.figures.get(&cluster.uid)?;
-                (t.replicas == Some(0)).then(|| format!("; {figure}"))
+        let (runs, replicas, why) =
+            if let Some(t) = placement.targets.iter().find(|t| t.cluster == cluster.uid) {
+                let closed = shut.get(cluster.uid.as_str()).map(|why| {
+                    let figure = placement.figures.get(&cluster.uid);
+                    let why = figure.map_or_else(|| why.text(), String::as_str);
+                    format!("; no more goes there: {why}")
+                });
+                let idle = || {
+                    let figure = placement.figures.get(&cluster.uid)?;
+                    (t.replicas == Some(0)).then(|| format!("; {figure}"))
+                };
+                let words = chosen(t) + &closed.or_else(idle).unwrap_or_default();
+                (true, t.replicas, words)
+            } else if let Some(k) = placement.kept.iter().find(|k| k.cluster == cluster.uid) {
+                (
+                    true,
+                    k.replicas,
+                    format!("kept as it is: {}", k.cause.text()),
+                )
+            } else if let Some(r) = placement.removals.iter().find(|r| r.cluster == cluster.uid) {
+                (false, None, format!("removed: {}", r.reason.text()))
+            } else if unselected {
+                (false, None, "no policy selects the object".to_owned())
+            } else {
+                let detail = placement.figures.get(&cluster.uid).cloned();
+                let why = refused.get(cluster.uid.as_str());
+                let said = match why {
+                    Some(why) => why.text(),
+                    None if placement.policy.is_none() || undecided => {
+                        "nothing is decided: a policy cannot be read"
+                    }
+                    None => not_given(placement, cluster),
+                };
+                (false, None, detail.unwrap_or_else(|| said.to_owned()))
             };
-            let words = chosen(t) + &closed.or_else(idle).unwrap_or_default();
-            (true, t.replicas, words)
-        } else if let Some(k) = placement.kept.iter().find(|k| k.cluster == cluster.uid) {
-            (
-                true,
-                k.replicas,
-                format!("kept as it is: {}", k.cause.text()),
-            )
-        } else if let Some(r) = placement.removals.iter().find(|r| r.cluster == cluster.uid) {
-            (false, None, format!("removed: {}", r.reason.text()))
-        } else if unselected {
-            (false, None, "no policy selects the object".to_owned())
-        } else {
-            let detail = placement.figures.get(&cluster.uid).cloned();
-            let why = refused.get(cluster.uid.as_str());
-            let said = match why {
-                Some(why) => why.text(),
-                None if placement.policy.is_none() => "nothing is decided: a policy cannot be read",
-                None => not_given(placement, cluster),
-            };
-            (false, None, detail.unwrap_or_else(|| said.to_owned()))
-        };
         let (namespace, name) = (cluster.namespace.clone(), cluster.name.clone());
         Verdict {
             namespace,

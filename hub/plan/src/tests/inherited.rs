@@ -148,3 +148,61 @@ fn a_toleration_that_has_passed_does_not_begin_anew_with_the_hub() {
     assert_eq!(sizes(&case.place()), (30, 0, 0));
     assert_eq!(case.place().expired.len(), 0);
 }
+
+/// Policies of which the second would go first, were the object nobody's.
+fn rivals() -> Vec<Value> {
+    let of = |selector: &str| {
+        format!(
+            "{{resourceSelectors: [{{{selector}}}], placement: {{workloadAffinity: {{affinity: {{groupByLabelKey: app}}}}}}}}"
+        )
+    };
+    let wide = policy("wide", &of("apiVersion: apps/v1, kind: Deployment"));
+    let narrow = policy(
+        "narrow",
+        &of("apiVersion: apps/v1, kind: Deployment, name: web"),
+    );
+    [wide, narrow].concat()
+}
+
+#[test]
+fn while_a_policy_cannot_be_read_nobody_is_forgotten_who_holds_something() {
+    // It is nowhere: only its decision says who holds it.
+    let rivals = rivals();
+    let mut case = Case::new(&[&clusters(&["a cordoned"]), &rivals[..1]], &deployment(2));
+    let held = case.place();
+    case.carry_out(&held);
+    assert_eq!((held.targets.len(), held.kept.len()), (0, 0));
+    assert_eq!(held.groups.len(), 1);
+    case.world.extend(rivals[1..].to_vec());
+    assert_eq!(case.place().policy, held.policy, "who holds it keeps it");
+    let readable = case.world.clone();
+    for broken in ["o", "wide"] {
+        case.world.clone_from(&readable);
+        match broken {
+            "o" => {
+                let mut over = overrides::over("o", "{}");
+                over[0]["spec"]["overrideRules"] = json!("none");
+                case.world.extend(over);
+            }
+            name => {
+                let named = |o: &&mut Value| o["metadata"]["name"] == name;
+                let policy = case.world.iter_mut().find(named).unwrap();
+                policy["spec"]["priority"] = json!("high");
+            }
+        }
+        let placement = case.place();
+        case.carry_out(&placement);
+        assert_eq!(placement.findings[0].reason(), "Unreadable", "{broken}");
+        assert_eq!(placement.policy, held.policy, "{broken}");
+        assert_eq!(placement.groups, held.groups, "{broken}");
+        assert_eq!(case.place(), placement, "a second run changes nothing");
+    }
+    case.world = readable;
+    assert_eq!(case.place().policy, held.policy, "and it goes on as before");
+    // A policy that was deleted holds nothing, whatever else cannot be read.
+    case.world.remove(1);
+    let mut over = overrides::over("o", "{}");
+    over[0]["spec"]["overrideRules"] = json!("none");
+    case.world.extend(over);
+    assert_eq!(case.place().policy, None);
+}
