@@ -12,7 +12,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use roadstead_protocol::api::decision::SAMPLES_MAX;
 use roadstead_protocol::api::policy::DisruptionBudget;
 use roadstead_protocol::wire::report::Health;
 use roadstead_protocol::wire::{Digest, ItemKey};
@@ -20,11 +19,10 @@ use serde_json::Value;
 
 use crate::affinity::Chosen;
 use crate::count::is_job;
-use crate::finding::{Cause, Finding};
+use crate::finding::{Cause, Finding, sampled};
 use crate::intent::Intent;
 use crate::observed::{Observed, State};
 use crate::placement::Target;
-use crate::pointer::Pointer;
 use crate::removal::Reason;
 use crate::rendering::{Back, Rendered};
 use crate::rollout::release;
@@ -256,30 +254,22 @@ impl<'a> Room<'a> {
     pub(crate) fn finding(&self, world: &World) -> Option<Finding> {
         let standing = self.standing.filter(|_| !self.held.is_empty())?;
         let spare = self.spare.as_ref()?;
-        let path = |uid: &String| {
-            let cluster = world.cluster(uid);
-            cluster.map_or_else(|| uid.clone(), |cluster| cluster.path())
-        };
-        let mut samples: Vec<String> = self.held.iter().map(path).collect();
-        samples.sort();
-        samples.truncate(SAMPLES_MAX);
+        let (count, samples) = sampled(self.held.iter().map(|uid| world.path(uid)));
         let how = |uid: &String| {
             let why = match standing.unwell.get(uid) {
                 Some((why, what)) => why.text(what),
                 None => Unwell::Changing.text(&self.name),
             };
-            format!("{}: {why}", path(uid))
+            format!("{}: {why}", world.path(uid))
         };
-        let mut down: Vec<String> = spare.down.iter().map(how).collect();
-        down.sort();
-        down.truncate(SAMPLES_MAX);
-        let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+        let (unwell, down) = sampled(spare.down.iter().map(how));
+        let number = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
         Some(Finding::OverBudget {
-            count: count(self.held.len()),
+            count,
             samples,
-            most: count(spare.most),
-            holders: count(standing.holders),
-            unwell: count(spare.down.len()),
+            most: number(spare.most),
+            holders: number(standing.holders),
+            unwell,
             down,
         })
     }
@@ -373,10 +363,8 @@ impl<'t> Changes<'t> {
         if release::base(old, path) != release::base(&new, path) {
             return true;
         }
-        let count = |object: &Value| {
-            let place = Pointer::parse(&path?.replace('.', "/")).ok()?;
-            place.get(object).and_then(Value::as_u64)
-        };
+        let place = release::place(path);
+        let count = |object: &Value| place.as_ref()?.get(object).and_then(Value::as_u64);
         let less = count(&new).unwrap_or(1) < count(old).unwrap_or(1);
         less && !self.fewer
     }

@@ -16,7 +16,7 @@ use roadstead_protocol::api::failover::FailedOver;
 use self::spreading::unmet_finding;
 use crate::affinity::{Reading, Refused};
 use crate::cluster::{Cluster, Taint};
-use crate::count::is_divided;
+use crate::count::{is_choice, is_divided};
 use crate::finding::Finding;
 use crate::gate::Gate;
 use crate::intent::{Intent, Wanted};
@@ -44,10 +44,12 @@ pub(crate) fn choose<'a>(
     if at >= readings.len() {
         return;
     }
-    let failed = failed_from(&readings);
+    let failed = (!chooser.failed.is_empty()).then(|| failed_from(&readings));
     let mut judged = readings.swap_remove(at);
     chooser.displace(&mut judged, intent);
-    chooser.mark(&failed, &mut judged);
+    if let Some(failed) = failed {
+        chooser.mark(&failed, &mut judged);
+    }
     intent.affinity.clone_from(&judged.group.name);
     intent.again = judged.again;
     intent.expired = judged.expired;
@@ -199,15 +201,14 @@ impl<'a, 't> Chooser<'a, 't> {
         let outside = outside.map(|f| f.cluster.as_str()).collect();
         let former = former.map(|f| (f.cluster.as_str(), f.expired));
         let divided = is_divided(world, template, &policy.scheduling.replicas);
-        let selecting = &policy.selecting;
-        let choice = divided || !selecting.spread.is_empty() || selecting.groups.len() > 1;
+        let choice = is_choice(policy, || divided);
         Self {
             world,
             policy,
             template,
             former: former.collect(),
             outside,
-            gate: Gate::new(template, &selecting.workload, choice),
+            gate: Gate::new(template, &policy.selecting.workload, choice),
             divided,
             fresh,
             now: template.now,
@@ -295,9 +296,16 @@ impl<'a, 't> Chooser<'a, 't> {
                 None
             }
             Taints::Leaving {
-                left, tolerated, ..
+                taint,
+                left,
+                tolerated,
             } if wanted.has && expired.is_none_or(|e| e < tolerated.as_secs()) => {
                 wanted.shut = Some(Refused::Tainted);
+                let passing = format!(
+                    "its taint {taint} is tolerated for {} s, then it leaves",
+                    tolerated.as_secs()
+                );
+                judged.figures.insert(cluster.uid.clone(), passing);
                 judged.again = Some(judged.again.map_or(left, |again| again.min(left)));
                 None
             }

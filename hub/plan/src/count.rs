@@ -7,6 +7,7 @@
 use serde_json::Value;
 
 use crate::pointer::Pointer;
+use crate::policy::Policy;
 use crate::scheduling::Replicas;
 use crate::template::Template;
 use crate::world::World;
@@ -85,9 +86,20 @@ pub(crate) fn is_divided(world: &World, template: &Template<'_>, replicas: &Repl
     }
 }
 
+/// Whether what does not go to one cluster can go to another.
+pub(crate) fn is_choice(policy: &Policy, divided: impl FnOnce() -> bool) -> bool {
+    let selecting = &policy.selecting;
+    !selecting.spread.is_empty() || selecting.groups.len() > 1 || divided()
+}
+
 /// Whether a template is what runs once.
 pub(crate) fn is_job(template: &Template<'_>) -> bool {
     template.key.group == "batch" && template.key.kind == "Job"
+}
+
+/// Whether a template is a claim of a volume.
+pub(crate) fn is_claim(template: &Template<'_>) -> bool {
+    template.key.group.is_empty() && template.key.kind == "PersistentVolumeClaim"
 }
 
 /// The number at a path; `None` where there is none.

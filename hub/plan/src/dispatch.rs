@@ -12,8 +12,8 @@ use roadstead_protocol::api::decision::SAMPLES_MAX;
 use crate::affinity::Refused;
 use crate::cluster::Cluster;
 use crate::deps::order;
-use crate::deps::requirers::{REQUIRED, Requirer};
-use crate::finding::{Cause, Finding};
+use crate::deps::requirers::Requirer;
+use crate::finding::{Cause, Finding, sampled};
 use crate::intent::Intent;
 use crate::policy::Policy;
 use crate::rendering::{Back, Rendered};
@@ -205,10 +205,9 @@ pub(crate) fn holds(
     let Some(cluster) = world.cluster(&former.cluster) else {
         return false;
     };
-    let required = former.policies.iter().any(|uid| uid == REQUIRED);
     let by = requirers
         .iter()
-        .filter(|r| required && r.clusters.contains(&former.cluster));
+        .filter(|r| former.is_required() && r.clusters.contains(&former.cluster));
     let by = by.filter_map(|r| r.policy.as_deref());
     let uids = former.policies.iter().map(String::as_str).chain(by);
     let all = winner
@@ -217,9 +216,8 @@ pub(crate) fn holds(
     suspended(world, all, cluster)
 }
 
-fn finding((reason, mut samples): (Reason, Vec<String>)) -> Finding {
-    let count = u32::try_from(samples.len()).unwrap_or(u32::MAX);
-    samples.truncate(SAMPLES_MAX);
+fn finding((reason, clusters): (Reason, Vec<String>)) -> Finding {
+    let (count, samples) = sampled(clusters);
     match reason {
         Reason::Suspended => Finding::Suspended { count, samples },
         Reason::Awaiting(on, why) => Finding::Awaits {

@@ -20,7 +20,7 @@ use roadstead_protocol::api::failover::{
 };
 use roadstead_protocol::wire::ItemKey;
 
-use crate::count::is_divided;
+use crate::count::{is_choice, is_divided};
 use crate::finding::Finding;
 use crate::intent::Intent;
 use crate::policy::Policy;
@@ -87,6 +87,10 @@ impl Failover {
     /// their own are not there twice (one that is not ready may run all the same), and the volume of a
     /// claim is nowhere but where it is.
     fn of(self, key: &ItemKey) -> Self {
+        #[cfg(planted)]
+        if roadstead_protocol::planted::is("sets-fail-over") {
+            return self;
+        }
         match (key.group.as_str(), key.kind.as_str()) {
             ("batch", "Job") | ("apps", "StatefulSet") | ("", "PersistentVolumeClaim") => {
                 Self::default()
@@ -160,11 +164,12 @@ pub(crate) fn judge(world: &World, policy: &Policy, template: &Template<'_>) -> 
         }
         verdict.marks.insert(mark.uid.clone(), mark.clone());
     }
+    if !template.failing.known || wants == Failover::default() {
+        return verdict;
+    }
     // Who has it on all clusters that it chooses has no other place for it.
-    let choice = is_divided(world, template, &policy.scheduling.replicas)
-        || !policy.selecting.spread.is_empty()
-        || policy.selecting.groups.len() > 1;
-    if !template.failing.known || wants == Failover::default() || !choice {
+    let divided = || is_divided(world, template, &policy.scheduling.replicas);
+    if !is_choice(policy, divided) {
         return verdict;
     }
     let rolling = template.rollout.policies.get(&policy.identity.uid);
@@ -209,6 +214,11 @@ fn lasts(wants: Failover, template: &Template<'_>, mark: &FailedOver) -> Lasts {
     };
     let Some(most) = most else {
         return Lasts::Over;
+    };
+    #[cfg(planted)]
+    let most = match roadstead_protocol::planted::is("fails-back-at-once") {
+        true => Duration::ZERO,
+        false => most,
     };
     match so.filter(|_| failing.known) {
         Some(so) if *so >= most => Lasts::Over,

@@ -2,6 +2,8 @@
 
 mod text;
 
+use roadstead_protocol::api::decision::SAMPLES_MAX;
+
 use crate::failover;
 
 /// Something that people should know. Lists of names are bounded samples.
@@ -328,6 +330,15 @@ impl Finding {
             Self::Held { cause, .. } => cause.reason(),
         }
     }
+}
+
+/// How many there are, and some of them, the first by name.
+pub(crate) fn sampled(all: impl IntoIterator<Item = String>) -> (u32, Vec<String>) {
+    let mut samples: Vec<String> = all.into_iter().collect();
+    let count = u32::try_from(samples.len()).unwrap_or(u32::MAX);
+    samples.sort();
+    samples.truncate(SAMPLES_MAX);
+    (count, samples)
 }
 
 /// `2 clusters (a/b, a/c)`, with an ellipsis where the samples are not all.

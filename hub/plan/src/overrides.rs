@@ -12,9 +12,8 @@ pub mod rule;
 
 use serde_json::Value;
 
-use self::facts::{Verdicts, is_by_facts, mark};
-use self::rule::{Act, Change, EnvEdit, KeysEdit, Overrides, Point, Rule, WordsEdit};
-use crate::affinity::Reading;
+use self::facts::{For, Judged, Prepared};
+use self::rule::{Act, Change, EnvEdit, KeysEdit, Overrides, Point, WordsEdit};
 use crate::cluster::Cluster;
 use crate::pointer::{self, Pointer};
 use crate::variables;
@@ -57,16 +56,15 @@ pub enum Reason {
 /// The override policies of one template, with their clusters' names understood.
 #[derive(Clone, Debug)]
 pub struct Overriding<'a> {
-    policies: Vec<(&'a Overrides, Vec<(Reading<'a>, &'a Rule)>)>,
+    policies: Vec<(&'a Overrides, Vec<Prepared<'a>>)>,
 }
 
 impl<'a> Overriding<'a> {
     /// Prepares `policies`, which are applied in this order.
     pub fn new(world: &'a World, policies: &[&'a Overrides]) -> Self {
         let policies = policies.iter().map(|policy| {
-            let from = policy.identity.viewpoint();
-            let rules = policy.rules.iter();
-            let rules = rules.map(|rule| (Reading::new(world, from, &rule.target), rule));
+            let rules = 0..policy.rules.len();
+            let rules = rules.filter_map(|index| Prepared::new(world, policy, index));
             (*policy, rules.collect())
         });
         Self {
@@ -74,38 +72,19 @@ impl<'a> Overriding<'a> {
         }
     }
 
-    /// Whether any change is for `cluster`, or may be when it reports something else.
-    pub fn concern(&self, cluster: &Cluster) -> bool {
-        let mut rules = self.policies.iter().flat_map(|(_, rules)| rules);
-        rules.any(|(target, rule)| {
-            let chosen = || target.judge(cluster).is_ok() || is_by_facts(target, cluster);
-            !rule.changes.is_empty() && chosen()
-        })
-    }
-
-    /// Changes `object` to what `cluster` is to have, and says which policies had a part in it.
+    /// Changes `object` to what `cluster`, for which the rules were `judged`, is to have, and says which
+    /// policies had a part in it.
     ///
     /// # Errors
     /// At the first change that cannot be made; `object` is then half changed and of no use.
-    pub fn apply(
+    pub(crate) fn apply(
         &self,
-        cluster: &Cluster,
-        object: &mut Value,
-    ) -> Result<Vec<&'a Overrides>, Box<Error>> {
-        self.apply_by(&self.verdicts(cluster), cluster, object)
-    }
-
-    /// The same as if of the rules by reports those were in force.
-    ///
-    /// # Errors
-    /// As above.
-    pub(crate) fn apply_by(
-        &self,
-        verdicts: &Verdicts,
+        judged: &Judged,
         cluster: &Cluster,
         object: &mut Value,
     ) -> Result<Vec<&'a Overrides>, Box<Error>> {
         let mut applied = Vec::new();
+        let mut judged = judged.iter();
         for (policy, rules) in &self.policies {
             let error = |change: &Change, why: Reason| Error {
                 policy: policy.identity.to_string(),
@@ -113,21 +92,16 @@ impl<'a> Overriding<'a> {
                 said: change.said.clone(),
                 why,
             };
-            for (target, rule) in rules {
-                if let (Some(change), Some(what)) = (rule.changes.first(), target.unknown(cluster))
+            let rules: Vec<(&Prepared<'_>, For)> = rules.iter().zip(judged.by_ref()).collect();
+            for (prepared, is) in &rules {
+                if let (For::ByReports(_), Some(change)) = (is, prepared.rule.changes.first())
+                    && let Some(what) = prepared.target.unknown(cluster)
                 {
                     return Err(Box::new(error(change, Reason::Unknown(what))));
                 }
             }
-            let is_for = |(index, (target, _)): &(usize, &(Reading<'_>, &Rule))| {
-                if is_by_facts(target, cluster) {
-                    verdicts.is_in_force(&mark(policy, *index))
-                } else {
-                    target.judge(cluster).is_ok()
-                }
-            };
-            let rules = rules.iter().enumerate().filter(is_for);
-            let mut changes = rules.flat_map(|(_, (_, rule))| &rule.changes).peekable();
+            let in_force = rules.into_iter().filter(|(_, is)| is.in_force());
+            let mut changes = in_force.flat_map(|(rule, _)| &rule.rule.changes).peekable();
             if changes.peek().is_some() {
                 applied.push(*policy);
             }

@@ -13,7 +13,7 @@ use crate::deps::references::required;
 use crate::deps::requirers::{REQUIRED, Requirer, conflicts};
 use crate::finding::{Cause, Finding};
 use crate::intent::{Intent, Wanted};
-use crate::overrides::facts::Verdicts;
+use crate::overrides::facts::{Judged, Verdicts};
 use crate::placement::Target;
 use crate::pointer::Pointer;
 use crate::policy::Policy;
@@ -170,7 +170,8 @@ fn render_one(
     plain: &mut Plain,
     follow: bool,
 ) -> Result<(Made, Vec<PolicyRef>), String> {
-    let concerned = base.overriding.concern(wanted.cluster);
+    let judged = base.overriding.judge(wanted.cluster);
+    let concerned = judged.concerned();
     let given = (base.release.to_owned(), wanted.given());
     if !concerned && let Some(made) = plain.get(&given) {
         return Ok((made.clone(), Vec::new()));
@@ -187,7 +188,7 @@ fn render_one(
     let divided = place.as_ref().and_then(|place| replicas(&object, place));
     let policies = base
         .overriding
-        .apply(wanted.cluster, &mut object)
+        .apply(&judged, wanted.cluster, &mut object)
         .map_err(|error| error.to_string())?;
     if concerned {
         // A policy may have written what belongs to the hub's copy.
@@ -196,7 +197,7 @@ fn render_one(
     let mut effective = place.as_ref().and_then(|place| replicas(&object, place));
     let mut facts = String::new();
     if let (Some(place), Some(now)) = (&place, effective) {
-        let counted = remembered(template, base, wanted, (place, now))?;
+        let counted = remembered(template, base, wanted, &judged, (place, now))?;
         facts = counted.facts;
         if counted.replicas > now {
             place
@@ -242,16 +243,20 @@ fn remembered(
     template: &Template<'_>,
     base: &Base<'_>,
     wanted: &Wanted<'_>,
+    judged: &Judged,
     (place, now): (&Pointer, u32),
 ) -> Result<Counted, String> {
-    let verdicts = base.overriding.verdicts(wanted.cluster);
+    let verdicts = base.overriding.verdicts(judged);
     let present = Counted {
         replicas: now,
         facts: verdicts.text(),
     };
+    if verdicts.is_empty() {
+        return Ok(present);
+    }
     let mut former = template.former.iter();
     let former = former.find(|f| f.cluster == wanted.cluster.uid && !f.outside);
-    let Some(former) = former.filter(|_| !verdicts.is_empty()) else {
+    let Some(former) = former else {
         return Ok(present);
     };
     let before = Verdicts::parse(&former.facts);
@@ -263,9 +268,8 @@ fn remembered(
         count::write(template, &mut object, share)?;
     }
     // What could not be made by what was reported before is no measure.
-    let made = base
-        .overriding
-        .apply_by(&before, wanted.cluster, &mut object);
+    let judged = base.overriding.as_if(judged, &before);
+    let made = base.overriding.apply(&judged, wanted.cluster, &mut object);
     let then = made.ok().and_then(|_| replicas(&object, place));
     Ok(match then {
         Some(then) if then > now => Counted {

@@ -14,7 +14,7 @@ use serde_json::Value;
 use crate::affinity::{Chosen, Reading, Refused};
 use crate::allotment::{Ask, Claim, Strategy, allot};
 use crate::cluster::Cluster;
-use crate::count::{Count, count};
+use crate::count::count;
 use crate::finding::{Cause, Finding};
 use crate::hardware::{judge, score, suits};
 use crate::intent::{Intent, Wanted};
@@ -74,23 +74,33 @@ pub(crate) fn share<'a>(
     for candidate in &mut candidates {
         assess(policy, template, (&pod, asked.total, bounded), candidate);
     }
-    let counted = |also: &[&'a Cluster]| counted(world, policy, by, (&candidates, also), intent);
-    let weights = counted(&[]);
-    // From whom it begins to be failed over just now: what others have stays with them.
+    let basis = |also: &[&'a Cluster]| {
+        let weights = counted(world, policy, by, (&candidates, also), intent);
+        basis(policy, strategy, &weights)
+    };
+    let now = basis(&[]);
+    let before = template.basis.as_ref();
+    let same = before == Some(&now) || {
+        let begins = begins(world, template, intent);
+        !begins.is_empty() && before == Some(&basis(&begins))
+    };
+    let ask = Ask {
+        total: asked.total,
+        by: strategy,
+        keep: same && !intent.fresh,
+        once: asked.once,
+    };
+    intent.basis = Some(now);
+    divide(template, &ask, candidates, intent);
+}
+
+/// From whom it begins to be failed over just now: what others have stays with them.
+fn begins<'a>(world: &'a World, template: &Template<'_>, intent: &Intent<'a>) -> Vec<&'a Cluster> {
     let begins = intent.failed.keys().filter(|uid| {
         let before = &template.decided.failed_over;
         before.iter().all(|mark| mark.uid != **uid)
     });
-    let begins: Vec<&Cluster> = begins.filter_map(|uid| world.cluster(uid)).collect();
-    let before = basis(policy, strategy, &counted(&begins));
-    divide(
-        policy,
-        template,
-        (strategy, weights, &before),
-        &asked,
-        candidates,
-        intent,
-    );
+    begins.filter_map(|uid| world.cluster(uid)).collect()
 }
 
 /// The weights of the clusters that count for the basis of a division by weights, with some more.
@@ -249,26 +259,21 @@ fn room(policy: &Policy, template: &Template<'_>, pod: &Pod, cluster: &Cluster) 
 
 /// Divides among the candidates, and enters who gets what and what is left.
 fn divide<'a>(
-    policy: &Policy,
     template: &Template<'_>,
-    (strategy, weights, before): (Strategy, BTreeMap<&str, u32>, &str),
-    asked: &Count,
+    ask: &Ask,
     candidates: Vec<Candidate<'a>>,
     intent: &mut Intent<'a>,
 ) {
-    let basis = basis(policy, strategy, &weights);
-    let ask = Ask {
-        total: asked.total,
-        by: strategy,
-        keep: (template.basis.as_ref() == Some(&basis)
-            || template.basis.as_deref() == Some(before))
-            && !intent.fresh,
-        once: asked.once,
-    };
     let claims: Vec<Claim> = candidates.iter().map(|c| c.claim).collect();
-    let mut division = allot(&ask, &claims);
-    division.unplaced = remain(template, (asked.total, division.unplaced), intent);
-    let afresh = (ask.keep && !ask.once).then(|| allot(&Ask { keep: false, ..ask }, &claims));
+    let mut division = allot(ask, &claims);
+    division.unplaced = remain(template, (ask.total, division.unplaced), intent);
+    let afresh = (ask.keep && !ask.once).then(|| {
+        let ask = Ask {
+            keep: false,
+            ..*ask
+        };
+        allot(&ask, &claims)
+    });
     let afresh = afresh.map(|division| division.shares).unwrap_or_default();
     for ((candidate, share), afresh) in candidates.iter().zip(&division.shares).zip(afresh) {
         if *share == 0 && afresh > 0 {
@@ -285,7 +290,6 @@ fn divide<'a>(
         });
         intent.unplaced = Some(Unplaced { replicas, why });
     }
-    intent.basis = Some(basis);
     for (candidate, share) in candidates.into_iter().zip(division.shares) {
         let cluster = candidate.wanted.cluster;
         if let Some(figure) = candidate.figure {
@@ -293,7 +297,7 @@ fn divide<'a>(
         }
         let new = candidate.claim.former.is_none();
         let takes = candidate.claim.open && candidate.claim.room > 0;
-        match nothing(strategy, takes, asked.once).filter(|_| new && share == 0) {
+        match nothing(ask.by, takes, ask.once).filter(|_| new && share == 0) {
             Some(why) => {
                 let text = || why.text().to_owned();
                 let figure = intent
@@ -306,7 +310,7 @@ fn divide<'a>(
                 intent.refused.push((cluster, why));
             }
             None => intent.targets.push(Wanted {
-                weight: (strategy == Strategy::Weights).then_some(candidate.claim.weight),
+                weight: (ask.by == Strategy::Weights).then_some(candidate.claim.weight),
                 replicas: Some(share),
                 ..candidate.wanted
             }),

@@ -8,15 +8,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use roadstead_protocol::api::decision::SAMPLES_MAX;
 use roadstead_protocol::api::failover::{FailedOver, Failure};
 use roadstead_protocol::wire::report::Health;
 
 use crate::affinity::Chosen;
 use crate::cluster::Cluster;
 use crate::confirmation::{Loss, borne_at_once, command_at_once, token};
-use crate::count::is_job;
-use crate::finding::{Cause, Finding};
+use crate::count::{is_claim, is_job};
+use crate::finding::{Cause, Finding, sampled};
 use crate::intent::{Intent, Wanted};
 use crate::observed::Observed;
 use crate::placement::Placement;
@@ -33,6 +32,8 @@ const AT_ONCE: &str = "/at-once/";
 pub(crate) struct Swap {
     /// UIDs of the clusters on which something comes up for what goes elsewhere.
     arriving: BTreeSet<String>,
+    /// Those of them that are given more than they have: how that is says nothing yet of what comes.
+    growing: BTreeSet<String>,
     /// Replicas that clusters keep beyond their share, by UID.
     extra: BTreeMap<String, u32>,
     /// UIDs of those that nothing is taken from meanwhile.
@@ -55,6 +56,8 @@ struct Side<'t> {
     /// What it is to have.
     wanted: u32,
     arriving: bool,
+    /// Whether it comes up, with a share of nothing, for such a share that override policies have run pods.
+    pinned: bool,
     observed: Option<&'t Observed>,
     /// Whether it is a claim of a volume.
     claim: bool,
@@ -69,7 +72,7 @@ impl Side<'_> {
     fn missing(&self) -> u32 {
         let well = self.observed.is_some_and(|seen| is_well(seen, self.claim));
         if self.wanted == 0 || (well && self.has == self.wanted) {
-            return 0;
+            return u32::from(self.pinned && !well);
         }
         let short = self.wanted.saturating_sub(self.ready().unwrap_or(0));
         // What is given less is not judged by how what is to go is.
@@ -97,11 +100,6 @@ fn is_well(seen: &Observed, claim: bool) -> bool {
         Health::Unknown | Health::Healthy | Health::Degraded => false,
     };
     seen.is_healthy() || (seen.applied && !seen.away && rests)
-}
-
-/// Whether a template is a claim of a volume.
-fn is_claim(template: &Template<'_>) -> bool {
-    template.key.group.is_empty() && template.key.kind == "PersistentVolumeClaim"
 }
 
 /// How many of `has` replicas are ready; `None` where that is not known.
@@ -156,12 +154,13 @@ impl Swap {
         let gone: Vec<(&Former, &Cluster)> = gone
             .filter_map(|f| Some((f, world.cluster(&f.cluster)?)))
             .collect();
-        let sides = sides(template, intent, divided.then_some(total));
+        let pinned = gone.iter().any(|(former, _)| runs_pinned(former));
+        let sides = sides(template, intent, (divided.then_some(total), pinned));
         let down = |side: &&Side<'_>| side.leaves() > 0;
         if gone.is_empty() && !sides.iter().any(|side| down(&side)) {
             return Self::default();
         }
-        let new = |side: &Side<'_>| side.wanted > side.share;
+        let new = |side: &Side<'_>| side.wanted > side.share || side.pinned;
         let arriving: Vec<&Side<'_>> = sides
             .iter()
             .filter(|side| (side.arriving || new(side)) && side.missing() > 0)
@@ -170,6 +169,11 @@ impl Swap {
         let missing = missing.fold(0, u32::saturating_add);
         let mut swap = Self {
             arriving: arriving.iter().map(|side| side.uid.to_owned()).collect(),
+            growing: arriving
+                .iter()
+                .filter(|side| side.has > 0 && side.has < side.wanted)
+                .map(|side| side.uid.to_owned())
+                .collect(),
             ..Self::default()
         };
         // What has no place yet is missing too.
@@ -198,7 +202,10 @@ impl Swap {
             let stopped = cluster.fenced || silent;
             if missing > 0 || ((former.outside || stopped) && !back) {
                 self.staying.insert(former.cluster.clone());
-                let has = given(former, total);
+                let has = match runs_pinned(former) {
+                    true => former.pinned.unwrap_or(0),
+                    false => given(former, total),
+                };
                 if !stopped {
                     left = left.saturating_sub(ready(seen, has, is_claim(template)).unwrap_or(0));
                 }
@@ -282,21 +289,19 @@ impl Swap {
         if losses.is_empty() {
             return None;
         }
-        let path = |uid: &String| {
-            let cluster = world.cluster(uid);
-            cluster.map_or_else(|| uid.clone(), |cluster| cluster.path())
-        };
         let how = |uid: &String| {
             let seen = template.observed.get(uid);
-            let how = seen.map_or("on its way", how);
-            format!("{}: {how}", path(uid))
+            let how = match seen {
+                Some(seen) if seen.is_healthy() && self.growing.contains(uid) => {
+                    "more is on its way"
+                }
+                Some(seen) => how(seen),
+                None => "on its way",
+            };
+            format!("{}: {how}", world.path(uid))
         };
-        let mut old: Vec<String> = losses.iter().map(|loss| path(&loss.cluster)).collect();
-        old.sort();
-        old.truncate(SAMPLES_MAX);
-        let mut new: Vec<String> = self.arriving.iter().map(how).collect();
-        new.sort();
-        new.truncate(SAMPLES_MAX);
+        let (count, old) = sampled(losses.iter().map(|loss| world.path(&loss.cluster)));
+        let (_, new) = sampled(self.arriving.iter().map(how));
         let key = &template.key;
         let kind = match key.group.as_str() {
             "" => key.kind.clone(),
@@ -304,7 +309,7 @@ impl Swap {
         };
         let namespace = (!key.namespace.is_empty()).then_some(key.namespace.as_str());
         Some(Finding::Replacing {
-            count: u32::try_from(losses.len()).unwrap_or(u32::MAX),
+            count,
             old,
             new,
             unplaced: self.unplaced,
@@ -361,12 +366,17 @@ fn given(former: &Former, total: u32) -> u32 {
     given.saturating_add(former.extra)
 }
 
+/// Whether a cluster runs what override policies say though its share is nothing.
+fn runs_pinned(former: &Former) -> bool {
+    former.replicas == Some(0) && former.pinned.is_some_and(|pinned| pinned > 0)
+}
+
 /// Everyone that is to have something by its own policy: replicas where so many are `divided`, else
-/// one whole.
+/// one whole. What is `pinned` to a share of nothing is one that goes.
 fn sides<'t>(
     template: &'t Template<'_>,
     intent: &'t Intent<'_>,
-    divided: Option<u32>,
+    (divided, pinned): (Option<u32>, bool),
 ) -> Vec<Side<'t>> {
     let total = divided.unwrap_or(1);
     let claim = is_claim(template);
@@ -382,12 +392,14 @@ fn sides<'t>(
         let count = |share: u32| if divided.is_some() { share } else { 1 };
         let has = had.map_or(0, |f| count(given(f, total)));
         let share = had.filter(|f| !f.outside);
+        let arriving = had.is_some_and(|f| f.arriving || f.given.is_some());
         Side {
             uid,
             share: share.map_or(0, |f| count(f.replicas.unwrap_or(total))),
             has,
             wanted: count(wanted.replicas.unwrap_or(total)),
-            arriving: had.is_some_and(|f| f.arriving || f.given.is_some()),
+            arriving,
+            pinned: pinned && wanted.replicas == Some(0) && (share.is_none() || arriving),
             observed: template.observed.get(uid).filter(|_| had.is_some()),
             claim,
         }

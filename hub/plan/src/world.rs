@@ -195,6 +195,12 @@ impl World {
         self.clusters.get(*place).map(|cluster| &**cluster)
     }
 
+    /// Namespace and name of the cluster of a UID, for people; the UID of one that is not there.
+    pub(crate) fn path(&self, uid: &str) -> String {
+        self.cluster(uid)
+            .map_or_else(|| uid.to_owned(), Cluster::path)
+    }
+
     /// The clusters of a name, by namespace.
     pub fn named(&self, name: &str) -> impl Iterator<Item = &Cluster> {
         let places = self.places.by_name.get(name).map(Vec::as_slice);

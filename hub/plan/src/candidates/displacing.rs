@@ -10,6 +10,7 @@ use super::spreading::Spreading;
 use super::{Chooser, Judged};
 use crate::affinity::{Chosen, Refused};
 use crate::cluster::Cluster;
+use crate::count::is_job;
 use crate::failover;
 use crate::intent::{Intent, Wanted};
 
@@ -83,7 +84,7 @@ impl<'a> Chooser<'a, '_> {
     /// does not choose them: it is not that people do not want it there.
     pub(super) fn mark(&self, failed: &BTreeSet<String>, judged: &mut Judged<'a>) {
         for (cluster, why) in &mut judged.refused {
-            if !cluster.fenced && !cluster.drained && failed.contains(&cluster.uid) {
+            if failed.contains(&cluster.uid) {
                 *why = Refused::FailedOver;
                 let text = self.why(cluster, *why);
                 judged.figures.insert(cluster.uid.clone(), text);
@@ -93,8 +94,7 @@ impl<'a> Chooser<'a, '_> {
 
     /// For how many of the displaced there is no other place among `wanted`.
     fn without_place(&self, wanted: &[Wanted<'a>], displaced: &[(Wanted<'a>, Refused)]) -> usize {
-        let key = &self.template.key;
-        if (key.group.as_str(), key.kind.as_str()) == ("batch", "Job") {
+        if is_job(self.template) {
             return displaced.len();
         }
         let Some(places) = self.places(wanted).filter(|places| *places > 0) else {

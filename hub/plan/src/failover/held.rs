@@ -3,11 +3,10 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use roadstead_protocol::api::decision::SAMPLES_MAX;
 use roadstead_protocol::api::failover::{FailedOver, Failure};
 
 use super::LOOKS;
-use crate::finding::Finding;
+use crate::finding::{Finding, sampled};
 use crate::intent::Intent;
 
 /// Why something is not failed over though its time has come.
@@ -58,10 +57,8 @@ impl Held {
     }
 }
 
-pub(super) fn hold(why: Held, mut samples: Vec<String>) -> Finding {
-    let count = u32::try_from(samples.len()).unwrap_or(u32::MAX);
-    samples.sort();
-    samples.truncate(SAMPLES_MAX);
+pub(super) fn hold(why: Held, from: Vec<String>) -> Finding {
+    let (count, samples) = sampled(from);
     Finding::FailoverHeld {
         why,
         count,
@@ -84,21 +81,21 @@ pub(crate) fn stuck(marked: &BTreeSet<String>, intent: &mut Intent<'_>) -> Optio
 
 /// Why an object stays on a cluster that it is to be failed over from, for people.
 pub(crate) fn stuck_text(mark: &FailedOver) -> String {
-    let why = match mark.reason {
-        Failure::Silent => "nothing was heard of the cluster",
-        Failure::Stopped => "its agent said that it does not run there",
-    };
-    format!("{why}, and there is no other place for it")
+    format!("{}, and {}", why(mark), Held::NoPlace.text())
 }
 
 /// Why an object is not on a cluster, for people.
 pub(crate) fn text(mark: &FailedOver) -> String {
-    let why = match mark.reason {
-        Failure::Silent => "nothing was heard of the cluster",
-        Failure::Stopped => "its agent said that it does not run there",
-    };
+    let why = why(mark);
     match mark.message.as_str() {
         "" => format!("failed over: {why}"),
         words => format!("failed over: {why} ({words})"),
+    }
+}
+
+fn why(mark: &FailedOver) -> &'static str {
+    match mark.reason {
+        Failure::Silent => "nothing was heard of the cluster",
+        Failure::Stopped => "its agent said that it does not run there",
     }
 }

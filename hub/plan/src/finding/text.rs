@@ -36,16 +36,20 @@ impl Display for Finding {
             Self::ZeroWeights => f.write_str("no chosen cluster has a weight above 0"),
             Self::BadReplicas(path) => write!(f, "{path} is not a number of replicas"),
             Self::Unplaced { replicas, why } => {
-                write!(f, "there is no place for {replicas} of the replicas: {why}")
+                write!(f, "there is no place for {replicas} of the replicas")?;
+                match why.as_str() {
+                    "" => Ok(()),
+                    why => write!(f, ": {why}"),
+                }
             }
             Self::NotRendered { cluster, problem } => write!(f, "on {cluster}: {problem}"),
             Self::Suspended { .. }
             | Self::Awaits { .. }
             | Self::Replacing { .. }
-            | Self::FailoverHeld { .. }
-            | Self::Behind { .. }
-            | Self::OverBudget { .. }
             | Self::Held { .. } => self.waits(f),
+            Self::FailoverHeld { .. } | Self::Behind { .. } | Self::OverBudget { .. } => {
+                self.withheld(f)
+            }
         }
     }
 }
@@ -53,123 +57,93 @@ impl Display for Finding {
 impl Finding {
     /// What is not done yet, and why.
     fn waits(&self, f: &mut Formatter<'_>) -> Result {
-        match self {
-            Self::Suspended { count, samples } => write!(
+        if let Self::Suspended { count, samples } = self {
+            let on = listed(*count, samples);
+            write!(
                 f,
-                "not given yet to {}, since its policy suspends dispatching",
-                listed(*count, samples)
-            ),
-            Self::Awaits {
-                on,
-                why,
-                count,
-                samples,
-            } => write!(f, "on {} it waits for {on}: {why}", listed(*count, samples)),
-            Self::Replacing {
-                count,
-                old,
-                new,
-                unplaced,
-                confirm,
-            } => {
-                let until = until(new, *unplaced);
-                write!(
-                    f,
-                    "stays on {} until {until}; to let it go all the same: {confirm}",
-                    listed(*count, old)
-                )
-            }
-            Self::Held {
-                cause,
-                count,
-                samples,
-                confirm,
-            } => {
-                write!(
-                    f,
-                    "kept as it is on {}, since {}",
-                    listed(*count, samples),
-                    cause.text()
-                )?;
-                f.write_str(&confirming(confirm))
-            }
-            Self::NoPolicy
-            | Self::NothingSelected
-            | Self::Reserved(_)
-            | Self::Unreadable { .. }
-            | Self::Outranked { .. }
-            | Self::UnknownClusters(_)
-            | Self::AmbiguousCluster { .. }
-            | Self::NoCluster
-            | Self::NothingOpen { .. }
-            | Self::SpreadUnmet { .. }
-            | Self::ZeroWeights
-            | Self::BadReplicas(_)
-            | Self::Unplaced { .. }
-            | Self::NotRendered { .. }
-            | Self::FailoverHeld { .. }
-            | Self::Behind { .. }
-            | Self::OverBudget { .. } => self.withheld(f),
+                "not given yet to {on}, since its policy suspends dispatching"
+            )?;
         }
+        if let Self::Awaits {
+            on,
+            why,
+            count,
+            samples,
+        } = self
+        {
+            write!(f, "on {} it waits for {on}: {why}", listed(*count, samples))?;
+        }
+        if let Self::Replacing {
+            count,
+            old,
+            new,
+            unplaced,
+            confirm,
+        } = self
+        {
+            let (on, until) = (listed(*count, old), until(new, *unplaced));
+            write!(
+                f,
+                "stays on {on} until {until}; to let it go all the same: {confirm}"
+            )?;
+        }
+        if let Self::Held {
+            cause,
+            count,
+            samples,
+            confirm,
+        } = self
+        {
+            let (on, why) = (listed(*count, samples), cause.text());
+            let confirming = confirming(confirm);
+            write!(f, "kept as it is on {on}, since {why}{confirming}")?;
+        }
+        Ok(())
     }
 
     /// What is kept back until something else is so.
     fn withheld(&self, f: &mut Formatter<'_>) -> Result {
-        match self {
-            Self::FailoverHeld {
-                why,
-                count,
-                samples,
-            } => write!(
+        if let Self::FailoverHeld {
+            why,
+            count,
+            samples,
+        } = self
+        {
+            let (from, out) = (listed(*count, samples), why.way_out());
+            write!(
                 f,
-                "not failed over from {}, since {}; {}",
-                listed(*count, samples),
-                why.text(),
-                why.way_out()
-            ),
-            Self::Behind {
-                count,
-                samples,
-                says,
-            } => write!(
-                f,
-                "the change has not reached {}: {says}",
-                listed(*count, samples)
-            ),
-            Self::OverBudget {
-                count,
-                samples,
-                most,
-                holders,
-                unwell,
-                down,
-            } => write!(
+                "not failed over from {from}, since {}; {out}",
+                why.text()
+            )?;
+        }
+        if let Self::Behind {
+            count,
+            samples,
+            says,
+        } = self
+        {
+            let clusters = listed(*count, samples);
+            write!(f, "the change has not reached {clusters}: {says}")?;
+        }
+        if let Self::OverBudget {
+            count,
+            samples,
+            most,
+            holders,
+            unwell,
+            down,
+        } = self
+        {
+            write!(
                 f,
                 "waits on {}: the disruption budget of its policy is {most} of {holders} clusters, and not all \
                  is well on {}; it goes on once it is, or with a larger maxUnavailable, and a cluster that is \
                  lost counts no more once it is fenced (roadstead fence)",
                 listed(*count, samples),
                 listed(*unwell, down)
-            ),
-            Self::NoPolicy
-            | Self::NothingSelected
-            | Self::Reserved(_)
-            | Self::Unreadable { .. }
-            | Self::Outranked { .. }
-            | Self::UnknownClusters(_)
-            | Self::AmbiguousCluster { .. }
-            | Self::NoCluster
-            | Self::NothingOpen { .. }
-            | Self::SpreadUnmet { .. }
-            | Self::ZeroWeights
-            | Self::BadReplicas(_)
-            | Self::Unplaced { .. }
-            | Self::NotRendered { .. }
-            | Self::Suspended { .. }
-            | Self::Awaits { .. }
-            | Self::Replacing { .. }
-            | Self::Held { .. } => Ok(()),
+            )?;
         }
+        Ok(())
     }
 }
 

@@ -7,7 +7,7 @@ use roadstead_protocol::api::decision::{Refusal, SAMPLES_MAX};
 use super::Kept;
 use crate::affinity::Refused;
 use crate::cluster::Cluster;
-use crate::finding::{Cause, Finding};
+use crate::finding::{Cause, Finding, sampled};
 
 /// The clusters that do not get it, by reason.
 pub(super) fn summarize(refused: &[(&Cluster, Refused)]) -> Vec<Refusal> {
@@ -44,9 +44,8 @@ pub(super) fn held(kept: &[Kept], confirm: &[String]) -> Vec<Finding> {
         let path = format!("{}/{}", kept.path.0, kept.path.1);
         by_cause.entry(kept.cause).or_default().push(path);
     }
-    let finding = |(cause, mut samples): (Cause, Vec<String>)| {
-        let count = u32::try_from(samples.len()).unwrap_or(u32::MAX);
-        samples.truncate(SAMPLES_MAX);
+    let finding = |(cause, clusters): (Cause, Vec<String>)| {
+        let (count, samples) = sampled(clusters);
         Finding::Held {
             cause,
             count,

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use roadstead_protocol::wire::ItemKey;
 
 use super::Reason;
+use crate::count::is_claim;
 use crate::deps::requirers::{REQUIRED, Requirer};
 use crate::template::{Former, Template};
 use crate::world::World;
@@ -27,8 +28,8 @@ pub(crate) fn leaving(
     former: &Former,
     reason: Reason,
 ) -> Manner {
-    let claim = template.key.group.is_empty() && template.key.kind == "PersistentVolumeClaim";
-    if preserved(world, template, former, reason) || (claim && is_moved(template, former, reason)) {
+    let stays = is_claim(template) && is_moved(template, former, reason);
+    if stays || preserved(world, template, former, reason) {
         Manner::Release
     } else {
         manner(&template.key, former)

@@ -218,7 +218,8 @@ pub(crate) fn count(object: &mut Value, live: &Value, replicas_path: Option<&str
     }
 }
 
-fn place(replicas_path: Option<&str>) -> Option<Pointer> {
+/// Where the number of replicas stands.
+pub(crate) fn place(replicas_path: Option<&str>) -> Option<Pointer> {
     Pointer::parse(&replicas_path?.replace('.', "/")).ok()
 }
 

@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use crate::deps::requirers::REQUIRED;
 use crate::finding::Cause;
 use crate::overrides::rule::Overrides;
 use crate::removal::{Fate, Reason};
@@ -131,10 +130,9 @@ impl Waves {
                 return false;
             }
         };
-        let required = former.policies.iter().any(|uid| uid == REQUIRED);
         let mut concerned = self.policies.iter().filter(|(uid, _)| {
             let own = former.policies.contains(uid);
-            (own || required) && world.policy(uid).is_some()
+            (own || former.is_required()) && world.policy(uid).is_some()
         });
         concerned.any(|(_, rolling)| {
             let Some(good) = &rolling.good else {

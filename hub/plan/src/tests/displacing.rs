@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use super::overrides::over;
 use super::swap::{decide, given, report, shown};
 use super::*;
 use crate::deps::order::{Awaited, Standing};
@@ -263,4 +264,43 @@ fn a_taint_takes_away_from_a_drained_cluster_as_from_another() {
     // What has passed before it is removed has passed also once it is drained no more.
     let uid = "uid-default-a".to_owned();
     assert_eq!(case.place().expired.get(&uid), Some(&300));
+}
+
+#[test]
+fn a_share_of_nothing_that_runs_by_an_override_waits_for_what_replaces_it() {
+    let pin = over("o", "{overrides: [{path: /spec/replicas, value: 2}]}");
+    let world: [&[Value]; 2] = [&clusters(&["a", "b"]), &on(&format!("{DIVIDED}, {ONE}"))];
+    let mut plain = Case::new(&world, &deployment(0));
+    let mut case = Case {
+        world: [plain.world.clone(), pin].concat(),
+        ..plain.clone()
+    };
+    for case in [&mut plain, &mut case] {
+        decide(case);
+        well(case, &["a"]);
+        turn(case, "a", "drain", true);
+    }
+    let goes = "b 0
+         a removed: Drained
+         refused 1: Drained (default/a)
+         ! SpreadUnmet";
+    check(&plain, goes);
+    let waits = "b 0
+         a kept: Replacing
+         refused 1: Drained (default/a)
+         ! Replacing
+         ! SpreadUnmet";
+    for ready in [None, Some(0), Some(1)] {
+        if let Some(ready) = ready {
+            report(&mut case, "b", false, ready);
+        }
+        check(&case, waits);
+        let placement = decide(&mut case);
+        assert!(placement.watches && placement.targets[0].arriving);
+        assert_eq!(placement.targets[0].effective, Some(2));
+    }
+    report(&mut case, "b", true, 2);
+    check(&case, goes);
+    decide(&mut case);
+    check(&case, "b 0\nrefused 1: Drained (default/a)\n! SpreadUnmet");
 }
