@@ -11,6 +11,7 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
+use roadstead_controllers::Stand;
 use roadstead_store::Store;
 
 /// The end mark of the OpenMetrics format; what is made here is only a part of the answer.
@@ -84,12 +85,11 @@ impl Numbers {
             let metric = ConstCounter::new(count);
             metric.encode(encoder.encode_descriptor(name, help, None, MetricType::Counter)?)?;
         }
-        let waits = self.decisions.waits(&self.decided.snapshot());
+        let Stand { waits, failed_over } = self.decisions.stand(&self.decided.snapshot());
         let waits: Vec<_> = waits
             .iter()
             .map(|(reason, count)| ([("reason", reason.as_str())], *count))
             .collect();
-        let failed_over = self.decisions.failed_over(&self.decided.snapshot());
         let help = "Times that an object is failed over from a cluster at present";
         let series = [(NO_LABELS, failed_over)];
         gauge(encoder, "decisions_failed_over", help, &series)?;

@@ -138,6 +138,11 @@ pub(crate) fn spec(template: &Template<'_>, placement: &Placement, former: &Spec
     }
 }
 
+/// Whether a cluster keeps what it has until its policy's disruption budget allows something else.
+pub(crate) fn waits_for_budget(target: &Target) -> bool {
+    target.held && target.reason == kept(Cause::Budget)
+}
+
 /// Why a cluster keeps what it has.
 pub(crate) fn kept(cause: Cause) -> String {
     format!("kept as it is: {}", cause.text())

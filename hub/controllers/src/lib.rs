@@ -75,7 +75,7 @@ pub use error::Error;
 pub use events::{Event, tell};
 pub use failovers::Failovers;
 pub use kinds::defined;
-pub use metrics::Metrics;
+pub use metrics::{Metrics, Stand};
 pub use why::why;
 pub use world::{template, world};
 

@@ -35,8 +35,17 @@ pub struct Metrics {
     stands: Mutex<BTreeMap<Key, (Revision, Stands)>>,
 }
 
-/// How a decision stands.
+/// How all decisions stand.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Stand {
+    /// How many wait, by reason.
+    pub waits: BTreeMap<String, u64>,
+    /// From how many clusters objects are failed over.
+    pub failed_over: u64,
+}
+
+/// How a decision stands.
+#[derive(Debug, Default)]
 struct Stands {
     /// Why it waits, where it does.
     waits: Option<String>,
@@ -94,32 +103,23 @@ impl Metrics {
         (load(&self.given), load(&self.taken))
     }
 
-    /// How many decisions of `snapshot` wait, by reason. Only what changed since the last time is read.
-    pub fn waits(&self, snapshot: &Snapshot) -> BTreeMap<String, u64> {
-        let mut counts: BTreeMap<String, u64> = BTreeMap::new();
-        for reason in self.stands(snapshot).into_iter().filter_map(|s| s.waits) {
-            *counts.entry(reason).or_default() += 1;
-        }
-        counts
-    }
-
-    /// From how many clusters objects are failed over by the decisions of `snapshot`.
-    pub fn failed_over(&self, snapshot: &Snapshot) -> u64 {
-        self.stands(snapshot).iter().map(|s| s.failed_over).sum()
-    }
-
-    fn stands(&self, snapshot: &Snapshot) -> Vec<Stands> {
+    /// How the decisions of `snapshot` stand. Only what changed since the last time is read.
+    pub fn stand(&self, snapshot: &Snapshot) -> Stand {
+        let mut stand = Stand::default();
         let mut known = self.stands.lock().unwrap_or_else(PoisonError::into_inner);
         let mut read = BTreeMap::new();
         for entry in snapshot.range(&objects_prefix(OWN_GROUP, DECISIONS)) {
             let same = known.remove(&entry.key);
             let same = same.filter(|(revision, _)| *revision == entry.revision);
             let stands = same.map_or_else(|| stands(entry), |(_, stands)| stands);
+            if let Some(reason) = &stands.waits {
+                *stand.waits.entry(reason.clone()).or_default() += 1;
+            }
+            stand.failed_over += stands.failed_over;
             read.insert(entry.key.clone(), (entry.revision, stands));
         }
-        let all = read.values().map(|(_, stands)| stands.clone()).collect();
         *known = read;
-        all
+        stand
     }
 }
 

@@ -83,6 +83,16 @@ impl<'e> Fields<'e> {
         Ok(true)
     }
 
+    /// Puts a field in the place of what there was, whatever that said.
+    ///
+    /// # Errors
+    /// When `field` cannot be JSON.
+    pub(crate) fn put<T: Serialize>(&mut self, name: &str, field: &T) -> Result<(), Error> {
+        let new = to_raw_value(field)?;
+        self.0.insert(name.to_owned(), Cow::Owned(new));
+        Ok(())
+    }
+
     /// The object, for the store.
     pub(crate) fn bytes(&self) -> Result<Bytes, Error> {
         let fields: BTreeMap<&str, &RawValue> = (self.0.iter())

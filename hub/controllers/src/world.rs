@@ -6,6 +6,7 @@ use std::time::Duration;
 use roadstead_machinery::resource::{Registry, Resource};
 use roadstead_plan::failover::Failing;
 use roadstead_plan::{Decided, Limits, Template, World};
+use roadstead_protocol::api::decision::PolicyRef;
 use roadstead_protocol::api::interpreter::RESOURCE_INTERPRETER;
 use roadstead_protocol::api::names::{
     APPS_GROUP, ATTACHED_CLUSTERS, CLUSTER_GROUP, DECISIONS, FLEET_GROUP, FLEETS, OWN_GROUP,
@@ -19,7 +20,7 @@ use roadstead_store::records::{
     DELETIONS_PREFIX, DeletionRecord, ObjectKey, decode, object_key, objects_namespace_prefix,
     objects_prefix,
 };
-use roadstead_store::{Entry, Key, Snapshot};
+use roadstead_store::{Entry, InvalidKey, Key, Snapshot};
 use serde_json::Value;
 
 use crate::error::Error;
@@ -34,6 +35,29 @@ pub(crate) const POLICIES: [(&str, &str, &str); 5] = [
     (POLICY_GROUP, OVERRIDE.0, OVERRIDE.1),
     (POLICY_GROUP, CLUSTER_OVERRIDE.0, CLUSTER_OVERRIDE.1),
 ];
+
+/// Group and plural of the kind of a policy that is named; `None` of one that is no policy's.
+pub(crate) fn policy_kind(policy: &PolicyRef) -> Option<(&'static str, &'static str)> {
+    let named = (policy.group(), policy.kind.as_str());
+    let mut kinds = POLICIES.iter();
+    let found = kinds.find(|(group, kind, _)| (*group, *kind) == named);
+    found.map(|(group, _, plural)| (*group, *plural))
+}
+
+/// Whether these are the group and the plural of policies.
+pub(crate) fn is_policy(key: &ObjectKey) -> bool {
+    let at = (key.group.as_str(), key.plural.as_str());
+    let mut kinds = POLICIES.iter();
+    kinds.any(|(group, _, plural)| (*group, *plural) == at)
+}
+
+/// Where a policy stands that is named; `None` where its kind is no policy's.
+pub(crate) fn policy_key(policy: &PolicyRef) -> Result<Option<Key>, InvalidKey> {
+    let kind = policy_kind(policy);
+    let key =
+        kind.map(|(group, plural)| object_key(group, plural, &policy.namespace, &policy.name));
+    key.transpose()
+}
 
 /// The prefixes that a world is read from, beside that of the clusters and of the deletions.
 pub(crate) fn prefixes() -> Vec<String> {

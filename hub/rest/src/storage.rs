@@ -7,7 +7,7 @@ use bytes::Bytes;
 use roadstead_machinery::resource::Resource;
 use roadstead_machinery::status::Status;
 use roadstead_protocol::wire::Revision;
-use roadstead_store::records::{object_key, objects_namespace_prefix, objects_prefix};
+use roadstead_store::records::{self, object_key, objects_namespace_prefix, objects_prefix};
 use roadstead_store::{Entry, Key, Snapshot};
 use serde_json::Value;
 
@@ -66,10 +66,8 @@ pub(crate) fn encode(resource: &Resource, object: &Value) -> Bytes {
         stored = events::to_old_form(stored);
     }
     meta::set(&mut stored, "resourceVersion", None);
-    let mut bytes = serde_json::to_vec(&stored).unwrap_or_default();
-    // It stays in memory for as long as it stands in the store.
-    bytes.shrink_to_fit();
-    Bytes::from(bytes)
+    // Of what is JSON already this does not fail.
+    records::encode(&stored).unwrap_or_default()
 }
 
 /// An object and its revision, if it is there.

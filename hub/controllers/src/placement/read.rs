@@ -7,7 +7,7 @@ use roadstead_plan::failover::Failing;
 use roadstead_plan::{Around, Decided, Observed, Placement, Template, World};
 use roadstead_protocol::api::decision::{Decision, PolicyRef};
 use roadstead_protocol::wire::ItemKey;
-use roadstead_store::records::{deletion_key, object_key, world_key};
+use roadstead_store::records::{deletion_key, world_key};
 use roadstead_store::{Check, Entry, Key, Snapshot, Txn};
 use serde_json::Value;
 
@@ -181,11 +181,6 @@ fn policy_entry<'s>(
     snapshot: &'s Snapshot,
     policy: &PolicyRef,
 ) -> Result<Option<&'s Entry>, Error> {
-    let mut kinds = world::POLICIES.iter();
-    let at = (policy.group(), policy.kind.as_str());
-    let Some((group, _, plural)) = kinds.find(|(group, kind, _)| (*group, *kind) == at) else {
-        return Ok(None);
-    };
-    let key = object_key(group, plural, &policy.namespace, &policy.name)?;
-    Ok(snapshot.get(key.as_str()))
+    let key = world::policy_key(policy)?;
+    Ok(key.and_then(|key| snapshot.get(key.as_str())))
 }

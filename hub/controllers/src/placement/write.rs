@@ -52,9 +52,9 @@ pub(super) fn write_decision(
             let mut fields = Fields::of(entry)?;
             let mut metadata = fields.get("metadata");
             metadata["generation"] = generation.into();
-            fields.set("metadata", &metadata)?;
-            fields.set("spec", &spec)?;
-            fields.set("status", &status)?;
+            fields.put("metadata", &metadata)?;
+            fields.put("spec", &spec)?;
+            fields.put("status", &status)?;
             fields.bytes()?
         }
         None => {

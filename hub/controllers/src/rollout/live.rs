@@ -15,9 +15,7 @@ use roadstead_protocol::api::ObjectMeta;
 use roadstead_protocol::api::decision::Decision;
 use roadstead_protocol::wire::ItemKey;
 use roadstead_store::Snapshot;
-use roadstead_store::records::{
-    object_key, objects_namespace_prefix, objects_prefix, parse_object_key,
-};
+use roadstead_store::records::{objects_namespace_prefix, objects_prefix, parse_object_key};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -236,14 +234,8 @@ impl<'a> Live<'a> {
                 continue;
             }
             let reference = policy.identity.reference();
-            let at = (reference.group(), reference.kind.as_str());
-            let mut kinds = world::POLICIES.iter();
-            let Some((group, _, plural)) = kinds.find(|(group, kind, _)| (*group, *kind) == at)
-            else {
-                continue;
-            };
-            let key = object_key(group, plural, &reference.namespace, &reference.name)?;
-            let entry = self.snapshot.get(key.as_str());
+            let key = world::policy_key(&reference)?;
+            let entry = key.and_then(|key| self.snapshot.get(key.as_str()));
             found.extend(entry.map(objects::object).transpose()?);
         }
         Ok(found)

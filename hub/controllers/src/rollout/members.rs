@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use roadstead_plan::finding::Cause;
 use roadstead_plan::observed::{Observed, health_text};
 use roadstead_plan::policy::Policy;
 use roadstead_plan::rollout::advance::Member;
@@ -16,7 +15,7 @@ use roadstead_store::Snapshot;
 use roadstead_store::records::{LedgerState, content_key};
 use serde_json::Value;
 
-use crate::decision::kept;
+use crate::decision::waits_for_budget;
 use crate::error::Error;
 use crate::placement::{self, Read};
 use crate::reconciler::Reconciler;
@@ -184,7 +183,7 @@ impl Seen {
     fn waits(&self, cluster: &str) -> bool {
         let mut decided = self.read.decision.spec.clusters.iter();
         let decided = decided.find(|target| target.uid == cluster);
-        decided.is_some_and(|target| target.held && target.reason == kept(Cause::Budget))
+        decided.is_some_and(waits_for_budget)
     }
 
     /// What is known of it on a cluster, which is to have it from one of the releases `target` if any.

@@ -115,7 +115,7 @@ async fn an_edit_goes_from_cluster_to_cluster_as_they_report() {
         condition(&hub.policy("p"), "Placed"),
         "False DisruptionBudget"
     );
-    let metrics = hub.options.metrics.waits(&hub.store.snapshot());
+    let metrics = hub.options.metrics.stand(&hub.store.snapshot()).waits;
     assert_eq!(metrics.get("DisruptionBudget"), Some(&1));
     let before = hub.store.revision();
     tokio::time::sleep(Duration::from_secs(400)).await;

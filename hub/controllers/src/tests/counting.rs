@@ -14,7 +14,11 @@ async fn decisions_moves_and_waits_are_counted() {
     let made = metrics.made();
     assert!(made > 0);
     assert_eq!(
-        metrics.waits(&hub.store.snapshot()).values().sum::<u64>(),
+        metrics
+            .stand(&hub.store.snapshot())
+            .waits
+            .values()
+            .sum::<u64>(),
         0
     );
     // What changes what is there moves nothing.
@@ -25,7 +29,7 @@ async fn decisions_moves_and_waits_are_counted() {
     hub.delete(&weighted("p", &[])).await;
     hub.settle().await;
     assert_eq!(metrics.moves(), (2, 2));
-    let waits = metrics.waits(&hub.store.snapshot());
+    let waits = metrics.stand(&hub.store.snapshot()).waits;
     assert_eq!(waits.values().sum::<u64>(), 1, "{waits:?}");
-    assert_eq!(waits, metrics.waits(&hub.store.snapshot()));
+    assert_eq!(waits, metrics.stand(&hub.store.snapshot()).waits);
 }

@@ -3,13 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use roadstead_plan::finding::Cause;
-use roadstead_protocol::api::decision::{Decision, Target};
+use roadstead_protocol::api::decision::Decision;
 use roadstead_protocol::wire::ItemKey;
 
 use super::Wake;
 use super::changes::woken;
-use crate::decision::kept;
+use crate::decision::waits_for_budget;
 use crate::driver::Woken;
 use crate::reconciler::item;
 use crate::work::Work;
@@ -37,7 +36,7 @@ impl Waiting {
             return;
         };
         let item = item(decision);
-        if decision.spec.clusters.iter().any(waits) {
+        if decision.spec.clusters.iter().any(waits_for_budget) {
             let waiting = self.by_policy.entry(policy.uid.clone()).or_default();
             waiting.insert(item.clone());
         }
@@ -107,9 +106,4 @@ impl Wake {
             self.spared(&item);
         }
     }
-}
-
-/// Whether a cluster keeps what it has until there is a budget.
-fn waits(target: &Target) -> bool {
-    target.held && target.reason == kept(Cause::Budget)
 }

@@ -151,10 +151,7 @@ pub(super) fn own(key: &ObjectKey) -> Option<Work> {
     if (key.group.as_str(), key.plural.as_str()) == (FLEET_GROUP, FLEETS) {
         return Some(Work::Fleet(name(key)));
     }
-    let at = (key.group.as_str(), key.plural.as_str());
-    let mut policies = world::POLICIES.iter();
-    let is_policy = policies.any(|(group, _, plural)| (*group, *plural) == at);
-    is_policy.then(|| Work::Policy {
+    world::is_policy(key).then(|| Work::Policy {
         group: key.group.clone(),
         plural: key.plural.clone(),
         name: name(key),

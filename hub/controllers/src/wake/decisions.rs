@@ -7,7 +7,6 @@ use std::time::Duration;
 use roadstead_plan::affinity::{Chosen, Refused};
 use roadstead_protocol::api::decision::{Decision, PolicyRef, Target};
 use roadstead_protocol::wire::ItemKey;
-use roadstead_store::records::object_key;
 use roadstead_store::{Entry, Event, Key};
 
 use super::changes::woken;
@@ -159,25 +158,15 @@ impl Wake {
     }
 }
 
-/// Where a policy is.
-pub(super) fn policy_key(policy: &PolicyRef) -> Option<Key> {
-    let at = (policy.group(), policy.kind.as_str());
-    let mut kinds = world::POLICIES.iter();
-    let (group, _, plural) = kinds.find(|(group, kind, _)| (*group, *kind) == at)?;
-    object_key(group, plural, &policy.namespace, &policy.name).ok()
-}
-
 fn policy(policy: &PolicyRef) -> Option<Work> {
-    let at = (policy.group(), policy.kind.as_str());
-    let mut kinds = world::POLICIES.iter();
-    let (group, _, plural) = kinds.find(|(group, kind, _)| (*group, *kind) == at)?;
+    let (group, plural) = world::policy_kind(policy)?;
     let name = Name {
         namespace: policy.namespace.clone(),
         name: policy.name.clone(),
     };
     Some(Work::Policy {
-        group: (*group).to_owned(),
-        plural: (*plural).to_owned(),
+        group: group.to_owned(),
+        plural: plural.to_owned(),
         name,
     })
 }

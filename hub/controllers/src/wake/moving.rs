@@ -9,12 +9,12 @@ use roadstead_protocol::api::names::{ATTACHED_CLUSTERS, CLUSTER_GROUP};
 use roadstead_store::records::object_key;
 
 use super::changes::woken;
-use super::decisions::policy_key;
 use super::wide::names;
 use super::{GATHER, Wake};
 use crate::driver::Woken;
 use crate::reconciler::item;
 use crate::work::{Name, Work};
+use crate::world::policy_key;
 
 impl Wake {
     /// Wakes what waits for a decision's news.
@@ -42,7 +42,7 @@ impl Wake {
             return true;
         }
         let policy = decision.spec.policy.as_ref();
-        let Some(key) = policy.and_then(policy_key) else {
+        let Some(key) = policy.and_then(|policy| policy_key(policy).ok().flatten()) else {
             return false;
         };
         let snapshot = self.store.snapshot();

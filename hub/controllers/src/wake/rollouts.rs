@@ -106,7 +106,7 @@ impl Wake {
                 let delay = self.settle + wide(policy.clusters);
                 out.extend(woken([work.clone()], delay, "a cluster"));
             }
-        } else if world::item(&self.registry(), &key).is_some() || overrides(&key) {
+        } else if world::item(&self.registry(), &key).is_some() || world::is_policy(&key) {
             self.changed(&key.namespace, out);
         }
     }
@@ -122,23 +122,15 @@ impl Wake {
         out.extend(woken(all, self.settle_of(item), "report"));
     }
 
-    /// Takes note of what goes along with a policy's objects while one of its rollouts is under way.
-    fn note_along(
-        &mut self,
-        snapshot: &Snapshot,
-        (work, uid): (&Work, &str),
-        state: &Option<State>,
-    ) {
+    /// Takes note of what goes along with a policy's objects while one of its rollouts is under way: the
+    /// one to this release.
+    fn note_along(&mut self, work: &Work, target: Option<&Release>) {
         self.rolling.along.retain(|_, works| {
             works.remove(work);
             !works.is_empty()
         });
-        let run = state.as_ref().and_then(|state| state.run.as_ref());
-        let key = run.and_then(|run| release_key(uid, &run.target).ok());
-        let entry = key.and_then(|key| snapshot.get(key.as_str()));
-        let record: Option<Release> = entry.and_then(|entry| decode(entry).ok());
-        let items = record.map(|record| record.items).unwrap_or_default();
-        for item in items.iter().filter(|item| !item.own) {
+        let items = target.into_iter().flat_map(|release| &release.items);
+        for item in items.filter(|item| !item.own) {
             let works = self.rolling.along.entry(item.key()).or_default();
             works.insert(work.clone());
         }
@@ -153,14 +145,16 @@ impl Wake {
         let rolls = |object: &&Value| object.pointer("/spec/rollout").is_some();
         let Some(object) = object.as_ref().filter(rolls) else {
             self.rolling.policies.remove(&work);
-            self.note_along(snapshot, (&work, ""), &None);
+            self.note_along(&work, None);
             return false;
         };
         let uid = objects::text(object, "/metadata/uid").to_owned();
         let state = rollout_key(&uid).ok();
         let state = state.and_then(|key| snapshot.get(key.as_str()));
         let state: Option<State> = state.and_then(|entry| decode(entry).ok());
-        self.note_along(snapshot, (&work, &uid), &state);
+        let run = state.as_ref().and_then(|state| state.run.as_ref());
+        let target = run.and_then(|run| release(snapshot, &uid, &run.target));
+        self.note_along(&work, target.as_ref());
         let runs = state.is_some_and(|state| state.run.is_some());
         let known = self.rolling.policies.get(&work);
         let clusters = known.map_or(0, |policy| policy.clusters);
@@ -185,23 +179,23 @@ impl Wake {
                 works.push((work.clone(), policy.clusters));
             }
         }
-        for (work, clusters) in works {
-            self.note_along(&snapshot, (&work, uid), &new);
-            // With each step of a run decisions about all its clusters are written anew.
-            let delay = GATHER + wide(clusters);
-            out.extend(woken([work], delay, "its rollouts"));
-        }
         let mut releases = BTreeSet::new();
         for state in new.iter().chain(&old) {
             releases.extend([state.good.as_str(), state.live.as_str()]);
             releases.extend(state.run.as_ref().map(|run| run.target.as_str()));
         }
         let mut records: BTreeMap<&str, Release> = BTreeMap::new();
-        for release in releases {
-            let key = release_key(uid, release).ok();
-            let entry = key.and_then(|key| snapshot.get(key.as_str()));
-            let record = entry.and_then(|entry| decode(entry).ok());
-            records.extend(record.map(|record| (release, record)));
+        for named in releases {
+            let record = release(&snapshot, uid, named);
+            records.extend(record.map(|record| (named, record)));
+        }
+        let run = new.as_ref().and_then(|state| state.run.as_ref());
+        let target = run.and_then(|run| records.get(&*run.target));
+        for (work, clusters) in works {
+            self.note_along(&work, target);
+            // With each step of a run decisions about all its clusters are written anew.
+            let delay = GATHER + wide(clusters);
+            out.extend(woken([work], delay, "its rollouts"));
         }
         let moved = new.as_ref().map(stands) != old.as_ref().map(stands);
         let good = new.as_ref().and_then(|state| records.get(&*state.good));
@@ -285,11 +279,10 @@ fn stands(state: &State) -> (&str, &str, Option<(&str, bool)>) {
     (&state.good, &state.live, run)
 }
 
-/// Whether this is an override policy, or any other object that changes what policies mean.
-fn overrides(key: &ObjectKey) -> bool {
-    let at = (key.group.as_str(), key.plural.as_str());
-    let mut kinds = world::POLICIES.iter();
-    kinds.any(|(group, _, plural)| (*group, *plural) == at)
+/// A release of the policy of a UID, if it is there and can be read.
+fn release(snapshot: &Snapshot, uid: &str, named: &str) -> Option<Release> {
+    let key = release_key(uid, named).ok()?;
+    decode(snapshot.get(key.as_str())?).ok()
 }
 
 /// Whether anything is written of rollouts of the policy in `entry`.
@@ -305,12 +298,9 @@ fn left(snapshot: &Snapshot, entry: &Entry) -> bool {
 
 /// The rollouts of the policy at a key.
 fn work(key: &ObjectKey) -> Option<Work> {
-    let at = (key.group.as_str(), key.plural.as_str());
-    let mut kinds = world::POLICIES.iter();
-    let (group, _, plural) = kinds.find(|(group, _, plural)| (*group, *plural) == at)?;
-    Some(Work::Rollout {
-        group: (*group).to_owned(),
-        plural: (*plural).to_owned(),
+    world::is_policy(key).then(|| Work::Rollout {
+        group: key.group.clone(),
+        plural: key.plural.clone(),
         name: Name {
             namespace: key.namespace.clone(),
             name: key.name.clone(),
@@ -320,12 +310,10 @@ fn work(key: &ObjectKey) -> Option<Work> {
 
 /// The rollouts of a policy that is named.
 fn of(policy: &PolicyRef) -> Option<Work> {
-    let at = (policy.group(), policy.kind.as_str());
-    let mut kinds = world::POLICIES.iter();
-    let (group, _, plural) = kinds.find(|(group, kind, _)| (*group, *kind) == at)?;
+    let (group, plural) = world::policy_kind(policy)?;
     Some(Work::Rollout {
-        group: (*group).to_owned(),
-        plural: (*plural).to_owned(),
+        group: group.to_owned(),
+        plural: plural.to_owned(),
         name: Name {
             namespace: policy.namespace.clone(),
             name: policy.name.clone(),
