@@ -12,6 +12,7 @@ use roadstead_protocol::api::{Condition, ConditionStatus};
 use roadstead_protocol::wire::ItemKey;
 use roadstead_store::records::LedgerState;
 use roadstead_store::{Snapshot, Txn};
+use serde_json::Value;
 
 use crate::counted::Counting;
 use crate::decision::decision_key;
@@ -65,9 +66,7 @@ fn attempt(
             ..told(path, held, &seen)
         });
         if matches!(held.record.state, LedgerState::Put { .. }) {
-            let behind = target.is_some_and(|target| target.behind);
-            let applied = seen.applied && !behind;
-            members.push(Observed { applied, ..seen });
+            members.extend(member(target.copied(), seen));
         }
     }
     clusters.sort_by(|a, b| (&a.namespace, &a.name).cmp(&(&b.namespace, &b.name)));
@@ -89,11 +88,23 @@ fn attempt(
     Ok(Some(txn))
 }
 
+/// What a cluster adds to the status over all of them; `None` of one that counts no more and is silent.
+fn member(target: Option<&Target>, seen: Observed) -> Option<Observed> {
+    let Some(target) = target else {
+        return Some(seen);
+    };
+    let counts = !(target.held && target.outside);
+    // Who is kept as it is has not got what stands on the hub.
+    let behind = target.behind || (target.held && counts);
+    let applied = seen.applied && !behind;
+    (counts || !seen.away).then_some(Observed { applied, ..seen })
+}
+
 /// Gives the template the status that its workload has over all clusters.
 fn fold(
     context: &Reconciler,
     snapshot: &Snapshot,
-    (world, decision): (&World, &Decision),
+    (world, decided): (&World, &Decision),
     (item, members): (&ItemKey, &[Observed]),
     txn: &mut Txn,
 ) -> Result<(), Error> {
@@ -103,11 +114,17 @@ fn fold(
         return Ok(());
     };
     let object = objects::object(entry)?;
+    // What was written since is decided about in a moment, and nobody has it before.
+    let generation = object.pointer("/metadata/generation");
+    let generation = generation.and_then(Value::as_i64).unwrap_or(0);
+    if generation != decided.spec.template.generation {
+        return Ok(());
+    }
     let subject = Subject {
         key: item,
         object: &object,
         interpreter: world.interpreter(item),
-        pinned: pinned(decision),
+        pinned: pinned(decided),
     };
     let now = timestamp(context.now());
     if let Some(status) = aggregate(subject, members, &now)

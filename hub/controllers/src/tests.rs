@@ -16,6 +16,7 @@ mod interpreting;
 mod kinds;
 mod many;
 mod nonsense;
+mod observing;
 mod pins;
 mod placing;
 mod policies;

@@ -2,7 +2,7 @@
 
 use super::*;
 
-async fn seed() -> Hub {
+pub(super) async fn seed() -> Hub {
     let hub = Hub::new(&["prod", "dr"]).await;
     hub.apply(deployment(20, "web:1")).await;
     hub.apply(weighted("p", &[("prod", 90), ("dr", 10)])).await;
