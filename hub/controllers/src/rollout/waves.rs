@@ -53,7 +53,7 @@ pub(crate) fn of_template(
     for policy in known.filter(rolls).chain(might) {
         let uid = &policy.identity.uid;
         if !waves.policies.contains_key(uid) {
-            let rolling = rolling(snapshot, item, policy)?;
+            let rolling = rolling(snapshot, (item, object.is_some()), policy)?;
             waves.policies.insert(uid.clone(), rolling);
         }
     }
@@ -96,7 +96,12 @@ pub(crate) fn assert(snapshot: &Snapshot, waves: &Waves, txn: &mut Txn) -> Resul
     Ok(())
 }
 
-fn rolling(snapshot: &Snapshot, item: &ItemKey, policy: &Policy) -> Result<Rolling, Error> {
+/// How far a policy's rollouts are for `item`, which `exists` on the hub or does not.
+fn rolling(
+    snapshot: &Snapshot,
+    (item, exists): (&ItemKey, bool),
+    policy: &Policy,
+) -> Result<Rolling, Error> {
     let uid = &policy.identity.uid;
     let Some(entry) = snapshot.get(rollout_key(uid)?.as_str()) else {
         return Ok(Rolling::default());
@@ -120,7 +125,11 @@ fn rolling(snapshot: &Snapshot, item: &ItemKey, policy: &Policy) -> Result<Rolli
         .collect::<Result<_, Error>>()?;
     let target = state.run.as_ref().map(|run| run.target.as_str());
     let mut coming = false;
-    for release in target.into_iter().chain([state.live.as_str()]) {
+    // What was deleted is in no release that is made from now on: until the next is, the last ones say
+    // nothing about it. Where none can be made, nothing waits for one.
+    let counts = exists || state.problem.is_some();
+    let releases_to_come = target.into_iter().chain([state.live.as_str()]);
+    for release in releases_to_come.filter(|_| counts) {
         let given = releases.given(release)?;
         coming |= given.is_some_and(|given| given.object.is_some());
     }

@@ -1,5 +1,6 @@
 //! Changes that go out in waves, over the controllers: what clusters are given, step by step.
 
+mod asking;
 mod counting;
 mod ends;
 mod gated;

@@ -78,3 +78,36 @@ async fn what_no_release_names_any_more_leaves_once_the_run_is_over() {
     assert_eq!(hub.phase("p-4"), "Succeeded -");
     assert_eq!(on(&hub, &item("extra"), &all), "gone put -");
 }
+
+/// A change and a removal of another object of the policy: the removal is the last of it.
+#[tokio::test(start_paused = true)]
+async fn what_is_deleted_together_with_a_change_leaves_last() {
+    let hub = Hub::new(&["a", "b", "c"]).await;
+    let all = ["a", "b", "c"];
+    let mut rolling = configs("p", "web", json!(all));
+    hub.apply(rolling.clone()).await;
+    for name in ["main", "extra"] {
+        hub.apply(config(name, "web", "1")).await;
+    }
+    hub.settle().await;
+    for name in ["main", "extra"] {
+        hub.well(name, &all).await;
+    }
+    rolling["spec"]["rollout"] = canary();
+    hub.apply(rolling.clone()).await;
+    hub.settle().await;
+    hub.apply(config("main", "web", "2")).await;
+    hub.delete(&config("extra", "web", "1")).await;
+    hub.settle().await;
+    hub.well("main", &["a"]).await;
+    assert_eq!(on(&hub, &item("extra"), &all), "put put put");
+    // Nor does a cluster lose what an edit takes from it before the change is through.
+    rolling["spec"]["placement"]["clusterAffinity"]["clusterNames"] = json!(["a", "b"]);
+    hub.apply(rolling).await;
+    hub.settle().await;
+    assert_eq!(on(&hub, &item("main"), &all), "put put put");
+    hub.well("main", &["b"]).await;
+    hub.well("main", &["b"]).await;
+    assert_eq!(on(&hub, &item("extra"), &all), "gone gone gone");
+    assert_eq!(on(&hub, &item("main"), &all), "put put gone");
+}
