@@ -1,47 +1,66 @@
-//! Who may do what: administrators everything, agents nothing, anybody may see health and version.
+//! From a request to the question of authorization, and who it is really from.
 //!
-//! Role-based rules are not here yet.
+//! Administrators may do everything, agents nothing, anybody may see health and version, and roles say the
+//! rest ([`crate::rbac`]). Each request is judged when it begins: a watch goes on when rights end.
 
 use http::{HeaderMap, Method};
+use roadstead_machinery::selector::FieldSelector;
 use roadstead_machinery::status::Status;
 
-use crate::identity::AGENTS;
 use crate::path::{Objects, Target};
+use crate::query::Query;
+use crate::rbac::{About, Access, Ask};
 use crate::{Hooks, Identity};
 
-/// Lets `who` through, or says why not.
+/// The group of what is only impersonated.
+const AUTHENTICATION: &str = "authentication.k8s.io";
+/// What the name of a service account's user begins with.
+const SERVICE_ACCOUNT: &str = "system:serviceaccount:";
+/// Most headers of one request that impersonate.
+const IMPERSONATED_MAX: usize = 128;
+
+/// Lets a request through, or says why not.
 ///
 /// # Errors
 /// 403 with Kubernetes' wording.
 pub(crate) fn authorize(
-    who: &Identity,
+    access: &Access<'_>,
     method: &Method,
     target: &Target,
     path: &str,
-    watch: bool,
+    query: &Query,
 ) -> Result<(), Status> {
-    if who.is_admin() {
-        return Ok(());
+    let Target::Objects(at) = target else {
+        let verb = method.as_str().to_lowercase();
+        return access.check(&Ask::path(&verb, path));
+    };
+    let verb = verb(method, at, query.watch());
+    let selected = selected_name(verb, query);
+    let name = at.name.as_deref().or(selected.as_deref());
+    access.check(&ask(verb, at, name.unwrap_or_default()))
+}
+
+/// What a request for objects is, in the words of authorization.
+fn ask<'a>(verb: &'a str, at: &'a Objects, name: &'a str) -> Ask<'a> {
+    Ask {
+        verb,
+        about: About::Object {
+            group: &at.group,
+            resource: &at.plural,
+            subresource: at.subresource.as_deref().unwrap_or_default(),
+            namespace: at.namespace.as_deref().unwrap_or_default(),
+            name,
+        },
     }
-    let public = matches!(target, Target::Version | Target::Health { .. });
-    if public && !who.is_in(AGENTS) {
-        return Ok(());
+}
+
+/// The one name that a list or a watch asks for by field.
+fn selected_name(verb: &str, query: &Query) -> Option<String> {
+    if !matches!(verb, "list" | "watch") {
+        return None;
     }
-    Err(match target {
-        Target::Objects(objects) => refuse_objects(who, method, objects, watch),
-        Target::Version
-        | Target::Health { .. }
-        | Target::Metrics
-        | Target::Root
-        | Target::Core
-        | Target::Groups
-        | Target::Group(_)
-        | Target::GroupVersion(..)
-        | Target::OpenapiIndex
-        | Target::Openapi(..)
-        | Target::OpenapiV2
-        | Target::Unknown => refuse_path(who, method, path),
-    })
+    let fields = FieldSelector::parse(query.first("fieldSelector")?).ok()?;
+    fields.exact("metadata.name").map(str::to_owned)
 }
 
 /// Who a request is from: a certificate goes before a bearer token, which the owner of the API
@@ -71,66 +90,73 @@ fn bearer(header: &str) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
-/// Who a request is to be answered as: administrators may take the place of others.
+/// Who a request is to be answered as: whoever may impersonate takes the place of another.
 ///
 /// # Errors
-/// 403 for others, 400 where only groups are named.
-pub(crate) fn impersonate(who: Identity, headers: &HeaderMap) -> Result<Identity, Status> {
+/// 403 for who may not, 400 where there are too many headers or only groups are named.
+pub(crate) fn impersonate(
+    access: &Access<'_>,
+    headers: &HeaderMap,
+) -> Result<Option<Identity>, Status> {
     let text = |v: &http::HeaderValue| v.to_str().unwrap_or_default().to_owned();
-    let user = headers
-        .get("impersonate-user")
-        .map(text)
-        .filter(|u| !u.is_empty());
-    let other = ["impersonate-group", "impersonate-uid"]
-        .iter()
-        .any(|h| headers.contains_key(*h));
+    let all = |name: &str| -> Vec<String> { headers.get_all(name).iter().map(text).collect() };
+    let user = all("impersonate-user").into_iter().find(|u| !u.is_empty());
+    let (mut groups, uids) = (all("impersonate-group"), all("impersonate-uid"));
+    let extra = extras(headers);
     let Some(user) = user else {
-        return if other {
-            let message = "requested groups or a uid without impersonating a user";
-            Err(Status::bad_request(message))
-        } else {
-            Ok(who)
-        };
+        if groups.is_empty() && uids.is_empty() && extra.is_empty() {
+            return Ok(None);
+        }
+        let message = "requested groups, a uid or extras without impersonating a user";
+        return Err(Status::bad_request(message));
     };
-    if !who.is_admin() {
-        let why = format!(
-            "User {:?} cannot impersonate resource \"users\" in API group \"\" at the cluster scope",
-            who.user
-        );
-        return Err(Status::forbidden("", "users", &user, &why));
+    if groups.len() + uids.len() + extra.len() > IMPERSONATED_MAX {
+        let message = format!("more than {IMPERSONATED_MAX} headers impersonate");
+        return Err(Status::bad_request(message));
     }
-    Ok(Identity::new(
-        user,
-        headers.get_all("impersonate-group").iter().map(text),
-    ))
+    let may =
+        |of: (&str, &str), at: (&str, &str)| access.check(&Ask::object("impersonate", of, at));
+    let account = user
+        .strip_prefix(SERVICE_ACCOUNT)
+        .and_then(|rest| rest.split_once(':'));
+    match account {
+        Some(at) => may(("", "serviceaccounts"), at)?,
+        None => may(("", "users"), ("", &user))?,
+    }
+    for group in &groups {
+        may(("", "groups"), ("", group))?;
+    }
+    for uid in &uids {
+        may((AUTHENTICATION, "uids"), ("", uid))?;
+    }
+    for (key, value) in &extra {
+        let about = About::Object {
+            group: AUTHENTICATION,
+            resource: "userextras",
+            subresource: key,
+            namespace: "",
+            name: value,
+        };
+        let verb = "impersonate";
+        access.check(&Ask { verb, about })?;
+    }
+    if let Some((namespace, _)) = account.filter(|_| groups.is_empty()) {
+        groups.push("system:serviceaccounts".to_owned());
+        groups.push(format!("system:serviceaccounts:{namespace}"));
+    }
+    Ok(Some(Identity::impersonated(user, groups)))
 }
 
-fn refuse_path(who: &Identity, method: &Method, path: &str) -> Status {
-    let verb = method.as_str().to_lowercase();
-    let message = format!("forbidden: User {:?} cannot {verb} path {path:?}", who.user);
-    Status::failure(403, "Forbidden", message).with_details(<_>::default())
-}
-
-fn refuse_objects(who: &Identity, method: &Method, at: &Objects, watch: bool) -> Status {
-    let verb = verb(method, at, watch);
-    let resource = match &at.subresource {
-        Some(sub) => format!("{}/{sub}", at.plural),
-        None => at.plural.clone(),
+/// What else of a user is impersonated: key and value.
+fn extras(headers: &HeaderMap) -> Vec<(String, String)> {
+    let extra = |(name, value): (&http::HeaderName, &http::HeaderValue)| {
+        let key = name.as_str().strip_prefix("impersonate-extra-")?;
+        Some((
+            key.to_owned(),
+            value.to_str().unwrap_or_default().to_owned(),
+        ))
     };
-    let scope = match &at.namespace {
-        Some(namespace) if at.plural != "namespaces" => format!("in the namespace {namespace:?}"),
-        Some(_) | None => "at the cluster scope".to_owned(),
-    };
-    let why = format!(
-        "User {:?} cannot {verb} resource {resource:?} in API group {:?} {scope}",
-        who.user, at.group
-    );
-    Status::forbidden(
-        &at.group,
-        &at.plural,
-        at.name.as_deref().unwrap_or_default(),
-        &why,
-    )
+    headers.iter().filter_map(extra).collect()
 }
 
 /// The verb that authorization speaks of.
@@ -142,8 +168,9 @@ pub(crate) fn verb(method: &Method, at: &Objects, watch: bool) -> &'static str {
         Method::PATCH => "patch",
         Method::DELETE if named => "delete",
         Method::DELETE => "deletecollection",
-        _ if watch || at.watch => "watch",
+        _ if at.watch => "watch",
         _ if named => "get",
+        _ if watch => "watch",
         _ => "list",
     }
 }
@@ -153,7 +180,9 @@ mod tests {
     use super::*;
 
     fn check(who: &Identity, method: &Method, path: &str) -> Result<(), String> {
-        authorize(who, method, &Target::parse(path), path, false).map_err(|s| s.message)
+        let access = Access::new(who, std::sync::Arc::default);
+        let query = Query::default();
+        authorize(&access, method, &Target::parse(path), path, &query).map_err(|s| s.message)
     }
 
     #[test]

@@ -11,7 +11,7 @@ use roadstead_protocol::env::BoxFuture;
 use roadstead_store::{Op, Snapshot};
 use serde_json::Value;
 
-use crate::{Identity, RestBody};
+use crate::{Access, Identity, RestBody};
 
 /// What a write does to its object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,8 +97,10 @@ pub struct Page<'a> {
     pub path: &'a str,
     /// The body of a `POST`; of other requests none is read.
     pub body: &'a [u8],
-    /// Who asks: an administrator, for others do not get so far.
+    /// Who asks: somebody who may use this method at this path.
     pub user: &'a Identity,
+    /// What else they may do.
+    pub access: &'a Access<'a>,
 }
 
 /// What the owner of an API adds to it.
@@ -118,7 +120,7 @@ pub trait Hooks: Send + Sync + 'static {
         Ok(Vec::new())
     }
 
-    /// Answers an administrator at a path that is none of Kubernetes'; `None` where there is nothing.
+    /// Answers whoever may at a path that is none of Kubernetes'; `None` where there is nothing.
     fn page(&self, _: &Page<'_>) -> Option<BoxFuture<Result<http::Response<RestBody>, Status>>> {
         None
     }

@@ -36,6 +36,18 @@ impl Identity {
         }
     }
 
+    /// Whom somebody takes the place of: as [`Self::new`], but nobody vouches for the user that nobody
+    /// vouches for.
+    pub(crate) fn impersonated(user: String, mut groups: Vec<String>) -> Self {
+        if user != ANONYMOUS {
+            return Self::new(user, groups);
+        }
+        if !groups.iter().any(|g| g == UNAUTHENTICATED) {
+            groups.push(UNAUTHENTICATED.to_owned());
+        }
+        Self { user, groups }
+    }
+
     /// Somebody who may do everything.
     pub fn admin() -> Self {
         Self::new("admin", [ADMINS.to_owned()])

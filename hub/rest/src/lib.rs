@@ -32,6 +32,7 @@ mod namespaces;
 mod output;
 mod path;
 mod query;
+mod rbac;
 mod read;
 mod respond;
 mod rest;
@@ -48,6 +49,7 @@ mod write;
 pub use body::RestBody;
 pub use hooks::{Collection, Hooks, NoHooks, Page, Subresource, Verb, Write};
 pub use identity::{ADMINS, AGENTS, Identity};
+pub use rbac::{About, Access, Ask};
 pub use rest::{BODY_BYTES_MAX, Options, Parts, Rest, Versions, WATCHES_MAX};
 pub use service::Service;
 

@@ -92,7 +92,13 @@ async fn post(
         return Err(Status::method_not_allowed());
     }
     if resource.is_review() {
-        let answer = reviews::answer(&resource, decoded.object, &head.who, inner.env.clock.now())?;
+        let asker = reviews::Asker {
+            access: &inner.access(&head.who),
+            others: &|who| inner.access(who),
+            namespace: at.namespace.as_deref(),
+        };
+        let now = inner.env.clock.now();
+        let answer = reviews::answer(&resource, decoded.object, &asker, now)?;
         return Ok(respond::json(StatusCode::CREATED, &answer));
     }
     let params = WriteParams::parse(&head.query, OptionsKind::Create, head.agent())?;

@@ -15,7 +15,7 @@ use tokio::task::{AbortHandle, JoinHandle};
 
 use crate::discovery::Documents;
 use crate::metrics::Metrics;
-use crate::{Hooks, Identity, RestBody, Service, crds, namespaces, route};
+use crate::{Access, Hooks, Identity, RestBody, Service, crds, namespaces, rbac, route};
 
 /// Largest body of a request, in bytes.
 pub const BODY_BYTES_MAX: usize = 3 * 1024 * 1024;
@@ -116,6 +116,7 @@ pub(crate) struct Inner {
     pub(crate) hooks: Arc<dyn Hooks>,
     pub(crate) options: Options,
     pub(crate) metrics: Metrics,
+    grants: rbac::Live,
     pub(crate) watches: Arc<AtomicUsize>,
     tasks: Mutex<Vec<AbortHandle>>,
 }
@@ -127,6 +128,11 @@ struct Served {
 }
 
 impl Inner {
+    /// What somebody may do now.
+    pub(crate) fn access<'a>(&self, who: &'a Identity) -> Access<'a> {
+        Access::new(who, || self.grants.grants(&self.store))
+    }
+
     /// What is served now.
     pub(crate) fn registry(&self) -> Arc<Registry> {
         Arc::clone(
@@ -189,6 +195,7 @@ impl Rest {
             hooks,
             options,
             metrics: Metrics::default(),
+            grants: rbac::Live::default(),
             watches: Arc::new(AtomicUsize::new(0)),
             tasks: Mutex::default(),
         }));
@@ -224,6 +231,16 @@ impl Rest {
             namespaces::ensure(&self.0, name).await?;
         }
         Ok(())
+    }
+
+    /// Writes what is missing of the roles and bindings that users expect of an API, as in Kubernetes:
+    /// `cluster-admin`, `admin`, `edit`, `view` and those of discovery, and a few of this project's own.
+    /// Without them only administrators come in. Where nothing is missing nothing is written.
+    ///
+    /// # Errors
+    /// When the store cannot write.
+    pub async fn grant_defaults(&self) -> Result<(), Status> {
+        rbac::grant(&self.0).await
     }
 
     /// This API as a tower service that is used by `identity`.

@@ -65,8 +65,10 @@ where
     let (verb, label) = label(inner, &parts.method, &target);
     let path = parts.uri.path().to_owned();
     let query = Query::parse(parts.uri.query().unwrap_or_default());
-    let who = auth::authenticate(who, &parts.headers, &*inner.hooks)
-        .and_then(|who| auth::impersonate(who, &parts.headers));
+    let who = auth::authenticate(who, &parts.headers, &*inner.hooks).and_then(|who| {
+        let other = auth::impersonate(&inner.access(&who), &parts.headers)?;
+        Ok(other.unwrap_or(who))
+    });
     let answer = match query.and_then(|query| Ok((query, who?))) {
         Err(status) => Err(status),
         Ok((query, who)) => {
@@ -133,7 +135,8 @@ where
     B: Body<Data = Bytes> + Send,
     B::Error: std::fmt::Display,
 {
-    auth::authorize(&head.who, &head.method, &target, path, head.query.watch())?;
+    let access = inner.access(&head.who);
+    auth::authorize(&access, &head.method, &target, path, &head.query)?;
     let Target::Objects(at) = target else {
         let paged = target == Target::Unknown;
         let body = match head.method {
@@ -145,6 +148,7 @@ where
             path,
             body: &body,
             user: &head.who,
+            access: &access,
         };
         if paged && let Some(answer) = inner.hooks.page(&page) {
             return answer.await;
@@ -161,7 +165,9 @@ where
     else {
         return missing(inner, &at);
     };
-    if at.namespace.is_some() && !resource.namespaced && at.plural != "namespaces" {
+    // Only a namespace is inside itself: what is allowed in one namespace says nothing of another.
+    let itself = crate::strategy::is_namespace(&resource) && at.namespace == at.name;
+    if at.namespace.is_some() && !resource.namespaced && !itself {
         return Err(Status::no_such_resource());
     }
     if !known(inner, &resource, &at) {

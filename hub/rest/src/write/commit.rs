@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::{ATTEMPTS_MAX, Change, Context, Outcome};
 use crate::hooks::{Verb, Write};
+use crate::rbac::guard;
 use crate::{meta, storage};
 
 /// Lets `decide` say what becomes of `name`, and does it.
@@ -130,6 +131,7 @@ impl Site<'_> {
 
     fn put(&self, verb: Verb, mut object: Value) -> Result<Prepared, Status> {
         meta::set(&mut object, "resourceVersion", None);
+        guard::check(self.ctx, self.live.map(|(object, _)| object), &object)?;
         let extra = self.admit(verb, Some(&mut object))?;
         let value = storage::encode(&self.ctx.resource, &object);
         let mut txn = Txn::new().check(self.check()).put(self.key.clone(), value);

@@ -10,7 +10,7 @@ use super::checked::Applying;
 use super::create::{Owner, namespace_exists, new_object};
 use super::{Change, Context, Outcome, checked, write};
 use crate::decode::Decoded;
-use crate::{meta, strategy};
+use crate::{Ask, meta, strategy};
 
 /// What a PATCH does.
 pub(crate) enum Patch {
@@ -156,6 +156,9 @@ fn applied(
         same_revision(ctx, live, config)?;
         same_uid(ctx, live, config, Uid::Immutable)?;
     }
+    if live.is_none() {
+        may_create(ctx, name)?;
+    }
     let merged = checked::apply(ctx, live, config)?;
     match live {
         None => {
@@ -168,6 +171,14 @@ fn applied(
         }
         Some(live) => finish(ctx, live, merged.object, Some(Applying), Uid::Immutable),
     }
+}
+
+/// Refuses an apply that would create where its writer may only patch.
+fn may_create(ctx: &Context, name: &str) -> Result<(), Status> {
+    let of = (ctx.resource.group.as_str(), ctx.resource.plural.as_str());
+    let namespace = ctx.namespace.as_deref().unwrap_or_default();
+    let access = ctx.inner.access(&ctx.who);
+    access.check(&Ask::object("create", of, (namespace, name)))
 }
 
 /// Puts back what the server keeps, records who changed what, validates, and decides whether there

@@ -1,0 +1,428 @@
+//! Roles at the API: who gets in, what is refused and how, who hands on, who takes whose place, and what
+//! reviews answer.
+
+mod support;
+
+use std::sync::Arc;
+
+use roadstead_machinery::resource::Registry;
+use roadstead_protocol::api::CRDS;
+use roadstead_rest::{Identity, NoHooks, Options};
+use serde_json::{Value, json};
+use support::Client;
+
+const RBAC: &str = "/apis/rbac.authorization.k8s.io/v1";
+const MAPS: &str = "/api/v1/namespaces/shop/configmaps";
+const REVIEWS: &str = "/apis/authorization.k8s.io/v1";
+
+/// A hub with the default roles and a namespace.
+async fn hub() -> Client {
+    let registry = Registry::hub(CRDS).expect("the hub's kinds");
+    let client = Client::over(registry, Options::default(), Arc::new(NoHooks)).await;
+    client.rest.grant_defaults().await.expect("default roles");
+    let namespace = json!({"metadata": {"name": "shop"}});
+    client
+        .post("/api/v1/namespaces", &namespace)
+        .await
+        .expect(201);
+    client
+}
+
+/// The same hub, as somebody else uses it.
+fn user(client: &Client, name: &str, groups: &[&str]) -> Client {
+    Client {
+        rest: client.rest.clone(),
+        store: client.store.clone(),
+        who: Identity::new(name, groups.iter().map(|g| (*g).to_owned())),
+    }
+}
+
+/// A binding of a ClusterRole to a user.
+fn binding(name: &str, role: &str, user: &str) -> Value {
+    json!({
+        "metadata": {"name": name},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": role},
+        "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": user}],
+    })
+}
+
+async fn bind(client: &Client, namespace: &str, role: &str, user: &str) {
+    let path = match namespace {
+        "" => format!("{RBAC}/clusterrolebindings"),
+        namespace => format!("{RBAC}/namespaces/{namespace}/rolebindings"),
+    };
+    let name = format!("{}-{user}", role.replace(':', "-"));
+    client
+        .post(&path, &binding(&name, role, user))
+        .await
+        .expect(201);
+}
+
+fn map(name: &str) -> Value {
+    json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": {"a": "1"}})
+}
+
+async fn role(client: &Client, name: &str, rules: Value) {
+    let role = json!({"metadata": {"name": name}, "rules": rules});
+    client
+        .post(&format!("{RBAC}/clusterroles"), &role)
+        .await
+        .expect(201);
+}
+
+#[tokio::test]
+async fn a_role_counts_from_its_binding_to_its_end() {
+    let admin = hub().await;
+    let ann = user(&admin, "ann", &[]);
+    assert_eq!(
+        ann.get(MAPS).await.fails(403),
+        "configmaps is forbidden: User \"ann\" cannot list resource \"configmaps\" in API group \"\" in the \
+         namespace \"shop\""
+    );
+    ann.get("/apis").await.expect(200);
+    bind(&admin, "shop", "edit", "ann").await;
+    ann.post(MAPS, &map("a")).await.expect(201);
+    ann.get(&format!("{MAPS}/a")).await.expect(200);
+    ann.post("/api/v1/namespaces/default/configmaps", &map("a"))
+        .await
+        .fails(403);
+    ann.get("/api/v1/configmaps").await.fails(403);
+    assert_eq!(
+        ann.delete("/api/v1/namespaces/shop").await.fails(403),
+        "namespaces \"shop\" is forbidden: User \"ann\" cannot delete resource \"namespaces\" in API group \"\" \
+         in the namespace \"shop\""
+    );
+    ann.get("/api/v1/namespaces/shop").await.expect(200);
+    // What is allowed in one namespace says nothing of another, however the path is written.
+    let all = "*".to_owned();
+    role(
+        &admin,
+        "all",
+        json!([{"verbs": [all], "apiGroups": [all], "resources": [all]}]),
+    )
+    .await;
+    bind(&admin, "shop", "all", "ann").await;
+    ann.get("/api/v1/namespaces/shop/namespaces")
+        .await
+        .expect(404);
+    ann.delete("/api/v1/namespaces/shop/namespaces/default")
+        .await
+        .expect(404);
+    ann.get(&format!("{RBAC}/namespaces/shop/clusterroles"))
+        .await
+        .expect(404);
+
+    for name in ["edit-ann", "all-ann"] {
+        let path = format!("{RBAC}/namespaces/shop/rolebindings/{name}");
+        admin.delete(&path).await.expect(200);
+    }
+    ann.get(MAPS).await.fails(403);
+}
+
+#[tokio::test]
+async fn an_apply_that_creates_asks_for_both() {
+    let admin = hub().await;
+    let rules =
+        json!([{"verbs": ["patch", "get"], "apiGroups": [""], "resources": ["configmaps"]}]);
+    role(&admin, "patcher", rules).await;
+    bind(&admin, "shop", "patcher", "ann").await;
+    let ann = user(&admin, "ann", &[]);
+    let path = format!("{MAPS}/a");
+    assert_eq!(
+        ann.apply(&path, "m", &map("a")).await.fails(403),
+        "configmaps \"a\" is forbidden: User \"ann\" cannot create resource \"configmaps\" in API group \"\" in \
+         the namespace \"shop\""
+    );
+    admin.apply(&path, "m", &map("a")).await.expect(201);
+    ann.apply(&path, "m", &map("a")).await.expect(200);
+}
+
+#[tokio::test]
+async fn names_bind_gets_and_lists_of_one() {
+    let admin = hub().await;
+    let rule = json!([{
+        "verbs": ["get", "list", "watch"], "apiGroups": [""], "resources": ["configmaps"], "resourceNames": ["a"],
+    }]);
+    role(&admin, "one", rule).await;
+    bind(&admin, "shop", "one", "ann").await;
+    let ann = user(&admin, "ann", &[]);
+    for name in ["a", "b"] {
+        admin.post(MAPS, &map(name)).await.expect(201);
+    }
+    ann.get(&format!("{MAPS}/a")).await.expect(200);
+    ann.get(&format!("{MAPS}/b")).await.fails(403);
+    ann.get(MAPS).await.fails(403);
+    let list = ann
+        .get(&format!("{MAPS}?fieldSelector=metadata.name%3Da"))
+        .await;
+    assert_eq!(list.expect(200)["items"].as_array().map(Vec::len), Some(1));
+    ann.get(&format!("{MAPS}?fieldSelector=metadata.name%3Db"))
+        .await
+        .fails(403);
+    // One object is got, not watched, whatever else the request says.
+    ann.get(&format!("{MAPS}/b?watch=true")).await.fails(403);
+}
+
+#[tokio::test]
+async fn nobody_hands_on_what_they_do_not_have() {
+    let admin = hub().await;
+    bind(&admin, "shop", "admin", "ann").await;
+    let ann = user(&admin, "ann", &["devs"]);
+    let (roles, bindings) = (
+        format!("{RBAC}/namespaces/shop/roles"),
+        format!("{RBAC}/namespaces/shop/rolebindings"),
+    );
+    let role_of = |resource: &str| {
+        json!({"metadata": {"name": resource}, "rules": [
+            {"verbs": ["get"], "apiGroups": [""], "resources": [resource]},
+        ]})
+    };
+    ann.post(&roles, &role_of("configmaps")).await.expect(201);
+    assert_eq!(
+        ann.post(&roles, &role_of("nodes")).await.fails(403),
+        "roles.rbac.authorization.k8s.io \"nodes\" is forbidden: user \"ann\" (groups=[\"devs\" \
+         \"system:authenticated\"]) is attempting to grant RBAC permissions not currently held:\n\
+         {APIGroups:[\"\"], Resources:[\"nodes\"], Verbs:[\"get\"]}"
+    );
+    let more = json!({"rules": [{"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]}]});
+    ann.merge(&format!("{roles}/configmaps"), &more)
+        .await
+        .fails(403);
+    let label = json!({"metadata": {"labels": {"a": "b"}}});
+    ann.merge(&format!("{roles}/configmaps"), &label)
+        .await
+        .expect(200);
+    ann.post(&bindings, &binding("bob", "edit", "bob"))
+        .await
+        .expect(201);
+    ann.post(&bindings, &binding("root", "cluster-admin", "ann"))
+        .await
+        .fails(403);
+    ann.post(&bindings, &binding("none", "none", "ann"))
+        .await
+        .fails(404);
+    // A binding that gives nothing more may be edited by who could not make it.
+    admin
+        .post(&bindings, &binding("all", "cluster-admin", "bob"))
+        .await
+        .expect(201);
+    ann.merge(&format!("{bindings}/all"), &label)
+        .await
+        .expect(200);
+    let subjects = json!({"subjects": [{"kind": "User", "name": "ann", "apiGroup": "rbac.authorization.k8s.io"}]});
+    ann.merge(&format!("{bindings}/all"), &subjects)
+        .await
+        .fails(403);
+
+    // Unless they were given just that.
+    role(&admin, "binder", json!([
+        {"verbs": ["bind"], "apiGroups": ["rbac.authorization.k8s.io"], "resources": ["clusterroles"], "resourceNames": ["cluster-admin"]},
+        {"verbs": ["escalate"], "apiGroups": ["rbac.authorization.k8s.io"], "resources": ["roles"]},
+    ])).await;
+    bind(&admin, "shop", "binder", "ann").await;
+    ann.post(&bindings, &binding("root", "cluster-admin", "ann"))
+        .await
+        .expect(201);
+    ann.post(&roles, &role_of("nodes")).await.expect(201);
+}
+
+#[tokio::test]
+async fn only_who_may_do_all_gathers_roles() {
+    let admin = hub().await;
+    let rules = json!([{"verbs": ["*"], "apiGroups": ["rbac.authorization.k8s.io"], "resources": ["clusterrolebindings"]},
+        {"verbs": ["create", "patch"], "apiGroups": ["rbac.authorization.k8s.io"], "resources": ["clusterroles"]}]);
+    role(&admin, "keeper", rules).await;
+    bind(&admin, "", "keeper", "ann").await;
+    let ann = user(&admin, "ann", &[]);
+    let gather =
+        json!({"metadata": {"name": "g"}, "aggregationRule": {"clusterRoleSelectors": [{}]}});
+    let path = format!("{RBAC}/clusterroles");
+    assert!(
+        ann.post(&path, &gather)
+            .await
+            .fails(403)
+            .contains("Resources:[\"*\"]")
+    );
+    bind(&admin, "", "cluster-admin", "ann").await;
+    ann.post(&path, &gather).await.expect(201);
+}
+
+#[tokio::test]
+async fn a_template_stays_one_and_grants_nothing() {
+    let admin = hub().await;
+    let path = format!("{RBAC}/clusterrolebindings");
+    let mut template = binding("t", "cluster-admin", "ann");
+    template["metadata"]["labels"] = json!({"roadstead.dev/template": "true"});
+    admin.post(&path, &template).await.expect(201);
+    let ann = user(&admin, "ann", &[]);
+    ann.get(MAPS).await.fails(403);
+    for label in [json!(null), json!("false")] {
+        let patch = json!({"metadata": {"labels": {"roadstead.dev/template": label}}});
+        let said = admin.merge(&format!("{path}/t"), &patch).await.fails(422);
+        assert!(
+            said.contains("metadata.labels[roadstead.dev/template]")
+                && said.contains("make it anew"),
+            "{said}"
+        );
+    }
+    bind(&admin, "", "view", "bob").await;
+    let patch = json!({"metadata": {"labels": {"roadstead.dev/template": "true"}}});
+    admin
+        .merge(&format!("{path}/view-bob"), &patch)
+        .await
+        .fails(422);
+    // For members nothing has to be held here.
+    bind(&admin, "shop", "admin", "ann").await;
+    let role = json!({"metadata": {"name": "far", "labels": {"roadstead.dev/template": "true"}}, "rules": [
+        {"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]},
+    ]});
+    ann.post(&format!("{RBAC}/namespaces/shop/roles"), &role)
+        .await
+        .expect(201);
+}
+
+#[tokio::test]
+async fn whoever_may_takes_the_place_of_others() {
+    let admin = hub().await;
+    bind(&admin, "shop", "view", "ann").await;
+    bind(&admin, "shop", "view", "system:serviceaccount:shop:bot").await;
+    role(&admin, "double", json!([
+        {"verbs": ["impersonate"], "apiGroups": [""], "resources": ["users"], "resourceNames": ["ann", "system:anonymous"]},
+        {"verbs": ["impersonate"], "apiGroups": [""], "resources": ["groups"], "resourceNames": ["devs"]},
+    ])).await;
+    bind(&admin, "", "double", "eve").await;
+    let (eve, path) = (user(&admin, "eve", &[]), MAPS);
+    let as_ = async |headers: &[(&str, &str)]| eve.send("GET", path, headers, b"").await;
+    as_(&[]).await.fails(403);
+    as_(&[("impersonate-user", "ann")]).await.expect(200);
+    as_(&[("impersonate-user", "ann"), ("impersonate-group", "devs")])
+        .await
+        .expect(200);
+    assert_eq!(
+        as_(&[
+            ("impersonate-user", "ann"),
+            ("impersonate-group", "system:masters")
+        ])
+        .await
+        .fails(403),
+        "groups \"system:masters\" is forbidden: User \"eve\" cannot impersonate resource \"groups\" in API \
+         group \"\" at the cluster scope"
+    );
+    as_(&[("impersonate-user", "bob")]).await.fails(403);
+    as_(&[("impersonate-user", "ann"), ("impersonate-uid", "1")])
+        .await
+        .fails(403);
+    as_(&[
+        ("impersonate-user", "ann"),
+        ("impersonate-extra-scope", "x"),
+    ])
+    .await
+    .fails(403);
+    as_(&[("impersonate-user", "system:serviceaccount:shop:bot")])
+        .await
+        .fails(403);
+    as_(&[("impersonate-group", "devs")]).await.fails(400);
+    let bot = [("impersonate-user", "system:serviceaccount:shop:bot")];
+    admin.send("GET", path, &bot, b"").await.expect(200);
+    // Nobody vouches for whom nobody vouches for: not even discovery is for them.
+    let nobody = [("impersonate-user", "system:anonymous")];
+    eve.send("GET", "/apis", &nobody, b"").await.fails(403);
+    eve.send("GET", "/version", &nobody, b"").await.expect(200);
+}
+
+#[tokio::test]
+async fn reviews_say_what_the_api_would() {
+    let admin = hub().await;
+    bind(&admin, "shop", "edit", "ann").await;
+    let ann = user(&admin, "ann", &[]);
+    let of = |verb: &str, resource: &str, namespace: &str| json!({"verb": verb, "resource": resource, "namespace": namespace});
+    let own = format!("{REVIEWS}/selfsubjectaccessreviews");
+    let asked = async |who: &Client, attributes: Value| {
+        let review = json!({"spec": {"resourceAttributes": attributes}});
+        who.post(&own, &review).await.expect(201)["status"].clone()
+    };
+    let said = asked(&ann, of("create", "configmaps", "shop")).await;
+    assert_eq!(
+        said,
+        json!({"allowed": true, "reason": "RBAC: allowed by RoleBinding \"edit-ann/shop\" of ClusterRole \"edit\" to User \"ann\""})
+    );
+    assert_eq!(
+        asked(&ann, of("create", "nodes", "")).await,
+        json!({"allowed": false})
+    );
+    assert_eq!(
+        asked(&admin, of("create", "nodes", "")).await["allowed"],
+        true
+    );
+
+    let others = format!("{REVIEWS}/subjectaccessreviews");
+    let review =
+        json!({"spec": {"user": "ann", "resourceAttributes": of("create", "secrets", "shop")}});
+    ann.post(&others, &review).await.fails(403);
+    assert_eq!(
+        admin.post(&others, &review).await.expect(201)["status"]["allowed"],
+        true
+    );
+    // No group is taken for granted, as in Kubernetes.
+    let path =
+        json!({"spec": {"user": "ann", "nonResourceAttributes": {"path": "/apis", "verb": "get"}}});
+    assert_eq!(
+        admin.post(&others, &path).await.expect(201)["status"]["allowed"],
+        false
+    );
+    let local = format!("{REVIEWS}/namespaces/shop/localsubjectaccessreviews");
+    admin.post(&local, &review).await.expect(201);
+    let elsewhere =
+        json!({"spec": {"user": "ann", "resourceAttributes": of("create", "secrets", "bank")}});
+    admin.post(&local, &elsewhere).await.fails(400);
+
+    let rules = format!("{REVIEWS}/selfsubjectrulesreviews");
+    let shown = async |namespace: &str| {
+        let review = json!({"spec": {"namespace": namespace}});
+        let mut answer = ann.post(&rules, &review).await.expect(201);
+        answer["status"]["resourceRules"]
+            .take()
+            .as_array()
+            .cloned()
+            .unwrap_or_default()
+    };
+    let holds = |rules: &[Value], resource: &str| {
+        rules
+            .iter()
+            .any(|rule| rule["resources"].to_string().contains(resource))
+    };
+    assert!(holds(&shown("shop").await, "\"deployments\""));
+    let elsewhere = shown("default").await;
+    assert!(holds(&elsewhere, "selfsubjectreviews") && !holds(&elsewhere, "deployments"));
+}
+
+#[tokio::test]
+async fn default_roles_are_completed_and_otherwise_left_alone() {
+    let admin = hub().await;
+    let before = admin.store.revision();
+    admin.rest.grant_defaults().await.unwrap();
+    assert_eq!(
+        admin.store.revision(),
+        before,
+        "nothing is written where nothing is missing"
+    );
+    let path = |name: &str| format!("{RBAC}/clusterroles/{name}");
+    let own = json!({"verbs": ["get"], "apiGroups": ["example.org"], "resources": ["boats"]});
+    admin
+        .merge(&path("view"), &json!({"rules": [own]}))
+        .await
+        .expect(200);
+    let off = json!({"rules": [], "metadata": {"annotations": {"rbac.authorization.kubernetes.io/autoupdate": "false"}}});
+    admin.merge(&path("edit"), &off).await.expect(200);
+    admin.delete(&path("admin")).await.expect(200);
+    admin.rest.grant_defaults().await.unwrap();
+    let rules = |role: Value| role["rules"].as_array().map_or(0, Vec::len);
+    let view = admin.get(&path("view")).await.expect(200);
+    assert_eq!(view["rules"][0], own);
+    assert!(rules(view) > 5);
+    assert_eq!(rules(admin.get(&path("edit")).await.expect(200)), 0);
+    admin.get(&path("admin")).await.expect(200);
+    let after = admin.store.revision();
+    admin.rest.grant_defaults().await.unwrap();
+    assert_eq!(admin.store.revision(), after);
+}
