@@ -165,7 +165,7 @@ fn keep(input: &Input<'_>, item: &Item) -> Action {
     let says = |meta: Meta| item.meta.contains(&meta);
     let adopts = says(Meta::AdoptIfEqual) && !live.others && !live.deleting;
     if !ours && !says(Meta::Overwrite) && !adopts {
-        return Action::Conflict(foreign(live).to_owned());
+        return Action::Conflict(foreign(input.key, live).to_owned());
     }
     if live.deleting {
         return Action::AwaitDeletion;
@@ -186,9 +186,13 @@ fn keep(input: &Input<'_>, item: &Item) -> Action {
     }
 }
 
-/// Why what is in the place of an item is left alone, and the way out.
-fn foreign(live: &Live) -> &'static str {
-    if live.others {
+/// Why what is in the place of an item is left alone, and the way out: for a claim of a volume one that
+/// keeps its data.
+fn foreign(key: &ItemKey, live: &Live) -> &'static str {
+    let claims = (key.group.as_str(), key.kind.as_str()) == ("", "PersistentVolumeClaim");
+    if claims && !live.others {
+        "a claim of this name that is not ours is there already, with its data; `conflictResolution: AdoptIfEqual` in the policy takes it over where it is as it is given, `Overwrite` in any case; who deletes it there may delete its data"
+    } else if live.others {
         "an object of this name is there already, and another hub, or another cluster's agent, looks after it; let it go there, or say `conflictResolution: Overwrite` in the policy to take it over"
     } else {
         "an object of this name that is not ours is there already; delete it there, or say `conflictResolution: Overwrite` in the policy to take it over, or `AdoptIfEqual` to take it over where it is as it is given"

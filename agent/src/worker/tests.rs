@@ -8,6 +8,7 @@ mod freezing;
 mod histories;
 mod leaving;
 mod users;
+mod volumes;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
