@@ -160,6 +160,7 @@ impl Failovers {
                 .map(|(uid, since)| (uid.clone(), now.saturating_sub(*since)))
                 .collect(),
             granted: BTreeSet::new(),
+            nowhere: BTreeSet::new(),
             wait: None,
         };
         if !known.tracks.is_empty() || !known.marked.is_empty() {
@@ -291,6 +292,7 @@ pub(crate) fn decide(
     if !begins.is_empty() && !gains(template, &tried) {
         // Where it would come up it is not given yet.
         template.failing.granted = BTreeSet::new();
+        template.failing.nowhere = begins.into_keys().collect();
         template.failing.wait = Some(AGAIN);
         return place(world, template, None);
     }

@@ -122,6 +122,8 @@ pub struct Failing {
     pub marked: BTreeMap<String, Duration>,
     /// Those that it may be failed over from now: the fleet's pace allows it.
     pub granted: BTreeSet<String>,
+    /// Those that it is not failed over from, though its time has come, because it would come up nowhere.
+    pub nowhere: BTreeSet<String>,
     /// After which time others may be, where that was asked.
     pub wait: Option<Duration>,
 }
@@ -175,6 +177,11 @@ pub(crate) fn judge(world: &World, policy: &Policy, template: &Template<'_>) -> 
     let rolling = template.rollout.policies.get(&policy.identity.uid);
     silence((wants, rolling), template, &mut verdict);
     stops((wants, rolling), template, &mut verdict);
+    let stays = |f: &&Former| verdict.asks.contains_key(&f.cluster);
+    let stays = copies(template, &verdict).into_iter().filter(stays);
+    let stays = stays.filter(|f| template.failing.nowhere.contains(&f.cluster));
+    let stays = stays.map(path).collect();
+    verdict.hold(Held::NoPlace, stays);
     verdict
 }
 

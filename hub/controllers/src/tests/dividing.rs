@@ -7,7 +7,7 @@ use super::displacing::well;
 use super::*;
 use crate::room::FREE_EVERY;
 
-fn room(all: u32, free: u32) -> Facts {
+pub(super) fn room(all: u32, free: u32) -> Facts {
     let of = |gpus: u32| {
         let pairs = [("cpu", "64"), ("pods", "110")].map(|(k, v)| (k.to_owned(), v.to_owned()));
         let gpus = ("nvidia.com/gpu".to_owned(), gpus.to_string());
@@ -27,14 +27,14 @@ fn room(all: u32, free: u32) -> Facts {
     }
 }
 
-fn asking(replicas: u32) -> Value {
+pub(super) fn asking(replicas: u32) -> Value {
     let mut object = deployment(replicas, "web:1");
     object["spec"]["template"]["spec"]["containers"][0]["resources"] =
         json!({"limits": {"nvidia.com/gpu": 1}});
     object
 }
 
-fn aggregated(name: &str) -> Value {
+pub(super) fn aggregated(name: &str) -> Value {
     json!({
         "apiVersion": "policy.kurator.dev/v1alpha1",
         "kind": "DistributionPolicy",

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use roadstead_protocol::api::failover::Failure;
 
 mod limits;
+mod places;
 
 use super::displacing::{ledgers, of_cluster, pair, say, well};
 use super::*;

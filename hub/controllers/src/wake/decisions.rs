@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use roadstead_plan::affinity::{Chosen, Refused};
+use roadstead_plan::failover::Held;
 use roadstead_protocol::api::decision::{Decision, PolicyRef, Target};
 use roadstead_protocol::wire::ItemKey;
 use roadstead_store::{Entry, Event, Key};
@@ -197,6 +198,7 @@ fn waits(decision: &Decision) -> bool {
     let mut refused = refused.map(|refusal| refusal.reason.as_str());
     let stays = |target: &Target| target.reason == Chosen::Stays.text();
     decision.status.unplaced.is_some()
+        || is_stuck(decision)
         || decision.spec.clusters.iter().any(stays)
         || refused.any(|reason| Refused::GATES.iter().any(|gate| gate.reason() == reason))
 }
@@ -207,14 +209,23 @@ fn is_behind(decision: &Decision) -> bool {
     clusters.any(|target| target.held && target.behind)
 }
 
-/// Whether there is no room for replicas: none at all, or none but on a cluster that is drained. A Job
-/// stays there however much room there is elsewhere.
+/// Whether something is not failed over because it found no other place when that was looked for.
+fn is_stuck(decision: &Decision) -> bool {
+    let placed = placed_of(decision);
+    placed.is_some_and(|placed| placed.message.contains(Held::NoPlace.text()))
+}
+
+/// Whether there is no room for replicas: none at all, or none but on a cluster that is drained, or that
+/// they are to be failed over from. A Job stays there however much room there is elsewhere.
 pub(super) fn wants_room(decision: &Decision) -> bool {
     let is_job = decision.spec.template.kind == "Job";
     let stays = |target: &Target| {
         target.replicas.is_some() && !is_job && target.reason == Chosen::Stays.text()
     };
-    decision.status.unplaced.is_some() || decision.spec.clusters.iter().any(stays)
+    let mut clusters = decision.spec.clusters.iter();
+    decision.status.unplaced.is_some()
+        || clusters.clone().any(stays)
+        || (is_stuck(decision) && clusters.any(|target| target.replicas.is_some()))
 }
 
 /// Whether a cluster without the hardware is left out of a decision.

@@ -322,3 +322,23 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn what_would_come_up_nowhere_is_said_and_asked_again() {
+    let mut case = case(&["a", "b"], ONE, STOPS, 4);
+    stopped(&mut case, "a", 300);
+    let asks = case.place();
+    assert_eq!((asks.failing.len(), asks.findings.len()), (1, 0));
+    case.failing.nowhere = [uid("a")].into();
+    let stays = case.place();
+    assert_eq!(stays.failing, asks.failing);
+    assert_eq!(stays.findings.len(), 1);
+    let said = stays.findings[0].to_string();
+    let words = "not failed over from 1 cluster (default/a), since there is no other place for it";
+    assert!(said.starts_with(words), "{said}");
+    // What is granted after all needs no excuse.
+    case.failing.granted = [uid("a")].into();
+    assert_eq!(case.place().failed_over.len(), 1);
+    let reasons: Vec<&str> = case.place().findings.iter().map(|f| f.reason()).collect();
+    assert_eq!(reasons, ["Replacing"]);
+}
