@@ -84,14 +84,14 @@ struct Target {
 }
 
 impl Budgets {
-    /// How the clusters are that hold something of the policy of the UID `policy`; `item` is the object
-    /// that this is asked for.
+    /// How the clusters are that hold something of the policy of the UID `policy`; `items` are the objects for
+    /// which this is asked.
     pub(crate) fn of(
         &self,
         (durable, news): (&Snapshot, &Snapshot),
         world: &World,
         policy: &str,
-        item: Option<&ItemKey>,
+        items: &[&ItemKey],
     ) -> Result<Standing, Error> {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         // Where one cannot be read the next look begins with all of them.
@@ -99,13 +99,17 @@ impl Budgets {
         let mut standing = Standing::default();
         let connected = |uid: &str| world.cluster(uid).and_then(|c| c.ready) == Some(true);
         let clusters = known.clusters.get(policy);
-        if let (Some(item), Some(clusters)) = (item, clusters) {
-            let noted = known.noted.get(item).into_iter().flatten();
+        for (item, clusters) in items
+            .iter()
+            .flat_map(|item| clusters.map(|all| (item, all)))
+        {
+            let noted = known.noted.get(*item).into_iter().flatten();
             for (uid, _) in noted.filter(|(_, by)| *by == policy) {
-                let copy = clusters.get(uid).and_then(|held| held.copies.get(item));
+                let copy = clusters.get(uid).and_then(|held| held.copies.get(*item));
                 if let Some(how) = copy.and_then(|copy| copy.how()) {
                     let how = if connected(uid) { how } else { How::Unseen };
-                    standing.own.insert(uid.clone(), how);
+                    let own = standing.own.entry(uid.clone()).or_insert(how);
+                    *own = own.or_more_to_lose(how);
                 }
             }
         }
@@ -299,15 +303,14 @@ pub(crate) fn contents(
     Ok(found)
 }
 
-/// Makes a decision that takes something of its policy's budget one that no other was made beside.
+/// Makes a decision that takes something of budgets one that no other that does was made beside.
 pub(crate) fn take_turns(
     snapshot: &Snapshot,
     placement: &Placement,
     txn: &mut Txn,
 ) -> Result<(), Error> {
-    let Some(policy) = placement.policy.as_ref().filter(|_| placement.spends) else {
-        return Ok(());
-    };
-    turn::take(snapshot, budget_key(&policy.uid)?, txn);
+    for uid in &placement.spends {
+        turn::take(snapshot, budget_key(uid)?, txn);
+    }
     Ok(())
 }

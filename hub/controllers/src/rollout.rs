@@ -323,7 +323,7 @@ impl Look<'_> {
         };
         let news = self.context.parts.volatile.snapshot();
         let both = (self.snapshot, &news);
-        let standing = (self.context.budgets).of(both, self.world, self.uid(), None)?;
+        let standing = (self.context.budgets).of(both, self.world, self.uid(), &[])?;
         Ok(Some(Spare::of(budget, &standing)))
     }
 

@@ -129,6 +129,8 @@ pub enum Finding {
         count: u32,
         /// Some of them, as `namespace/name`.
         samples: Vec<String>,
+        /// Whether the budget is that of what needs the object there.
+        along: bool,
         /// On how many clusters something may be unwell.
         most: u32,
         /// How many clusters hold something of the policy.

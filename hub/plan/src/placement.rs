@@ -90,8 +90,8 @@ pub struct Placement {
     /// Whether it changes or takes what runs under a disruption budget: a placement that was made without
     /// [knowing](Template::budget) how the policy's clusters are is then made again.
     pub asks: bool,
-    /// Whether it takes something of its policy's disruption budget, so that it and others take turns.
-    pub spends: bool,
+    /// UIDs of the policies of whose disruption budgets it takes something, so that it and others take turns.
+    pub spends: BTreeSet<String>,
 }
 
 /// A cluster that gets something.
@@ -221,8 +221,8 @@ pub fn place(world: &World, template: &Template<'_>, review: Option<&Review>) ->
     );
     swap.enter(&mut placement);
     placement.watches |= failover::goes_by_news(template, &intent);
-    (placement.asks, placement.spends) = (room.asks, room.spent);
     placement.findings.extend(room.finding(world));
+    (placement.asks, placement.spends) = (room.asks, room.spent);
     placement.requires = requires(template, &placement);
     placement.required_by = needed_by(&intent);
     placement.refused = summarize(&intent.refused);
@@ -261,7 +261,7 @@ fn render<'a>(
         let swap = Swap::judge(world, template, total, &mut intent);
         let mut rendered = render_all(world, template, &mut intent);
         hold_back(world, template, &mut intent, &mut rendered);
-        let room = budget::hold_back(template, total, &mut intent, &mut rendered);
+        let room = budget::hold_back(world, template, total, &mut intent, &mut rendered);
         if moves == Moves::Done {
             stay = dispatch::stay(template, &asked, &rendered);
         }

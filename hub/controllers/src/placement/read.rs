@@ -59,19 +59,32 @@ impl Read {
         })
     }
 
-    /// How the clusters are that hold something of the policy by which `placement` was made.
+    /// How the clusters are that hold something of the policy by which `placement` was made, or of those of
+    /// what needs the object.
     pub(crate) fn standing(
         &self,
         (context, snapshot): (&Reconciler, &Snapshot),
         world: &World,
         placement: &Placement,
     ) -> Result<Standing, Error> {
-        let Some(policy) = &placement.policy else {
-            return Ok(Standing::default());
-        };
         let news = context.parts.volatile.snapshot();
-        let (both, item) = ((snapshot, &news), Some(&self.item));
-        let mut standing = context.budgets.of(both, world, &policy.uid, item)?;
+        let both = (snapshot, &news);
+        let of = |uid: &str, items: &[&ItemKey]| context.budgets.of(both, world, uid, items);
+        let mut standing = match &placement.policy {
+            Some(policy) => of(&policy.uid, &[&self.item])?,
+            None => Standing::default(),
+        };
+        let mut requirers: BTreeMap<&str, Vec<&ItemKey>> = BTreeMap::new();
+        for requirer in &self.around.requirers {
+            let uid = requirer.policy.as_deref();
+            let bound = |uid: &&str| world.policy(uid).is_some_and(|p| p.budget.is_some());
+            if let Some(uid) = uid.filter(bound) {
+                requirers.entry(uid).or_default().push(&requirer.key);
+            }
+        }
+        for (uid, items) in requirers {
+            standing.along.insert(uid.to_owned(), of(uid, &items)?);
+        }
         standing.contents = budgets::contents(snapshot, &self.ledger, placement)?;
         Ok(standing)
     }

@@ -1,6 +1,7 @@
 //! Disruption budgets on their way through the hub: whatever the reason, as many are changed or taken at a
 //! time as may be unwell.
 
+mod along;
 mod reach;
 
 use std::collections::BTreeSet;

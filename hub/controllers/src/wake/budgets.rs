@@ -1,9 +1,11 @@
-//! What waits for its policy's disruption budget, and what wakes it: any news of what the policy holds.
+//! What waits for its policy's disruption budget, or for that of what needs it, and what wakes it: any news
+//! of what the policy holds, and of itself.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use roadstead_protocol::api::decision::Decision;
+use roadstead_plan::deps::read::key;
+use roadstead_protocol::api::decision::{Decision, SAMPLES_MAX};
 use roadstead_protocol::wire::ItemKey;
 
 use super::Wake;
@@ -24,18 +26,38 @@ pub(super) struct Waiting {
     by_policy: BTreeMap<String, BTreeSet<ItemKey>>,
     /// Whom every template belongs to that a policy holds.
     holders: BTreeMap<ItemKey, String>,
+    /// Templates that no policy holds, and that wait.
+    along: BTreeMap<ItemKey, Along>,
     /// UIDs of the policies of which there are news, and for how long more are gathered: what waits for
     /// them is looked up once for all changes that are taken in together.
     news: BTreeMap<String, Duration>,
+    /// The same of templates that no policy holds.
+    news_along: BTreeMap<ItemKey, Duration>,
+}
+
+/// What one that no policy holds goes along with.
+struct Along {
+    /// Some of those that need it.
+    by: Vec<ItemKey>,
+    /// Whether there may be more.
+    more: bool,
 }
 
 impl Waiting {
     /// Takes note of a decision.
     pub(super) fn note(&mut self, decision: &Decision) {
+        let item = item(decision);
         let Some(policy) = &decision.spec.policy else {
+            if decision.spec.clusters.iter().any(waits_for_budget) {
+                let by = &decision.spec.required_by;
+                let along = Along {
+                    by: by.iter().map(key).collect(),
+                    more: by.len() >= SAMPLES_MAX,
+                };
+                self.along.insert(item, along);
+            }
             return;
         };
-        let item = item(decision);
         if decision.spec.clusters.iter().any(waits_for_budget) {
             let waiting = self.by_policy.entry(policy.uid.clone()).or_default();
             waiting.insert(item.clone());
@@ -46,6 +68,7 @@ impl Waiting {
     /// Takes back what was noted of a decision as it was.
     pub(super) fn forget(&mut self, decision: &Decision) {
         let item = item(decision);
+        self.along.remove(&item);
         let Some(policy) = self.holders.remove(&item) else {
             return;
         };
@@ -62,17 +85,36 @@ impl Waiting {
         let policy = self.holders.get(item)?;
         self.by_policy.contains_key(policy).then_some(policy)
     }
+
+    /// Those that no policy holds and for which news of `item` are news: of itself, and of what is held by a
+    /// policy that holds one that needs it.
+    fn along(&self, item: &ItemKey) -> Vec<ItemKey> {
+        let policy = self.holders.get(item);
+        let held = |by: &ItemKey| self.holders.get(by) == policy;
+        let concerns = |(waits, along): &(&ItemKey, &Along)| {
+            *waits == item || (policy.is_some() && (along.more || along.by.iter().any(held)))
+        };
+        let concerned = self.along.iter().filter(concerns);
+        concerned.map(|(waits, _)| waits.clone()).collect()
+    }
+}
+
+/// More of this is to be gathered before it wakes anybody.
+fn gather<K: Ord>(news: &mut BTreeMap<K, Duration>, of: K, delay: Duration) {
+    let known = news.entry(of).or_insert(delay);
+    *known = delay.max(*known);
 }
 
 impl Wake {
     /// Takes note of news of `item`, for which what waits for a budget is to be woken.
     pub(super) fn spared(&mut self, item: &ItemKey) {
-        let Some(policy) = self.budgets.policy(item).cloned() else {
-            return;
-        };
         let delay = self.settle_of(item);
-        let known = self.budgets.news.entry(policy).or_insert(delay);
-        *known = delay.max(*known);
+        for along in self.budgets.along(item) {
+            gather(&mut self.budgets.news_along, along, delay);
+        }
+        if let Some(policy) = self.budgets.policy(item).cloned() {
+            gather(&mut self.budgets.news, policy, delay);
+        }
     }
 
     /// Wakes what waits for the budgets of which there are news.
@@ -84,6 +126,12 @@ impl Wake {
             let delay = delay + PER_TEMPLATE.saturating_mul(many);
             let work = waiting.cloned().map(Work::Placement);
             out.extend(woken(work, delay, "a disruption budget"));
+        }
+        let along = std::mem::take(&mut self.budgets.news_along);
+        let many = u32::try_from(along.len()).unwrap_or(u32::MAX);
+        for (item, delay) in along {
+            let delay = delay + PER_TEMPLATE.saturating_mul(many);
+            out.extend(woken([Work::Placement(item)], delay, "a disruption budget"));
         }
     }
 

@@ -128,15 +128,21 @@ impl Finding {
         if let Self::OverBudget {
             count,
             samples,
+            along,
             most,
             holders,
             unwell,
             down,
         } = self
         {
+            let whose = if *along {
+                "of what needs it"
+            } else {
+                "of its policy"
+            };
             write!(
                 f,
-                "waits on {}: the disruption budget of its policy is {most} of {holders} clusters, and not all \
+                "waits on {}: the disruption budget {whose} is {most} of {holders} clusters, and not all \
                  is well on {}; it goes on once it is, or with a larger maxUnavailable, and a cluster that is \
                  lost counts no more once it is fenced (roadstead fence)",
                 listed(*count, samples),
