@@ -44,6 +44,8 @@ pub struct Api {
     client: kube::Client,
     /// The kubeconfig's namespace.
     pub namespace: String,
+    /// Where the API is, as in `https://hub:6443`; empty for one in this process.
+    pub server: String,
 }
 
 impl Api {
@@ -65,8 +67,14 @@ impl Api {
         };
         let config = config.map_err(Error::Kubeconfig)?;
         let namespace = config.default_namespace.clone();
+        let server = config.cluster_url.to_string();
+        let server = server.trim_end_matches('/').to_owned();
         let client = kube::Client::try_from(config).map_err(Error::Connect)?;
-        Ok(Self { client, namespace })
+        Ok(Self {
+            client,
+            namespace,
+            server,
+        })
     }
 
     /// An API that is reached through a client made already.
@@ -74,6 +82,7 @@ impl Api {
         Self {
             client,
             namespace: "default".to_owned(),
+            server: String::new(),
         }
     }
 

@@ -5,6 +5,7 @@ mod preview;
 mod rebalance;
 mod rollout;
 mod selecting;
+mod user;
 mod waiting;
 
 use std::net::SocketAddr;
@@ -18,6 +19,7 @@ pub use rollout::{
     Approve, Rollout, RolloutAct, RolloutOf, RolloutShow, RolloutStatus, RolloutUndo,
 };
 pub use selecting::{Cordon, Drain, Fence, Taint, Uncordon};
+pub use user::{User, UserAct, UserCreate};
 pub use waiting::{Clusters, Freeze, Reconcile, Unfreeze};
 
 /// Keeps a fleet of Kubernetes clusters in the state people asked for, also where the network is bad.
@@ -104,6 +106,8 @@ pub enum Command {
     Approve(Approve),
     /// Divide replicas anew, by what is free and open now
     Rebalance(Rebalance),
+    /// Give somebody access to the hub; what they may do there is said by roles, as in Kubernetes
+    User(User),
     /// Run one simulated member cluster as a process of its own
     SimulatedMember(SimulatedMember),
     /// Print the shell completion to source, as in `source <(roadstead completion bash)`

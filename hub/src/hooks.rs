@@ -127,6 +127,9 @@ impl Hooks for HubHooks {
         if let Some(answer) = crate::rotation::page(&self.authority, page) {
             return Some(answer);
         }
+        if let Some(answer) = crate::users::page(&self.authority, page) {
+            return Some(answer);
+        }
         if let Some(answer) = crate::preview::page(self, page) {
             return Some(answer);
         }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
+use roadstead_protocol::host::{system, tls};
 use roadstead_rest::{Identity, Rest};
 use rustls::pki_types::CertificateDer;
 use tokio::net::{TcpListener, TcpStream};
@@ -96,6 +97,21 @@ pub async fn serve(
     }
 }
 
+/// For how long a certificate is still good: whoever came with it goes when it ends.
+fn left(certificate: &CertificateDer<'_>) -> Option<Duration> {
+    let ends = tls::not_after(certificate).ok()?;
+    let left = ends.duration_since(system::env().clock.now());
+    Some(Duration::try_from(left).unwrap_or(Duration::ZERO))
+}
+
+/// Waits so long; without an end, forever.
+async fn until(ends: Option<Duration>) {
+    match ends {
+        Some(left) => tokio::time::sleep(left).await,
+        None => std::future::pending().await,
+    }
+}
+
 async fn connection(
     stream: TcpStream,
     acceptor: TlsAcceptor,
@@ -120,6 +136,7 @@ async fn connection(
         .peer_certificates()
         .and_then(|chain| chain.first());
     let identity = identify(certificate);
+    let ends = certificate.and_then(left);
     let service = hyper_util::service::TowerToHyperService::new(rest.service(identity));
     let mut builder = Builder::new(TokioExecutor::new());
     builder
@@ -133,12 +150,15 @@ async fn connection(
         biased;
         ended = served.as_mut() => Some(ended),
         _ = stop.wait_for(|stopped| *stopped) => None,
+        () = until(ends) => None,
     };
     let ended = match early {
         Some(ended) => ended,
         None => {
             served.as_mut().graceful_shutdown();
-            served.await
+            // Watches have no end of their own: the client comes again, if it may.
+            let drained = tokio::time::timeout(DRAIN_WITHIN, served).await;
+            drained.unwrap_or(Ok(()))
         }
     };
     if let Err(error) = ended {

@@ -22,6 +22,7 @@ mod preview;
 mod process;
 mod rotation;
 pub mod shell;
+mod users;
 mod vault;
 mod why;
 

@@ -68,6 +68,7 @@ pub(crate) async fn hub(args: config::Hub, settings: Settings) -> Result<()> {
         controllers: roadstead_controllers::Options::default(),
     })
     .await?;
+    grant_defaults(&hub).await;
     hub.host(crate::hosted::system::sealed(&data_dir, keyring));
     behind(&hub.authority);
     let kubeconfig = data_dir.join(KUBECONFIG_FILE);
@@ -95,6 +96,14 @@ pub(crate) async fn hub(args: config::Hub, settings: Settings) -> Result<()> {
     hub.stop().await;
     serving.await.context("the API ended badly")?;
     Ok(())
+}
+
+/// Writes the roles that users expect where they are missing. Where nothing can be written, the hub does what
+/// it can, and the next start tries again.
+pub(crate) async fn grant_defaults(hub: &Hub) {
+    if let Err(error) = hub.rest.grant_defaults().await {
+        tracing::warn!(%error, "the default roles could not be written");
+    }
 }
 
 /// The store's file, made ready to be opened. With `forget_clock` it no longer knows the latest time

@@ -72,6 +72,7 @@ async fn carry_out(cli: Cli) -> Result<ExitCode> {
         Command::Fence(args) => say(&cli::fence(&args).await?),
         Command::Taint(args) => say(&cli::taint(&args).await?),
         Command::Status(args) => say(&cli::status(&args).await?),
+        Command::User(args) => say(&cli::user(&args).await?),
         Command::Why(args) => say(&cli::why(&args).await?),
         Command::Drift(args) => say(&cli::drift(&args).await?),
         Command::Rebalance(args) => say(&cli::rebalance(&args).await?),
@@ -116,6 +117,7 @@ fn default_log(command: &Command) -> &'static str {
         | Command::Backup(_)
         | Command::Restore(_)
         | Command::Keygen(_)
+        | Command::User(_)
         | Command::Why(_)
         | Command::Drift(_)
         | Command::Rebalance(_)

@@ -1,6 +1,6 @@
 //! `POST /roadstead.dev/why`: why an object is where it is, cluster by cluster.
 //!
-//! Thought anew by the code that decides, from everything that it decides from. For administrators, as it
+//! Thought anew by the code that decides, from everything that it decides from. For whom a role names it, as it
 //! names every cluster.
 
 #![expect(

@@ -66,7 +66,7 @@ impl Authority {
     }
 
     /// What the generation that signs makes of a profile.
-    fn signed(&self, profile: &Profile) -> Result<Identity, AuthorityError> {
+    pub(crate) fn signed(&self, profile: &Profile) -> Result<Identity, AuthorityError> {
         let (keys, roles) = self.present_of(Realm::Api);
         let signing = keys.rest.get(roles.signing);
         let signing =
@@ -132,17 +132,19 @@ impl Authority {
         tls::certificates_to_pem(&self.rest_known())
     }
 
-    /// A certificate and key for a user of the REST port.
+    /// A certificate and key for a user of the REST port, for a year.
     pub fn rest_identity(&self, user: &str, group: &str) -> Result<Identity, AuthorityError> {
         self.signed(&Profile::User {
             name: user.to_owned(),
-            group: group.to_owned(),
+            groups: vec![group.to_owned()],
+            life: tls::SERVER_LIFE,
         })
     }
 
     /// A kubeconfig for the administrator of this hub at `server` (an `https://` URL). Holds the
     /// administrator's key: write it with mode 0600.
     pub fn admin_kubeconfig(&self, server: &str) -> Result<String, AuthorityError> {
-        kubeconfig::text(server, &self.rest_authority_pem(), &self.held().admin)
+        let trust = self.rest_authority_pem();
+        kubeconfig::text(server, &trust, ("admin", ""), &self.held().admin)
     }
 }

@@ -251,7 +251,8 @@ fn administrator(
     }
     let profile = Profile::User {
         name: "admin".to_owned(),
-        group: "system:masters".to_owned(),
+        groups: vec!["system:masters".to_owned()],
+        life: tls::SERVER_LIFE,
     };
     let admin = tls::sign(env, signer, &profile)?;
     write(txn, Some(snapshot), ADMIN, &record_of(env, &admin)?)?;

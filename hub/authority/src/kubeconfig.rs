@@ -1,4 +1,4 @@
-//! The administrator's kubeconfig, as text.
+//! A user's kubeconfig, as text.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -6,16 +6,22 @@ use roadstead_protocol::host::{Identity, tls};
 
 use crate::AuthorityError;
 
-/// A kubeconfig that uses `identity` at `server`. YAML whose values are JSON strings, which need no
+/// A kubeconfig that uses `identity` at `server`, for a user and a namespace (empty: none is said). YAML whose values are JSON strings, which need no
 /// other escaping.
 pub(crate) fn text(
     server: &str,
     authority_pem: &str,
+    (user, namespace): (&str, &str),
     identity: &Identity,
 ) -> Result<String, AuthorityError> {
     let leaf = tls::certificates_to_pem(identity.chain.get(..1).unwrap_or_default());
     let key = identity.key.to_pem()?;
     let server = serde_json::Value::from(server);
+    let namespace = match namespace {
+        "" => String::new(),
+        namespace => format!("\n    namespace: {}", serde_json::Value::from(namespace)),
+    };
+    let user = serde_json::Value::from(user);
     Ok(format!(
         "apiVersion: v1
 kind: Config
@@ -24,14 +30,14 @@ contexts:
 - name: roadstead
   context:
     cluster: roadstead
-    user: admin
+    user: {user}{namespace}
 clusters:
 - name: roadstead
   cluster:
     server: {server}
     certificate-authority-data: {authority}
 users:
-- name: admin
+- name: {user}
   user:
     client-certificate-data: {certificate}
     client-key-data: {key}

@@ -15,6 +15,7 @@ mod stored;
 #[cfg(test)]
 mod tests;
 mod tokens;
+mod users;
 
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -31,6 +32,7 @@ pub use detached::{is_detached, superseded};
 pub use generations::{ANNOUNCED, ROLLOVER_BEFORE};
 pub use registrar::HubRegistrar;
 pub use tokens::{Issue, TOKEN_LIFE_DEFAULT, TOKEN_LIFE_MAX, TOKEN_LIFE_MIN};
+pub use users::{User, UserConfig};
 
 use generations::Roles;
 use keys::{Begins, Keys, Realm, roles_of};
@@ -60,6 +62,16 @@ pub enum AuthorityError {
     /// The token could not be made as it was asked for.
     #[error("the join token cannot be made: {0}")]
     Token(#[from] roadstead_protocol::host::enrol::TokenError),
+    /// Such a user is given no certificate.
+    #[error("{field}: {value:?}: {allowed}")]
+    User {
+        /// What is not right.
+        field: &'static str,
+        /// What was given.
+        value: String,
+        /// What is allowed, and what else to do.
+        allowed: &'static str,
+    },
     /// There are as many generations of the agents' authority as there may be.
     #[error("the agents' authority was replaced too often: no further generation is made")]
     Generations,

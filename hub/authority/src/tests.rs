@@ -13,6 +13,7 @@ use super::*;
 
 mod ahead;
 mod api;
+mod users;
 mod years;
 
 async fn store(env: &Env) -> Store {

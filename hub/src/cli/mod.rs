@@ -21,6 +21,7 @@ mod restore;
 mod rollout;
 mod rotate;
 mod status;
+mod user;
 mod why;
 
 pub use backup::backup;
@@ -40,4 +41,5 @@ pub use rollout::{approve, rollout};
 pub use rotate::rotate_authority;
 pub use status::status;
 pub(crate) use status::{plain, trimmed};
+pub use user::user;
 pub use why::why;

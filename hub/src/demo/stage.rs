@@ -77,6 +77,7 @@ impl Stage {
             controllers: roadstead_controllers::Options::default(),
         })
         .await?;
+        crate::process::grant_defaults(&running).await;
         let hub = Api::over(kube::Client::new(
             running.rest.service(Identity::admin()),
             "default",

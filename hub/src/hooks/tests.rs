@@ -3,6 +3,7 @@
 mod adopting;
 mod approving;
 mod failing_over;
+mod granting;
 mod held;
 mod interpreting;
 mod keeping;

@@ -4,6 +4,8 @@
 //! Each release has a hub and a member of its own, so that the sessions run side by side.
 
 #[cfg(test)]
+mod access;
+#[cfg(test)]
 mod editing;
 #[cfg(test)]
 mod faults;
@@ -41,6 +43,7 @@ async fn session(release: &str) {
         removing::run(&session);
     }
     fleet::run(&world.hub(release));
+    access::run(&world, release);
 }
 
 #[tokio::test]

@@ -35,6 +35,15 @@ impl World {
         Session::new(release, "hub", &self.hub.kubeconfig(), self.folder.path())
     }
 
+    /// Another user of the hub, by a certificate made now.
+    pub(crate) fn user(&self, release: &str, name: &'static str, group: &str) -> Session {
+        let made = ["user", "create", name, "--group", group, "--ttl", "10m"];
+        let text = self.hub.roadstead(&made).unwrap();
+        let kubeconfig = self.folder.path().join(format!("{name}.kubeconfig"));
+        std::fs::write(&kubeconfig, text).unwrap();
+        Session::new(release, name, &kubeconfig, self.folder.path())
+    }
+
     /// Somebody at the member.
     pub(crate) fn member(&self, release: &str) -> Session {
         let kubeconfig = self.member.kubeconfig();

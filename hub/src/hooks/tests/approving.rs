@@ -6,7 +6,7 @@ const ROLLOUTS: &str = "/apis/roadstead.dev/v1alpha1/namespaces/n/rollouts";
 
 impl Hub {
     /// A Rollout of `n` whose stage `rest` waits.
-    async fn waits(&self, phase: &str) {
+    pub(super) async fn waits(&self, phase: &str) {
         let object = json!({
             "apiVersion": "roadstead.dev/v1alpha1", "kind": "Rollout",
             "metadata": {"name": "web-1", "namespace": "n", "uid": "u", "generation": 1},

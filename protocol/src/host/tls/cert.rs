@@ -23,8 +23,8 @@ use crate::host::clock::BEGUN;
 
 /// How long an authority's own certificate is good.
 const AUTHORITY_LIFE: Duration = Duration::from_secs(3650 * 24 * 3600);
-/// How long a server's or an administrator's certificate is good.
-const SERVER_LIFE: Duration = Duration::from_secs(365 * 24 * 3600);
+/// How long a server's or an administrator's certificate is good; a user's at most.
+pub const SERVER_LIFE: Duration = Duration::from_secs(365 * 24 * 3600);
 /// How long an agent's certificate is good.
 pub const AGENT_LIFE: Duration = Duration::from_secs(90 * 24 * 3600);
 /// How far before its making a certificate begins, for clocks that are behind.
@@ -33,6 +33,8 @@ pub const CLOCK_SLACK: Duration = Duration::from_secs(3600);
 const SERIAL_BYTES: usize = 16;
 /// What precedes a cluster's UID in the URI of its agent's certificate.
 const CLUSTER_URI: &str = "roadstead://cluster/";
+/// What precedes a group in a URI of a user's certificate: an organisation is written only once.
+const GROUP_URI: &str = "roadstead://group/";
 /// Characters per line of PEM.
 const PEM_LINE: usize = 64;
 /// Longest certificate request that is read, in bytes.
@@ -52,8 +54,10 @@ pub enum Profile {
     User {
         /// The user (common name).
         name: String,
-        /// Its group (organisation).
-        group: String,
+        /// Its groups: the first is the organisation, a URI names each further one.
+        groups: Vec<String>,
+        /// For how long.
+        life: Duration,
     },
     /// An agent, by its cluster's UID.
     Agent {
@@ -218,7 +222,7 @@ pub(super) fn public_key(certificate: &CertificateDer<'_>) -> Result<Vec<u8>, Tl
         .to_vec())
 }
 
-/// The user and groups (common name and organisations) that a user's certificate names.
+/// The user and groups that a user's certificate names: common name; organisations, and URIs of groups.
 pub fn user(certificate: &CertificateDer<'_>) -> Result<(String, Vec<String>), TlsError> {
     let parsed = parse(certificate)?;
     let subject = parsed.subject();
@@ -226,7 +230,16 @@ pub fn user(certificate: &CertificateDer<'_>) -> Result<(String, Vec<String>), T
         |name: &x509_parser::x509::AttributeTypeAndValue<'_>| name.as_str().map(str::to_owned).ok();
     let user = subject.iter_common_name().find_map(text);
     let user = user.ok_or_else(|| TlsError::Parse("the certificate names no user".to_owned()))?;
-    Ok((user, subject.iter_organization().filter_map(text).collect()))
+    let mut groups: Vec<String> = subject.iter_organization().filter_map(text).collect();
+    let names = parsed.subject_alternative_name();
+    let names = names.map_err(|e| TlsError::Parse(e.to_string()))?;
+    let names = names.iter().flat_map(|san| &san.value.general_names);
+    for name in names {
+        if let GeneralName::URI(uri) = name {
+            groups.extend(uri.strip_prefix(GROUP_URI).map(str::to_owned));
+        }
+    }
+    Ok((user, groups))
 }
 
 /// Certificates as PEM text, one after the other.
@@ -293,7 +306,8 @@ fn params(
     root: &CertificateDer<'_>,
 ) -> Result<CertificateParams, TlsError> {
     let life = match profile {
-        Profile::Hub | Profile::Rest { .. } | Profile::User { .. } => SERVER_LIFE,
+        Profile::Hub | Profile::Rest { .. } => SERVER_LIFE,
+        Profile::User { life, .. } => *life,
         Profile::Agent { .. } => AGENT_LIFE,
     };
     let mut params = dated(env, life)?;
@@ -318,7 +332,14 @@ fn params(
             params.distinguished_name = subject("roadstead", None);
             params.subject_alt_names = names.iter().map(|n| name(n)).collect::<Result<_, _>>()?;
         }
-        Profile::User { name, group } => params.distinguished_name = subject(name, Some(group)),
+        Profile::User { name, groups, .. } => {
+            params.distinguished_name = subject(name, groups.first().map(String::as_str));
+            let further = groups.iter().skip(1).map(|group| {
+                let uri = format!("{GROUP_URI}{group}").try_into();
+                Ok(SanType::URI(uri.map_err(TlsError::Make)?))
+            });
+            params.subject_alt_names = further.collect::<Result<_, TlsError>>()?;
+        }
         Profile::Agent { cluster_uid } => {
             let uri = cluster_uri(cluster_uid)
                 .try_into()

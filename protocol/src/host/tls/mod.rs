@@ -19,9 +19,9 @@ use rustls::time_provider::TimeProvider;
 use rustls_pki_types::{CertificateDer, UnixTime};
 
 pub use cert::{
-    AGENT_LIFE, CLOCK_SLACK, Issued, Profile, certificates_from_pem, certificates_to_pem,
-    cluster_uid, cluster_uri, is_for, issued_at, make_authority, make_request, not_after,
-    not_before, renewal_due, request_key, sign, sign_request, user,
+    AGENT_LIFE, CLOCK_SLACK, Issued, Profile, SERVER_LIFE, certificates_from_pem,
+    certificates_to_pem, cluster_uid, cluster_uri, is_for, issued_at, make_authority, make_request,
+    not_after, not_before, renewal_due, request_key, sign, sign_request, user,
 };
 pub use config::{enrol_client, hub_server, renew_client, rest_server, session_client};
 pub use key::{Pin, SECRET_KEY_BYTES, SecretKey};

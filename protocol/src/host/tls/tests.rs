@@ -100,7 +100,8 @@ fn only_an_agents_certificate_names_a_cluster() {
     };
     let user = Profile::User {
         name: "roadstead://cluster/1".to_owned(),
-        group: String::new(),
+        groups: vec!["roadstead://cluster/1".to_owned()],
+        life: AGENT_LIFE,
     };
     for profile in [
         Profile::Hub,
@@ -119,16 +120,24 @@ fn only_an_agents_certificate_names_a_cluster() {
 }
 
 #[test]
-fn a_users_certificate_names_the_user_and_the_group() {
+fn a_users_certificate_names_the_user_and_the_groups_and_ends_in_time() {
     let env = env();
     let authority = make_authority(&env, "rest").unwrap();
-    let profile = Profile::User {
-        name: "admin".to_owned(),
-        group: "system:masters".to_owned(),
-    };
-    let identity = sign(&env, &authority, &profile).unwrap();
-    let expected = ("admin".to_owned(), vec!["system:masters".to_owned()]);
-    assert_eq!(user(&identity.chain[0]).unwrap(), expected);
+    for groups in [&[][..], &["system:masters"], &["devs", "team:a/b@c", "ops"]] {
+        let groups: Vec<String> = groups.iter().map(|g| (*g).to_owned()).collect();
+        let life = std::time::Duration::from_secs(3600);
+        let profile = Profile::User {
+            name: "ann".to_owned(),
+            groups: groups.clone(),
+            life,
+        };
+        let identity = sign(&env, &authority, &profile).unwrap();
+        let leaf = &identity.chain[0];
+        assert_eq!(user(leaf).unwrap(), ("ann".to_owned(), groups));
+        let left = not_after(leaf).unwrap().duration_since(env.clock.now());
+        assert!((3599..=3600).contains(&left.as_secs()), "{left}");
+        assert!(cluster_uid(leaf).is_err());
+    }
 }
 
 #[test]

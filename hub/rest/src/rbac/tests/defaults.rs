@@ -78,7 +78,8 @@ fn every_kind_of_a_namespace_is_for_somebody() {
         }
         for verb in ["create", "update", "patch", "delete", "deletecollection"] {
             assert!(!may("view", verb), "view: {verb} {name}");
-            assert_eq!(may("edit", verb), edited, "edit: {verb} {name}");
+            let stopped = name == "rollouts.roadstead.dev" && matches!(verb, "update" | "patch");
+            assert_eq!(may("edit", verb), edited || stopped, "edit: {verb} {name}");
         }
         let whole = matches!(
             name.as_str(),
