@@ -65,7 +65,8 @@ pub(crate) fn hold_back<'a>(
         let had = former.get(target.cluster.as_str());
         let same = had.is_some_and(|f| f.digest.is_none_or(|d| d == target.content.digest));
         let cluster = world.cluster(&target.cluster).filter(|_| !same);
-        let reason = cluster.and_then(|c| Some((c, reason(world, template, intent.winner, c)?)));
+        let why = |c| reason(world, template, intent.winner, c, &target.release);
+        let reason = cluster.and_then(|c| Some((c, why(c)?)));
         let Some((cluster, reason)) = reason else {
             rendered.targets.push(target);
             continue;
@@ -164,6 +165,7 @@ fn reason(
     template: &Template<'_>,
     winner: Option<&Policy>,
     cluster: &Cluster,
+    release: &str,
 ) -> Option<Reason> {
     let requirers = template.around.requirers.iter();
     let requirers = requirers.filter(|r| r.needs.contains(&cluster.uid));
@@ -178,7 +180,7 @@ fn reason(
     if roadstead_protocol::planted::is("waits-for-nothing") {
         return None;
     }
-    let (on, why) = order::waits(&template.around.awaited, &cluster.uid)?;
+    let (on, why) = order::waits(&template.around.awaited, &cluster.uid, release)?;
     Some(Reason::Awaiting(on.to_string(), why))
 }
 

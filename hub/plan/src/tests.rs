@@ -3,6 +3,7 @@
 mod aggregate;
 mod allotment;
 mod at_once;
+mod awaited;
 mod budget;
 mod claims;
 mod deps;

@@ -26,16 +26,26 @@ pub struct Awaited {
 pub enum Standing {
     /// It is there as decided, and healthy: a Job is complete.
     Done,
+    /// So it is, as an earlier release says it, which is named here: that is enough for what is given of the
+    /// same release.
+    Behind(String),
     /// It is not, for people.
     Pending(String),
 }
 
-/// What `cluster` (a UID) still waits for, and how that is, for people.
-pub fn waits<'a>(awaited: &'a [Awaited], cluster: &str) -> Option<(&'a ItemKey, String)> {
+/// What `cluster` (a UID) still waits for before it is given something of `release`, and how that is, for
+/// people.
+pub fn waits<'a>(
+    awaited: &'a [Awaited],
+    cluster: &str,
+    release: &str,
+) -> Option<(&'a ItemKey, String)> {
     awaited.iter().find_map(|awaited| {
         let why = match awaited.clusters.get(cluster) {
             _ if !awaited.circle.is_empty() => circle_text(&awaited.circle),
             Some(Standing::Done) => return None,
+            Some(Standing::Behind(of)) if of == release => return None,
+            Some(Standing::Behind(_)) => "its rollout has not let its change there".to_owned(),
             Some(Standing::Pending(why)) => why.clone(),
             None => "no decision sends it there".to_owned(),
         };

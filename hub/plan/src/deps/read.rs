@@ -74,6 +74,7 @@ pub fn standing(decision: &Decision, decided: bool) -> BTreeMap<String, Standing
             None => Standing::Pending("it is on its way".to_owned()),
             Some(at) if at.state != "Applied" => Standing::Pending(at.state.clone()),
             Some(at) if at.health != "Healthy" => Standing::Pending(at.health.clone()),
+            Some(_) if target.behind => Standing::Behind(target.release.clone()),
             Some(_) => Standing::Done,
         };
         found.insert(target.uid.clone(), standing);

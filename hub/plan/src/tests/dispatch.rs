@@ -66,7 +66,7 @@ fn what_is_awaited_holds_back_each_cluster_by_itself() {
 fn a_circle_of_waiting_is_said() {
     let mut one = awaited(&[("a", None)]);
     one[0].circle = vec![key("Job.batch", "migrate"), web()];
-    let (_, why) = waits(&one, "uid-default-a").unwrap();
+    let (_, why) = waits(&one, "uid-default-a", "").unwrap();
     assert!(
         why.contains("Job.batch default/migrate → Deployment.apps default/web"),
         "{why}"
