@@ -125,6 +125,7 @@ impl Writer {
         let mut state = self.head.clone();
         let mut next = Some(request);
         let mut closing = None;
+        let mut waited = false;
         while let Some(request) = next.take() {
             match request {
                 Request::Close { reply } => {
@@ -143,6 +144,11 @@ impl Writer {
             }
             if self.outage.is_none() && !group.full() {
                 next = self.requests.try_recv().ok();
+                if next.is_none() && !std::mem::replace(&mut waited, true) {
+                    // Who is at work on this moment's changes comes along.
+                    tokio::task::yield_now().await;
+                    next = self.requests.try_recv().ok();
+                }
             }
         }
         self.commit(group).await;

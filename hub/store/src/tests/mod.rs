@@ -5,4 +5,5 @@ mod disk;
 mod memory;
 mod sealed;
 mod simdisk;
+mod together;
 pub(crate) mod world;
