@@ -137,3 +137,35 @@ async fn there_is_a_bound_to_watches() {
     let (code, _) = client.watch(&format!("{MAPS}?watch=1"), "").await;
     assert_eq!(code, 200);
 }
+
+#[tokio::test(start_paused = true)]
+async fn lines_that_wait_go_out_together_and_in_order() {
+    let client = Client::member().await;
+    for n in 0..20 {
+        let name = format!("old-{n:02}");
+        client.post(MAPS, &map(&name, "red")).await.expect(201);
+    }
+    let (_, mut lines) = client
+        .watch(&format!("{MAPS}?watch=1&timeoutSeconds=2"), "")
+        .await;
+    let first = said(&mut lines, 1).await;
+    assert_eq!(
+        (first, lines.waiting()),
+        (vec!["ADDED old-00".to_owned()], 19)
+    );
+    assert_eq!(said(&mut lines, 19).await.last().unwrap(), "ADDED old-19");
+    for n in 0..20 {
+        let name = format!("old-{n:02}");
+        recolor(&client, &name, "blue").await;
+    }
+    client.delete(&format!("{MAPS}/old-00")).await.expect(200);
+    let first = said(&mut lines, 1).await;
+    assert_eq!(
+        (first, lines.waiting()),
+        (vec!["MODIFIED old-00".to_owned()], 20)
+    );
+    let rest = said(&mut lines, 99).await;
+    let mut expected: Vec<String> = (1..20).map(|n| format!("MODIFIED old-{n:02}")).collect();
+    expected.push("DELETED old-00".to_owned());
+    assert_eq!(rest, expected);
+}

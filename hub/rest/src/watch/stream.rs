@@ -9,7 +9,8 @@ use roadstead_machinery::resource::Resource;
 use roadstead_machinery::status::Status;
 use roadstead_protocol::wire::Revision;
 use roadstead_store::{Entry, Event, Watch, WatchEnd};
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::Value;
 use tokio::time::Instant;
 
 use super::{Begin, Seat, too_old};
@@ -20,6 +21,9 @@ use crate::storage;
 
 /// How long before its end a watch gets its last bookmark.
 const BOOKMARK_BEFORE_END: Duration = Duration::from_secs(2);
+
+/// Lines that wait go out together until they are so many bytes: a burst of changes is not as many writes.
+const TOGETHER_BYTES: usize = 64 * 1024;
 
 /// When a watch ends and how often it is told how far it is.
 pub(super) struct Timing {
@@ -94,21 +98,21 @@ impl Stream {
         }
     }
 
-    /// The next line, or `None` at the end.
+    /// The next line with those that wait behind it, or `None` at the end.
     pub(super) async fn next(&mut self) -> Option<Bytes> {
-        while let Some(entry) = self.initial.pop_front() {
-            if let Some(line) = self.existing(&entry) {
-                return Some(line);
-            }
+        let mut lines = Vec::new();
+        while lines.len() < TOGETHER_BYTES
+            && let Some(entry) = self.initial.pop_front()
+        {
+            self.existing(&entry, &mut lines);
         }
-        if std::mem::take(&mut self.end_bookmark) {
-            return Some(self.bookmark(true));
+        if self.initial.is_empty() && std::mem::take(&mut self.end_bookmark) {
+            self.bookmark(true, &mut lines);
         }
         if let Some(status) = self.failure.take() {
-            self.watch = None;
-            return Some(line("ERROR", &status.to_value()));
+            self.fail(&status, &mut lines);
         }
-        loop {
+        while lines.is_empty() {
             let watch = self.watch.as_mut()?;
             let wake = tokio::select! {
                 biased;
@@ -119,60 +123,66 @@ impl Stream {
                 }
             };
             match wake {
-                Wake::Event(Ok(event)) => {
-                    self.at = event.revision;
-                    match self.change(&event) {
-                        Ok(Some(line)) => return Some(line),
-                        Ok(None) => {}
-                        Err(status) => return Some(self.fail(&status)),
-                    }
-                }
-                Wake::Event(Err(end)) => return self.ended(end),
+                Wake::Event(event) => self.changes(event, &mut lines),
                 Wake::Bookmark => {
                     let now = Instant::now();
                     self.next_bookmark = next_bookmark(now, self.ends, self.bookmark_every);
                     self.at = self.at.max(watch.progress());
-                    return Some(self.bookmark(false));
+                    self.bookmark(false, &mut lines);
                 }
                 Wake::End => return None,
             }
         }
+        Some(lines.into())
     }
 
-    fn ended(&mut self, end: WatchEnd) -> Option<Bytes> {
-        self.watch = None;
-        match end {
-            WatchEnd::Expired => {
-                let status = too_old(self.at, self.inner.store.revision());
-                Some(line("ERROR", &status.to_value()))
+    /// What a change says, or the end of all changes, with those that wait behind it.
+    fn changes(&mut self, first: Result<Event, WatchEnd>, lines: &mut Vec<u8>) {
+        let mut at = Some(first);
+        while let Some(event) = at.take() {
+            match event {
+                Ok(event) => {
+                    self.at = event.revision;
+                    if let Err(status) = self.change(&event, lines) {
+                        self.fail(&status, lines);
+                    }
+                }
+                Err(WatchEnd::Expired) => {
+                    let status = too_old(self.at, self.inner.store.revision());
+                    self.fail(&status, lines);
+                }
+                Err(WatchEnd::Closed) => self.watch = None,
             }
-            WatchEnd::Closed => None,
+            if lines.len() < TOGETHER_BYTES {
+                at = self.watch.as_mut().and_then(Watch::try_next);
+            }
         }
     }
 
-    fn fail(&mut self, status: &Status) -> Bytes {
+    /// Says what is wrong, which ends the watch.
+    fn fail(&mut self, status: &Status, lines: &mut Vec<u8>) {
         self.watch = None;
-        line("ERROR", &status.to_value())
+        line("ERROR", &status.to_value(), lines);
     }
 
-    fn existing(&mut self, entry: &Entry) -> Option<Bytes> {
+    fn existing(&mut self, entry: &Entry, lines: &mut Vec<u8>) {
         if !self.filter.may_match(entry) {
-            return None;
+            return;
         }
         match storage::decode(&self.resource, entry) {
-            Ok(object) if self.filter.matches(&object) => Some(self.shown("ADDED", object)),
-            Ok(_) => None,
+            Ok(object) if self.filter.matches(&object) => self.show("ADDED", object, lines),
+            Ok(_) => {}
             Err(status) => {
                 self.initial.clear();
                 self.end_bookmark = false;
-                Some(self.fail(&status))
+                self.fail(&status, lines);
             }
         }
     }
 
     /// What a change means for who watches: an object that begins to match is ADDED, one that
     /// ceases to is DELETED, and is shown as it last matched.
-    fn change(&mut self, event: &Event) -> Result<Option<Bytes>, Status> {
+    fn change(&mut self, event: &Event, lines: &mut Vec<u8>) -> Result<(), Status> {
         let decode = |entry: &Option<Entry>| match entry {
             Some(entry) if self.filter.may_match(entry) => {
                 let object = storage::decode_at(&self.resource, entry, event.revision)?;
@@ -180,27 +190,35 @@ impl Stream {
             }
             Some(_) | None => Ok(None),
         };
-        let (old, new) = (decode(&event.previous)?, decode(&event.new)?);
-        Ok(match (old, new) {
-            (None, Some(new)) => Some(self.shown("ADDED", new)),
-            (Some(_), Some(new)) => Some(self.shown("MODIFIED", new)),
-            (Some(old), None) => Some(self.shown("DELETED", old)),
-            (None, None) => None,
-        })
+        let new = decode(&event.new)?;
+        // Who wants all wanted also what it was before.
+        if self.filter.is_empty()
+            && event.previous.is_some()
+            && let Some(new) = new
+        {
+            self.show("MODIFIED", new, lines);
+            return Ok(());
+        }
+        match (decode(&event.previous)?, new) {
+            (None, Some(new)) => self.show("ADDED", new, lines),
+            (Some(_), Some(new)) => self.show("MODIFIED", new, lines),
+            (Some(old), None) => self.show("DELETED", old, lines),
+            (None, None) => {}
+        }
+        Ok(())
     }
 
-    fn shown(&mut self, what: &str, object: Value) -> Bytes {
+    fn show(&mut self, what: &str, object: Value, lines: &mut Vec<u8>) {
         let now = self.inner.env.clock.now();
         let first = std::mem::take(&mut self.first);
-        line(what, &self.view.event(&self.resource, object, now, first))
+        let object = self.view.event(&self.resource, object, now, first);
+        line(what, &object, lines);
     }
 
-    fn bookmark(&mut self, end: bool) -> Bytes {
+    fn bookmark(&mut self, end: bool, lines: &mut Vec<u8>) {
         let first = std::mem::take(&mut self.first);
-        line(
-            "BOOKMARK",
-            &self.view.bookmark(&self.resource, self.at, end, first),
-        )
+        let object = self.view.bookmark(&self.resource, self.at, end, first);
+        line("BOOKMARK", &object, lines);
     }
 }
 
@@ -215,8 +233,18 @@ fn next_bookmark(now: Instant, ends: Instant, every: Option<Duration>) -> Instan
     }
 }
 
-fn line(what: &str, object: &Value) -> Bytes {
-    let mut line = serde_json::to_vec(&json!({"type": what, "object": object})).unwrap_or_default();
-    line.push(b'\n');
-    Bytes::from(line)
+/// A line as it is sent.
+#[derive(Serialize)]
+struct Line<'a> {
+    object: &'a Value,
+    #[serde(rename = "type")]
+    what: &'a str,
+}
+
+fn line(what: &str, object: &Value, lines: &mut Vec<u8>) {
+    // What is JSON already can be written, and memory takes it.
+    let written = serde_json::to_writer(&mut *lines, &Line { object, what });
+    if written.is_ok() {
+        lines.push(b'\n');
+    }
 }

@@ -223,6 +223,11 @@ pub(crate) struct Lines {
 }
 
 impl Lines {
+    /// How many lines came with the last one and were not asked for yet.
+    pub(crate) fn waiting(&self) -> usize {
+        self.rest.iter().filter(|byte| **byte == b'\n').count()
+    }
+
     /// The next line, or `None` at the end.
     pub(crate) async fn next(&mut self) -> Option<Value> {
         loop {
