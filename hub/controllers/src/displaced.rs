@@ -25,7 +25,10 @@ const NAMED_MAX: usize = 5;
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Tally {
     moving: Vec<String>,
+    /// What has no other place.
     staying: Vec<String>,
+    /// What is kept as it is for another reason, and for which.
+    held: Vec<String>,
 }
 
 /// The conditions of a cluster that is drained or fenced; of another, they are taken out of `known`.
@@ -62,10 +65,10 @@ fn tally(snapshot: &Snapshot, uid: &str) -> Result<Tally, Error> {
         let clusters = decision.iter().flat_map(|d| &d.spec.clusters);
         let target = clusters.into_iter().find(|target| target.uid == uid);
         let gone = record.state == LedgerState::Tombstone;
-        if gone || target.is_none_or(|target| !stays(target)) {
-            tally.moving.push(item.to_string());
-        } else {
-            tally.staying.push(item.to_string());
+        match target.filter(|target| !gone && stays(target)) {
+            None => tally.moving.push(item.to_string()),
+            Some(target) if target.held => tally.held.push(format!("{item}, {}", target.reason)),
+            Some(_) => tally.staying.push(item.to_string()),
         }
     }
     Ok(tally)
@@ -87,16 +90,19 @@ fn drained(tally: &Tally) -> Condition {
         );
         return Condition::new(DRAINED, ConditionStatus::False, "Draining", message);
     }
-    let message = match tally.staying.as_slice() {
-        [] => "nothing is left on it".to_owned(),
-        staying => format!(
-            "{} on it, since there is no other place for them: {}",
-            match staying.len() {
-                1 => "1 object stays".to_owned(),
-                n => format!("{n} objects stay"),
-            },
-            named(staying)
-        ),
+    let stay = |all: &[String], why: &str| {
+        let count = match all.len() {
+            0 => return None,
+            1 => "1 object stays".to_owned(),
+            n => format!("{n} objects stay"),
+        };
+        Some(format!("{count} on it{why}: {}", named(all)))
+    };
+    let nowhere = stay(&tally.staying, ", since there is no other place for them");
+    let said = nowhere.into_iter().chain(stay(&tally.held, ""));
+    let message = match said.collect::<Vec<_>>().join("; ") {
+        none if none.is_empty() => "nothing is left on it".to_owned(),
+        said => said,
     };
     Condition::new(DRAINED, ConditionStatus::True, DRAINED, message)
 }
@@ -113,6 +119,10 @@ fn fenced(tally: &Tally) -> Condition {
         let named = named(&tally.staying);
         let count = tally.staying.len();
         message = format!("{message}; {count} replaced nowhere: {named}");
+    }
+    if !tally.held.is_empty() {
+        let (count, named) = (tally.held.len(), named(&tally.held));
+        message = format!("{message}; {count} stay: {named}");
     }
     message.push_str("; `roadstead fence --lift` ends it");
     Condition::new(FENCED, ConditionStatus::True, FENCED, message)

@@ -2,6 +2,7 @@
 //! time as may be unwell.
 
 mod along;
+mod moves;
 mod reach;
 
 use std::collections::BTreeSet;

@@ -221,4 +221,13 @@ async fn a_drained_cluster_says_what_is_held_there() {
     say(&hub, "a", json!({"unschedulable": true, "drain": true})).await;
     let (said, message) = of_cluster(&hub, "a", "Drained");
     assert_eq!(said, "True Drained", "{message}");
+    assert_eq!(
+        message,
+        "1 object stays on it: Deployment.apps default/web, kept as it is: its policy suspends dispatching"
+    );
+    // Lifted, it leaves.
+    hub.apply(weighted("p", &[("a", 1), ("b", 1)])).await;
+    hub.settle().await;
+    well(&hub, "b", 10).await;
+    assert_eq!(ledgers(&hub), pair("gone", "10 web:1"));
 }

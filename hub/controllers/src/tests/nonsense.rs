@@ -352,3 +352,17 @@ async fn a_circle_around_what_runs_takes_nothing_from_it() {
     hub.settle().await;
     assert_eq!(ledgers(&hub), ["5 web:2", "5 web:2"]);
 }
+
+/// A policy may select what the others of its objects wait for: nothing waits for itself.
+#[tokio::test(start_paused = true)]
+async fn what_is_to_wait_for_itself_does_not_wait() {
+    let hub = running().await;
+    let mut policy = weighted("p", &[("a", 1), ("b", 1)]);
+    policy["spec"]["dependsOn"] =
+        json!([{"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"}]);
+    hub.apply(policy).await;
+    hub.apply(deployment(10, "web:2")).await;
+    hub.settle().await;
+    assert_eq!(ledgers(&hub), ["5 web:2", "5 web:2"]);
+    assert_eq!(condition(&hub.policy("p"), "Placed"), "True Placed");
+}

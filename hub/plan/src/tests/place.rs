@@ -256,3 +256,24 @@ fn why_explains_every_cluster() {
         ]
     );
 }
+
+/// However many clusters there are, a decision names a few of those that do not get it, and counts the rest.
+#[test]
+fn refusals_are_counted_and_some_are_named() {
+    let names: Vec<String> = (0..60).map(|i| format!("c{i:02}")).collect();
+    let mut lines: Vec<&str> = names.iter().map(String::as_str).collect();
+    let cordoned = format!("{} cordoned", names[1]);
+    lines[1] = &cordoned;
+    let on = policy(
+        "p",
+        "{resourceSelectors: [{apiVersion: apps/v1, kind: Deployment}], \
+         placement: {clusterAffinity: {clusterNames: [c00, c01]}}}",
+    );
+    let case = Case::new(&[&clusters(&lines), &on], &deployment(1));
+    check(
+        &case,
+        "c00
+         refused 58: NotNamed (default/c02 default/c03 default/c04 default/c05 default/c06)
+         refused 1: Cordoned (default/c01)",
+    );
+}
