@@ -70,9 +70,11 @@ fn make(authority: &Authority, access: &Access<'_>, ask: &Ask) -> Result<Answer,
         namespace: ask.namespace.clone(),
     };
     let made = authority.user_kubeconfig(&ask.server, &user);
-    let made = made.map_err(|error| match error {
-        AuthorityError::User { .. } => Status::bad_request(error.to_string()),
-        error => Status::internal(crate::chain(&error)),
+    let made = made.map_err(|error| {
+        if let AuthorityError::User { .. } = error {
+            return Status::bad_request(error.to_string());
+        }
+        Status::internal(crate::chain(&error))
     })?;
     tracing::info!(by = %access.who().user, user = %ask.name, groups = ?ask.groups, until = %made.until, "a user gets a certificate");
     Ok(Answer {
