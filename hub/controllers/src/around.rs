@@ -2,12 +2,14 @@
 //! waits for and who waits for it. Read from the decisions of the others; keys lead to them.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use roadstead_machinery::resource::{Origin, Registry};
 use roadstead_plan::deps::order::{Awaited, Standing, circle};
 use roadstead_plan::deps::read::{self, key, needs, requirer, undecided};
 use roadstead_plan::deps::requirers::{Requirer, spent};
 use roadstead_plan::peers::Peers;
+use roadstead_plan::policy::Policy;
 use roadstead_plan::template::is_template;
 use roadstead_plan::{Around, Placement, World, claim::winner};
 use roadstead_protocol::api::ObjectMeta;
@@ -149,7 +151,9 @@ fn awaited(
         let all = all.into_iter().flatten();
         all.map(|key| placed(registry, key)).collect()
     };
-    let Some(object) = object else {
+    let waits_for = |policy: &Arc<Policy>| !policy.options.depends_on.is_empty();
+    let any = world.policies.iter().any(waits_for);
+    let Some(object) = object.filter(|_| any) else {
         return Ok(Vec::new());
     };
     let further = |item: &ItemKey| {

@@ -52,17 +52,20 @@ pub fn winner<'a>(
     holders: &BTreeSet<&str>,
 ) -> Option<&'a Policy> {
     let held = |policy: &Policy| holders.contains(policy.identity.uid.as_str());
-    let holder = claims(world, key, labels)
+    let all: Vec<(Specificity, &Policy)> = claims(world, key, labels).collect();
+    let holder = all
+        .iter()
         .filter(|(_, p)| held(p))
-        .min_by(order);
+        .min_by(|a, b| order(a, b));
     let priority = holder.map(|(_, holder)| holder.priority);
     let takes = |policy: &Policy| {
         priority.is_none_or(|priority| policy.preempts && policy.priority > priority)
     };
-    let taker = claims(world, key, labels)
+    let taker = all
+        .iter()
         .filter(|(_, p)| takes(p))
-        .min_by(order);
-    taker.or(holder).map(|(_, policy)| policy)
+        .min_by(|a, b| order(a, b));
+    taker.or(holder).map(|(_, policy)| *policy)
 }
 
 /// The policies that select a template, in no order.
