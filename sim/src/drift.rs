@@ -12,10 +12,10 @@ use serde_json::{Value, json};
 
 use crate::check::agreement::held;
 use crate::http::call;
-use crate::late;
 use crate::model::Kind;
-use crate::trace;
+use crate::stop::{self, Stop};
 use crate::world::{Site, World, lock};
+use crate::{late, trace};
 
 /// How often requests to meddle are looked for.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
@@ -33,6 +33,10 @@ pub enum What {
     Compact,
     /// The namespace that is there because of us is deleted by its user.
     Namespace,
+    /// It runs what it was given no longer, or only a part.
+    Stop(Stop),
+    /// It runs it again.
+    Mend,
 }
 
 /// A request to meddle.
@@ -64,6 +68,8 @@ pub async fn serve(world: Arc<World>) {
                 What::Forget => forget(site, &member, how).await,
                 What::Compact => compact(site, &member),
                 What::Namespace => namespace(&member).await,
+                What::Stop(how) => stop::stop(&member, how).await,
+                What::Mend => stop::mend(&member).await,
             }
         }
     }

@@ -23,7 +23,7 @@ const WATCHED: Duration = Duration::from_secs(35);
 /// How long an agent may take to hear that its cluster was detached.
 const HEARS_WITHIN: Duration = Duration::from_secs(15);
 /// How long nobody hears of the hub: longer than anything that is judged by silence.
-const ALONE: Duration = Duration::from_secs(150);
+pub(crate) const ALONE: Duration = Duration::from_secs(150);
 /// How long users work at one of two hubs, in milliseconds.
 const AT_WORK_MS: (u64, u64) = (2_000, 12_000);
 
@@ -103,14 +103,7 @@ impl Run<'_> {
         hosted().for_each(|site| site.moods.begin(Mood::Refuses));
         let before = given(&self.world);
         self.for_a_while(ALONE)?;
-        let after = given(&self.world);
-        if let Some((key, _)) = before.iter().chain(&after).find(|(key, revision)| {
-            before.get(*key) != Some(revision) || after.get(*key) != Some(revision)
-        }) {
-            let what = format!("{key} was given or taken by a hub that heard of nobody");
-            let checker = "cut off, a hub moves nothing";
-            self.world.checks.violation(checker, &what);
-        }
+        moved_nothing(&self.world, &before, "nobody");
         for host in &hosts {
             self.sim.repair(HUB, host.as_str());
             self.cut.remove(host);
@@ -290,13 +283,25 @@ impl Run<'_> {
 }
 
 /// What clusters are to have, by key, with the revision since which that is so.
-fn given(world: &World) -> BTreeMap<String, u64> {
+pub(crate) fn given(world: &World) -> BTreeMap<String, u64> {
     let snapshot = lock(&world.hub.store).as_ref().map(Store::snapshot);
     let entries = snapshot.iter().flat_map(|snapshot| {
         let all = snapshot.range(LEDGER_PREFIX);
         all.map(|entry| (entry.key.as_str().to_owned(), entry.revision.0))
     });
     entries.collect()
+}
+
+/// Looks at whether clusters are to have the same as before, while the hub heard of so few.
+pub(crate) fn moved_nothing(world: &World, before: &BTreeMap<String, u64>, heard_of: &str) {
+    let after = given(world);
+    if let Some((key, _)) = before.iter().chain(&after).find(|(key, revision)| {
+        before.get(*key) != Some(revision) || after.get(*key) != Some(revision)
+    }) {
+        let what = format!("{key} was given or taken by a hub that heard of {heard_of}");
+        let checker = "cut off, a hub moves nothing";
+        world.checks.violation(checker, &what);
+    }
 }
 
 /// Whether the hub knows all clusters.

@@ -1,5 +1,6 @@
-//! A cluster of which nothing is heard any more, where policies let what it has fail over: it comes up
-//! elsewhere, and goes once it has and the cluster is back.
+//! Clusters of which nothing is heard any more, where policies let what they have fail over. What one
+//! silent cluster has comes up elsewhere, and goes once it has and the cluster is back. Where several fall
+//! silent at once it is rather the hub that is cut off: nothing moves, though there is another place.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -7,32 +8,60 @@ use std::time::Duration;
 
 use crate::act::Act;
 use crate::check::{agreement, ready};
-use crate::model::{Kind, Policy};
+use crate::endings::{ALONE, given, moved_nothing};
+use crate::model::{Kind, Object, Policy};
 use crate::run::{Broken, CONVERGE_WITHIN, Run};
 use crate::trace;
-use crate::user::User;
-use crate::world::{World, lock};
+use crate::user::{SHARED_OUT, User};
+use crate::world::{Site, World, lock};
 
-/// In one run of so many policies let things fail over, and a cluster falls silent.
+/// In one run of so many policies let things fail over, and clusters fall silent.
 const FAILS_ONE_IN: u64 = 2;
+/// Of these, in one of so many as many fall silent as no hub takes for gone.
+const MANY_ONE_IN: u64 = 2;
+/// How many that are: of four clusters more than a hub takes for gone, and others are left.
+const MANY: usize = 2;
+/// How many replicas there are of what is to fail over, where nothing is shared out.
+const REPLICAS: i64 = 6;
 /// How long it may take until what is on a silent cluster is up elsewhere: 40 s until it is known to be
 /// silent, the time that the policy tolerates, and what it takes.
 const FAILED_WITHIN: Duration = Duration::from_secs(200);
+/// How long it takes until what was asked for is decided, and looked at by whoever waits for it.
+const DECIDED: Duration = Duration::from_secs(5);
+/// How long it takes at most until it is decided what follows from an edit.
+const SETTLES: Duration = Duration::from_secs(10);
 /// All packets, in a million.
-const ALL_PPM: u64 = 1_000_000;
+pub(crate) const ALL_PPM: u64 = 1_000_000;
 
 impl User {
-    /// What is left to do until everything that is shared out fails over, where that is asked for.
+    /// What is left to do until there is something that is shared out over all clusters, and fails over,
+    /// where that is asked for.
     pub(crate) fn let_fail(&self) -> Option<Act> {
-        let all = self.model.policies.iter().filter(|_| self.fails_over);
-        let mut left =
-            all.filter(|((kind, _), policy)| *kind == Kind::Deployment && !policy.failover);
-        let ((kind, group), policy) = left.next()?;
-        let policy = Policy {
-            failover: true,
-            ..policy.clone()
+        let (kind, group) = (Kind::Deployment, SHARED_OUT);
+        let before = self.model.policies.get(&(kind, group));
+        let done = |policy: &&Policy| policy.failover;
+        if !self.fails_over {
+            return None;
+        }
+        if before.filter(done).is_none() {
+            let mut policy = before.cloned().unwrap_or_default();
+            let all = self.clusters.iter().map(|cluster| (cluster.clone(), 1));
+            // Who was chosen keeps the weight.
+            policy.clusters = all.chain(policy.clusters).collect();
+            policy.pool = None;
+            policy.failover = true;
+            return Some(Act::PutPolicy(kind, group, policy));
+        }
+        let mut apps = self.model.objects.iter();
+        if apps.any(|((of, _), app)| *of == kind && app.replicas > 0) {
+            return None;
+        }
+        let app = Object {
+            group,
+            version: 1,
+            replicas: REPLICAS,
         };
-        Some(Act::PutPolicy(*kind, *group, policy))
+        Some(Act::Put((kind, "app-0".to_owned()), app))
     }
 }
 
@@ -42,11 +71,12 @@ impl Run<'_> {
         let mut rng = self.rng.fork("failed over");
         let world = Arc::clone(&self.world);
         let sites = world.sites.iter().filter(|site| site.hosted.is_none());
-        let sites: Vec<_> = sites.collect();
+        let mut sites: Vec<_> = sites.collect();
         let drawn = rng.pick(&sites).copied();
         let Some(site) = drawn.filter(|_| rng.one_in(FAILS_ONE_IN)) else {
             return Ok(());
         };
+        let many = rng.one_in(MANY_ONE_IN);
         {
             let mut user = lock(&world.user);
             user.fails_over = true;
@@ -56,8 +86,18 @@ impl Run<'_> {
             let idle = lock(&w.user).idle;
             idle.then_some(()).ok_or_else(|| "not yet".to_owned())
         })?;
+        // What was asked for is decided by then, though members agreed with it before.
+        self.for_a_while(DECIDED)?;
+        // What was asked for is decided by then, and what moves for it has come up.
+        self.for_a_while(SETTLES)?;
         let what = "members agree once things may fail over";
         self.until(CONVERGE_WITHIN, "agreement", what, agreement::rest)?;
+        if many {
+            sites.retain(|other| other.name != site.name);
+            sites.insert(0, site);
+            sites.truncate(MANY);
+            return self.hears_of_few(&sites);
+        }
         world.checks.meddled.store(false, Ordering::Relaxed);
         lock(&world.user).acts.fails(&site.name);
         *lock(&world.checks.silent) = Some(site.name.clone());
@@ -74,10 +114,29 @@ impl Run<'_> {
         let what = "everything is said to be ready after a cluster was silent";
         self.until(CONVERGE_WITHIN, "ready means ready", what, ready::settled)
     }
+
+    /// Nothing is heard of several clusters at once: however long that lasts, nothing moves, though what
+    /// they have may fail over, and others are there.
+    fn hears_of_few(&mut self, silent: &[&Site]) -> Result<(), Broken> {
+        trace::count("sometimes: the hub heard of few clusters");
+        let lose = |parts: u64| {
+            let nets = silent.iter().map(|site| &site.net.loss_ppm);
+            nets.for_each(|loss| loss.store(parts, Ordering::Relaxed));
+        };
+        lose(ALL_PPM);
+        let before = given(&self.world);
+        self.for_a_while(ALONE)?;
+        moved_nothing(&self.world, &before, "few");
+        lose(0);
+        let what = "everything is said to be ready after several clusters were silent";
+        self.until(CONVERGE_WITHIN, "ready means ready", what, ready::settled)?;
+        let what = "members agree once several silent clusters are back";
+        self.until(CONVERGE_WITHIN, "agreement", what, agreement::rest)
+    }
 }
 
 /// Whether all replicas are on other clusters than this, where any other is to have some.
-fn elsewhere(world: &World, cluster: &str) -> Result<(), String> {
+pub(crate) fn elsewhere(world: &World, cluster: &str) -> Result<(), String> {
     let model = lock(&world.user).model.clone();
     for (name, object) in &model.objects {
         let chosen = model.clusters(name);
@@ -85,7 +144,7 @@ fn elsewhere(world: &World, cluster: &str) -> Result<(), String> {
         if name.0 != Kind::Deployment || !chosen.contains(cluster) || !any {
             continue;
         }
-        let replicas = |site: &crate::world::Site| {
+        let replicas = |site: &Site| {
             let held = agreement::of(site);
             let replicas = held.get(name)?.pointer("/spec/replicas");
             replicas.and_then(serde_json::Value::as_i64)

@@ -10,6 +10,10 @@ use crate::rng::Rng;
 
 /// A day, in seconds.
 const DAY: u64 = 24 * 3600;
+/// In one run of so many there are members that do not run what they were given.
+const STOPS_ONE_IN: u64 = 3;
+/// How often that is so at most.
+const STOPS_MAX: u64 = 3;
 
 /// A sort of fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -83,6 +87,8 @@ pub enum Sort {
     /// A template or a policy vanishes from the hub's store without anyone deleting it, and comes
     /// back after a while.
     Vanish,
+    /// A member does not run what it was given, or only a part of it.
+    Stop,
 }
 
 /// All sorts, with the names of their counters.
@@ -130,6 +136,7 @@ const TABLE: &[(Sort, &str)] = &[
         Sort::Vanish,
         "fault: an object vanishes from the hub's store",
     ),
+    (Sort::Stop, "fault: nothing runs on a member"),
 ];
 
 impl Sort {
@@ -179,7 +186,8 @@ impl Sort {
             | Self::Forgetting
             | Self::Namespace
             | Self::Drift
-            | Self::Vanish => rng.next(),
+            | Self::Vanish
+            | Self::Stop => rng.next(),
         }
     }
 
@@ -227,9 +235,37 @@ impl fmt::Display for Fault {
 /// The plan of a seed, over the time in which there are faults.
 pub fn plan(rng: &Rng, span: Duration) -> Vec<Fault> {
     let mut rng = rng.fork("faults");
+    let stops = stops(rng.fork("stops"), span);
+    let mut faults = usual(&mut rng, span);
+    faults.extend(stops);
+    faults.sort_by_key(|fault| fault.at);
+    faults
+}
+
+/// Members that do not run what they were given; drawn apart, so that the other faults of a seed are what
+/// they were before there were any of these.
+fn stops(mut rng: Rng, span: Duration) -> Vec<Fault> {
+    let last = u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
+    let many = if rng.one_in(STOPS_ONE_IN) {
+        rng.within(1, STOPS_MAX)
+    } else {
+        0
+    };
+    let one = |_| Fault {
+        at: rng.millis(3_000, last.saturating_sub(1)),
+        lasts: rng.millis(500, 30_000),
+        sort: Sort::Stop,
+        who: rng.next(),
+        how: rng.next(),
+    };
+    (0..many).map(one).collect()
+}
+
+fn usual(rng: &mut Rng, span: Duration) -> Vec<Fault> {
     // Some seeds have a few sorts that meet often, others many.
     let one_in = rng.pick(&[2, 3, 6]).copied().unwrap_or(2);
-    let mut enabled: Vec<Sort> = Sort::all().filter(|_| rng.one_in(one_in)).collect();
+    let all = Sort::all().filter(|sort| *sort != Sort::Stop);
+    let mut enabled: Vec<Sort> = all.filter(|_| rng.one_in(one_in)).collect();
     if enabled.is_empty() {
         enabled.extend(Sort::all().next());
     }
@@ -244,7 +280,7 @@ pub fn plan(rng: &Rng, span: Duration) -> Vec<Fault> {
         let Some(sort) = rng.pick(&enabled).copied() else {
             return faults;
         };
-        let how = sort.draw(&mut rng);
+        let how = sort.draw(rng);
         let lasts = if sort.is_outage() {
             rng.millis(10, 6_000)
         } else {

@@ -17,6 +17,7 @@ use crate::drift::{Meddling, What};
 use crate::fault::{Fault, Sort};
 use crate::mood::Mood;
 use crate::run::{LATENCY_MS, Run};
+use crate::stop::Stop;
 use crate::trace;
 use crate::world::{HUB, lock};
 
@@ -220,14 +221,16 @@ impl Run<'_> {
             (Some(mood), false) => site.moods.end(mood),
             (None, _) => {}
         }
-        let what = match fault.sort {
-            Sort::Drift => Some(What::Drift),
-            Sort::Forgetting => Some(What::Forget),
-            Sort::Compaction => Some(What::Compact),
-            Sort::Namespace => Some(What::Namespace),
+        let what = match (fault.sort, on) {
+            (Sort::Drift, true) => Some(What::Drift),
+            (Sort::Forgetting, true) => Some(What::Forget),
+            (Sort::Compaction, true) => Some(What::Compact),
+            (Sort::Namespace, true) => Some(What::Namespace),
+            (Sort::Stop, true) => Some(What::Stop(Stop::of(fault.how))),
+            (Sort::Stop, false) => Some(What::Mend),
             _ => None,
         };
-        if let Some(what) = what.filter(|_| on) {
+        if let Some(what) = what {
             let how = fault.how;
             world.checks.meddled.store(true, Ordering::Relaxed);
             lock(&world.checks.drifts).push(Meddling {

@@ -48,7 +48,7 @@ impl User {
         let mut policy = policy.clone();
         match rng.one_in(2) {
             true => policy.awaits = on.filter(|_| policy.awaits.is_none()),
-            false => policy.budget = Some(rng.within(1, 3)).filter(|most| *most < 3),
+            false => policy.budget = Some(rng.within(1, 2)),
         }
         Some(Act::PutPolicy(*kind, *group, policy))
     }

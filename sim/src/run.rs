@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::check::{agreement, budget, frozen, ready, restored, truth};
+use crate::check::{agreement, budget, frozen, moves, ready, restored, truth};
 use crate::disk::Tear;
 use crate::fault::Fault;
 use crate::rng::Rng;
@@ -221,6 +221,7 @@ impl Run<'_> {
         self.until(CONVERGE_WITHIN, "ready means ready", what, ready::settled)?;
         self.rebalanced()?;
         self.drained()?;
+        self.stopped()?;
         self.failed_over()?;
         if self.rng.fork("quiet").one_in(QUIET_ONE_IN) {
             self.quiet()?;
@@ -255,6 +256,7 @@ impl Run<'_> {
         })?;
         lock(&self.world.checks.acks).listen();
         budget::watch(&self.world, self.sim.elapsed());
+        moves::watch(&self.world, self.sim.elapsed());
         self.armed_cuts();
         self.ended();
         self.ticks += 1;

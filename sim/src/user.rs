@@ -9,12 +9,15 @@ use roadstead_store::Key;
 use crate::act::Act;
 pub use crate::acts::Acts;
 use crate::disk::Tear;
+use crate::lone::Lone;
 use crate::model::{Kind, Model, Name, Object, Policy, Standing};
 use crate::order;
 use crate::rng::Rng;
 
 /// The group whose policy sends everything to every cluster, and which is never taken back.
 pub(crate) const PRECIOUS: u64 = 0;
+/// The group whose policy shares out replicas.
+pub(crate) const SHARED_OUT: u64 = 3;
 /// How often another act is drawn in the place of one that would leave a policy without a cluster.
 const DRAWS_MAX: usize = 8;
 /// Of a user who tends to clusters, one act in so many is about them.
@@ -23,6 +26,10 @@ const TENDS_ONE_IN: u64 = 3;
 const SHAPES_ONE_IN: u64 = 4;
 /// Of a user who lets things wait for each other, one act in so many is about that.
 const ORDERS_ONE_IN: u64 = 6;
+/// In one run of so many, what is for every cluster goes out in stages.
+const STAGED_ONE_IN: u64 = 3;
+/// In one run of so many, what is for every cluster has a disruption budget of one.
+const BUDGETED_ONE_IN: u64 = 3;
 
 /// What the user knows.
 #[derive(Clone, Debug)]
@@ -51,8 +58,16 @@ pub struct User {
     pub(crate) shaping: Option<Rng>,
     /// What a user who lets things wait for each other draws from.
     pub(crate) ordering: Option<Rng>,
+    /// The policy of what is for every cluster.
+    precious: Policy,
     /// Whether what is shared out is to fail over.
     pub fails_over: bool,
+    /// What is to be done before the user ends, as far as it is not so yet.
+    pub asked: Vec<Act>,
+    /// What is to be on one cluster alone, beside what the model knows.
+    pub lone: Option<Lone>,
+    /// What is, as far as was answered.
+    pub lone_is: Option<Lone>,
     /// The cluster that is to be drained, for as long as this is asked for.
     pub drains: Option<String>,
     /// The cluster that is to be detached.
@@ -70,9 +85,17 @@ pub struct User {
 impl User {
     /// A user of a hub with these clusters.
     pub fn new(rng: &Rng, clusters: Vec<String>) -> Self {
+        let budgeted = rng.fork("budgeted").one_in(BUDGETED_ONE_IN);
+        let precious = Policy {
+            clusters: clusters.iter().map(|c| (c.clone(), 1)).collect(),
+            rollout: rng.fork("staged").one_in(STAGED_ONE_IN),
+            budget: budgeted.then_some(1),
+            ..Policy::default()
+        };
         Self {
             rng: rng.fork("user"),
             clusters,
+            precious,
             model: Model::default(),
             pending: None,
             acts: Acts::default(),
@@ -83,8 +106,11 @@ impl User {
             freezes: rng.fork("freezes").one_in(2),
             tending: Some(rng.fork("tends")).filter(|rng| rng.clone().one_in(2)),
             shaping: Some(rng.fork("shapes")).filter(|rng| rng.clone().one_in(2)),
-            ordering: Some(rng.fork("orders")).filter(|rng| rng.clone().one_in(3)),
+            ordering: Some(rng.fork("orders")).filter(|rng| rng.clone().one_in(2)),
             fails_over: false,
+            asked: Vec::new(),
+            lone: None,
+            lone_is: None,
             drains: None,
             detach: None,
             reconciles: false,
@@ -131,6 +157,8 @@ impl User {
                 // Or else no change would ever meet its stages.
                 policy.rollout |= before.is_some_and(|before| before.rollout);
                 policy.spread = policy.spread.filter(|_| !policy.rollout);
+                // Or else a budget would be gone before it mattered.
+                policy.budget = policy.budget.or(before.and_then(|before| before.budget));
                 order::settle(policy);
             }
             let mut after = self.model.clone();
@@ -144,17 +172,9 @@ impl User {
     }
 
     fn draw_any(&mut self) -> Act {
-        let all: BTreeMap<String, u64> = self.clusters.iter().map(|c| (c.clone(), 1)).collect();
-        if !self
-            .model
-            .policies
-            .contains_key(&(Kind::ConfigMap, PRECIOUS))
-        {
-            let policy = Policy {
-                clusters: all,
-                ..Policy::default()
-            };
-            return Act::PutPolicy(Kind::ConfigMap, PRECIOUS, policy);
+        let precious = (Kind::ConfigMap, PRECIOUS);
+        if !self.model.policies.contains_key(&precious) {
+            return Act::PutPolicy(Kind::ConfigMap, PRECIOUS, self.precious.clone());
         }
         let tends = |rng: &mut Rng| rng.one_in(TENDS_ONE_IN);
         if self.tending.as_mut().is_some_and(tends)
@@ -225,7 +245,17 @@ impl User {
     /// What is left to do of what was asked for, and before the user may end.
     pub fn still_to_do(&self) -> Option<Act> {
         let asked = || self.drain().or_else(|| self.let_fail());
-        self.left().or_else(asked)
+        self.left().or_else(asked).or_else(|| self.to_do())
+    }
+
+    /// What is left to do of what was asked for: whatever would change anything.
+    fn to_do(&self) -> Option<Act> {
+        let changes = |act: &&Act| {
+            let mut after = self.model.clone();
+            act.carry_out(&mut after);
+            after != self.model
+        };
+        self.asked.iter().find(changes).cloned()
     }
 
     /// What is left to do to drain a cluster, where that is asked for.
@@ -275,7 +305,10 @@ impl User {
                 (Kind::ConfigMap, format!("keep-{}", self.rng.below(3))),
                 PRECIOUS,
             ),
-            2..=4 => ((Kind::Deployment, format!("app-{}", self.rng.below(2))), 3),
+            2..=4 => (
+                (Kind::Deployment, format!("app-{}", self.rng.below(2))),
+                SHARED_OUT,
+            ),
             5 => ((Kind::Shop, format!("ware-{}", self.rng.below(2))), 4),
             _ => (
                 (Kind::ConfigMap, format!("config-{}", self.rng.below(6))),
@@ -300,7 +333,7 @@ impl User {
 
     fn policy(&mut self) -> Act {
         let (kind, group) = match self.rng.below(4) {
-            0 => (Kind::Deployment, 3),
+            0 => (Kind::Deployment, SHARED_OUT),
             3 => (Kind::Shop, 4),
             n => (Kind::ConfigMap, n),
         };

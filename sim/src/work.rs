@@ -14,6 +14,7 @@ use crate::act::Act;
 use crate::check::{budget, order, stages, swap};
 use crate::hosted;
 use crate::http::call;
+use crate::lone;
 use crate::model::Kind;
 use crate::trace;
 use crate::user::User;
@@ -45,7 +46,8 @@ pub async fn work(world: Arc<World>, rest: Rest, store: Store) {
         let (pause, stop) = {
             let mut user = lock(&world.user);
             let left = user.still_to_do();
-            user.idle = user.stop && left.is_none() && !user.reconciles && !user.rebalances;
+            let asked = user.reconciles || user.rebalances || user.lone != user.lone_is;
+            user.idle = user.stop && left.is_none() && !asked;
             (user.pause(), user.stop)
         };
         tokio::time::sleep(pause).await;
@@ -171,6 +173,7 @@ async fn end(world: &World, rest: &Rest) {
             lock(&world.user).detach = None;
         }
     }
+    lone::tend(world, rest).await;
     let reconciles = lock(&world.user).reconciles;
     if reconciles && !reconcile::round(world, rest).await {
         lock(&world.user).reconciles = false;

@@ -246,16 +246,21 @@ pub(crate) fn policy_json(kind: Kind, group: u64, policy: &Policy) -> Value {
     })
 }
 
+/// When something fails over, as a policy says it.
+pub(crate) fn failover_json() -> Value {
+    json!({
+        "application": {"decisionConditions": {"tolerationSeconds": TOLERATES_SECONDS}},
+        "cluster": {"tolerationSeconds": TOLERATES_SECONDS, "allowDuplicates": true},
+    })
+}
+
 /// Adds to what is sent of a policy what it says beside where its objects go.
 fn options(spec: &mut Value, policy: &Policy) {
     if policy.deps {
         spec["propagateDeps"] = true.into();
     }
     if policy.failover {
-        spec["failover"] = json!({
-            "application": {"decisionConditions": {"tolerationSeconds": TOLERATES_SECONDS}},
-            "cluster": {"tolerationSeconds": TOLERATES_SECONDS, "allowDuplicates": true},
-        });
+        spec["failover"] = failover_json();
     }
     if let Some(most) = policy.budget {
         spec["disruptionBudget"] = json!({"maxUnavailable": most});

@@ -7,7 +7,8 @@
 //! do nothing is written.
 //!
 //! Deliberately absent: networking, storage, anything that runs. An image whose tag is `missing`
-//! cannot be pulled, so that a workload can be made to fail; all others run.
+//! cannot be pulled, so that a workload can be made to fail; all others run, but on nodes that can pull
+//! none ([`NO_IMAGES`]).
 
 mod boot;
 mod cache;
@@ -36,6 +37,9 @@ use roadstead_machinery::resource::{self, Registry};
 use roadstead_protocol::env::Env;
 use roadstead_rest::{Identity, NoHooks, Parts, Rest, Service, Versions};
 use roadstead_store::{Backend, CommitError, InvalidKey, OpenError, Store};
+
+/// The annotation of a node that can pull no image: what is not running on it yet does not come up.
+pub const NO_IMAGES: &str = "simulated.roadstead.dev/no-images";
 
 /// What a simulated cluster is like.
 #[derive(Clone, Debug)]

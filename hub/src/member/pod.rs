@@ -1,6 +1,6 @@
 //! Pods: scheduled, then running and ready after a while, as scheduler and kubelet would do it.
 //!
-//! An image whose tag is `missing` cannot be pulled. A pod that is not to be restarted succeeds
+//! An image whose tag is `missing` cannot be pulled, and none can by some nodes. A pod that is not to be restarted succeeds
 //! after a while.
 
 use std::time::Duration;
@@ -14,7 +14,7 @@ use super::object::{
     uid,
 };
 use super::scene::Scene;
-use super::schedule;
+use super::{NO_IMAGES, schedule};
 
 /// The tag that no registry has.
 const MISSING_TAG: &str = ":missing";
@@ -81,7 +81,7 @@ pub(super) fn look(scene: &mut Scene<'_>, pod: &Cached) {
     let host = text(&node.value, "/status/addresses/0/address");
     match text(&pod.value, "/status/phase") {
         "Running" => finish(scene, pod),
-        _ if unpullable(&pod.value) => refuse(scene, pod, host),
+        _ if unpullable(&pod.value) || pulls_nothing(&node.value) => refuse(scene, pod, host),
         _ => {
             if scene.waited(
                 &pod.key,
@@ -124,6 +124,11 @@ fn containers(pod: &Value) -> impl Iterator<Item = (&str, &str)> {
 
 fn unpullable(pod: &Value) -> bool {
     containers(pod).any(|(_, image)| image.ends_with(MISSING_TAG))
+}
+
+fn pulls_nothing(node: &Value) -> bool {
+    let annotations = node.pointer("/metadata/annotations");
+    annotations.is_some_and(|all| all.get(NO_IMAGES).is_some())
 }
 
 /// The conditions of a pod whose containers are `ready`, or not for a reason.

@@ -6,6 +6,7 @@ pub mod budget;
 pub mod durability;
 pub mod frozen;
 pub mod history;
+pub mod moves;
 pub mod order;
 pub mod quiet;
 pub mod ready;
@@ -47,6 +48,8 @@ pub struct Checks {
     pub(crate) budgets: Mutex<budget::Budgets>,
     /// The cluster of which nothing is heard, for so long that what it has fails over.
     pub(crate) silent: Mutex<Option<String>>,
+    /// What does not run, while that is looked at.
+    pub(crate) stopped: Mutex<Option<moves::Stopped>>,
     /// What waits for something.
     pub(crate) waiting: Mutex<order::Waiting>,
     /// What users took away.

@@ -1,5 +1,5 @@
-//! New before old: what leaves a cluster that is drained or fenced, or was silent, leaves it once there is something in
-//! its place.
+//! New before old: what leaves a cluster that is drained or fenced, was silent, or did not run it, leaves
+//! it once there is something in its place.
 //!
 //! Judged by what members really have, and only in runs in which nobody meddles with them: what was
 //! there when the hub looked may be gone since. While an image changes a part of the replicas is on its
@@ -60,7 +60,9 @@ pub fn deleting(world: &World, site: &Site, name: &Name) {
         let user = lock(&world.user);
         let standing = user.model.standing.get(&site.name).copied();
         let silent = lock(&world.checks.silent).as_deref() == Some(&site.name);
-        let displaced = silent || standing.is_some_and(|s| s.drained || s.fenced);
+        let stopped = lock(&world.checks.stopped);
+        let stopped = stopped.as_ref().is_some_and(|all| all.is(&site.name));
+        let displaced = silent || stopped || standing.is_some_and(|s| s.drained || s.fenced);
         let chosen = user.model.clusters(name).contains(site.name.as_str());
         let steady = user.pending.is_none() && user.former.is_empty();
         let now = user.model.objects.get(name).map(|object| object.replicas);

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use roadstead_store::{Key, Op, Txn};
 use serde_json::{Value, json};
 
+use super::super::NO_IMAGES;
 use super::super::pod::is_ready;
 use super::*;
 
@@ -338,5 +339,34 @@ fn a_job_completes_once() {
         settle(&member).await;
         assert_eq!(status_of(&member, &format!("{jobs}/once")).await, 404);
         assert_eq!(items(&member, PODS).await.len(), 0);
+    });
+}
+
+#[test]
+fn nodes_that_can_pull_nothing_run_what_runs_and_nothing_new() {
+    run(async {
+        let member = start().await;
+        let nodes = "/api/v1/nodes";
+        deploy(&member, "web", 4).await;
+        let pulls_nothing =
+            |yes: Option<&str>| json!({"metadata": {"annotations": {NO_IMAGES: yes}}});
+        for node in items(&member, nodes).await {
+            let path = format!("{nodes}/{}", node["metadata"]["name"].as_str().unwrap());
+            ok(&member, "PATCH", &path, pulls_nothing(Some("true"))).await;
+        }
+        settle(&member).await;
+        let ready = |web: Value| web["status"]["readyReplicas"].clone();
+        let path = format!("{DEPLOYMENTS}/web");
+        assert_eq!(ready(get(&member, &path).await), 4);
+        let more = json!({"spec": {"replicas": 6}});
+        ok(&member, "PATCH", &path, more).await;
+        settle(&member).await;
+        assert_eq!(ready(get(&member, &path).await), 4);
+        for node in items(&member, nodes).await {
+            let path = format!("{nodes}/{}", node["metadata"]["name"].as_str().unwrap());
+            ok(&member, "PATCH", &path, pulls_nothing(None)).await;
+        }
+        settle(&member).await;
+        assert_eq!(ready(get(&member, &path).await), 6);
     });
 }
