@@ -26,7 +26,7 @@ pub enum Error {
     #[error("failed to {0}; is the hub running, and is this its kubeconfig?")]
     Request(String, #[source] kube::Error),
     /// The hub refused; its words say why.
-    #[error("{0}")]
+    #[error("{}", refusal(.0))]
     Refused(Box<kube::core::Status>),
     /// A flag cannot be used as it is.
     #[error("{0}")]
@@ -37,6 +37,14 @@ pub enum Error {
     /// A part was done, and is named line by line; then came an error.
     #[error("not everything was done; this was:\n{0}\nThen a request failed")]
     Partly(String, #[source] Box<Self>),
+}
+
+/// The words of a refusal; its reason where there are none.
+fn refusal(status: &kube::core::Status) -> &str {
+    match status.message.trim() {
+        "" => &status.reason,
+        message => message,
+    }
 }
 
 /// An API, and the namespace that commands use where none is given.

@@ -1,10 +1,12 @@
 //! The command line of `roadstead`. What says where or how is an environment variable too; what makes a
 //! command do more than it would (all of them, without a seal, with contents) has to be typed.
 
+mod backup;
 mod preview;
 mod rebalance;
 mod rollout;
 mod selecting;
+mod suspend;
 mod user;
 mod waiting;
 
@@ -13,12 +15,14 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub use backup::{Backup, Keygen, Restore, Seal};
 pub use preview::Preview;
 pub use rebalance::Rebalance;
 pub use rollout::{
     Approve, Rollout, RolloutAct, RolloutOf, RolloutShow, RolloutStatus, RolloutUndo,
 };
 pub use selecting::{Cordon, Drain, Fence, Taint, Uncordon};
+pub use suspend::Suspend;
 pub use user::{User, UserAct, UserCreate};
 pub use waiting::{Clusters, Freeze, Reconcile, Unfreeze};
 
@@ -66,36 +70,10 @@ pub enum Command {
     Join(Join),
     /// Take a cluster out of the fleet; what runs on it stays as it is
     Detach(Detach),
-    /// Save everything that a running hub has in one file, sealed with a key or a passphrase
-    Backup(Backup),
-    /// Make a data folder of a backup, for a hub to be started with
-    Restore(Restore),
-    /// Make a key file that hub and agent seal their disks with, and backups are sealed with
-    Keygen(Keygen),
-    /// Give the authority that agents are known by a successor, or show how it stands
-    RotateAuthority(RotateAuthority),
-    /// What is held or unclaimed on a cluster, and what ends it
-    Reconcile(Reconcile),
-    /// Stop all changes on clusters: nothing is applied, deleted or repaired there
-    Freeze(Freeze),
-    /// Let changes go on where they were stopped
-    Unfreeze(Unfreeze),
-    /// Let nothing new go to clusters; what is there stays
-    Cordon(Cordon),
-    /// Let what is new go to clusters again; ends draining too
-    Uncordon(Uncordon),
-    /// Let what is on clusters go elsewhere, as far as there is another place for it
-    Drain(Drain),
-    /// Declare that clusters are stopped: what they have comes up elsewhere
-    Fence(Fence),
-    /// Keep away from a cluster, or remove, what does not tolerate a taint
-    Taint(Taint),
     /// The fleet at a glance: clusters, what is not right, where, since when and why
     Status(Status),
     /// Why an object runs where it runs, and why not elsewhere
     Why(Why),
-    /// What differs on clusters from what they were given, with both values
-    Drift(Drift),
     /// What a change will do to the fleet: who gets what, what moves and goes, and what changes in it.
     /// Nothing is written. Exits with 0 where nothing would change, 1 where something would, 2 on errors
     Preview(Preview),
@@ -106,6 +84,37 @@ pub enum Command {
     Approve(Approve),
     /// Divide replicas anew, by what is free and open now
     Rebalance(Rebalance),
+    /// Stop what a policy does, everywhere or on some clusters: nothing is given there and nothing taken,
+    /// and what runs goes on
+    Suspend(Suspend),
+    /// Let a policy that was suspended go on
+    Resume(Suspend),
+    /// Let nothing new go to clusters; what is there stays
+    Cordon(Cordon),
+    /// Let what is new go to clusters again; ends draining too
+    Uncordon(Uncordon),
+    /// Let what is on clusters go elsewhere, as far as there is another place for it
+    Drain(Drain),
+    /// Declare that clusters are stopped: what they have comes up elsewhere
+    Fence(Fence),
+    /// Keep away from a cluster, or remove, what does not tolerate a taint
+    Taint(Taint),
+    /// Stop all changes on clusters: nothing is applied, deleted or repaired there
+    Freeze(Freeze),
+    /// Let changes go on where they were stopped
+    Unfreeze(Unfreeze),
+    /// What differs on clusters from what they were given, with both values
+    Drift(Drift),
+    /// What is held or unclaimed on a cluster, and what ends it
+    Reconcile(Reconcile),
+    /// Save everything that a running hub has in one file, sealed with a key or a passphrase
+    Backup(Backup),
+    /// Make a data folder of a backup, for a hub to be started with
+    Restore(Restore),
+    /// Make a key file that hub and agent seal their disks with, and backups are sealed with
+    Keygen(Keygen),
+    /// Give the authority that agents are known by a successor, or show how it stands
+    RotateAuthority(RotateAuthority),
     /// Give somebody access to the hub; what they may do there is said by roles, as in Kubernetes
     User(User),
     /// Run one simulated member cluster as a process of its own
@@ -170,66 +179,6 @@ pub struct Hub {
     /// sealed at the first start with it; from then on the hub does not start without it
     #[arg(long, env = "ROADSTEAD_KEY_FILE", value_name = "FILE")]
     pub key_file: Option<PathBuf>,
-}
-
-/// `roadstead backup`.
-#[derive(Debug, Args)]
-pub struct Backup {
-    /// Where to; nothing is overwritten
-    pub file: PathBuf,
-    /// What to seal it with.
-    #[command(flatten)]
-    pub seal: Seal,
-    /// Do not seal it. The private keys of the hub's authorities are in it: whoever reads it can pass
-    /// himself off as the hub and as any agent
-    #[arg(long, conflicts_with_all = ["key_file", "passphrase_file"])]
-    pub plain: bool,
-    /// Which hub.
-    #[command(flatten)]
-    pub target: Target,
-}
-
-/// `roadstead restore`.
-#[derive(Debug, Args)]
-pub struct Restore {
-    /// The backup
-    pub file: PathBuf,
-    /// Where the hub is to keep its state: an empty folder, or none yet
-    #[arg(long, env = "ROADSTEAD_DATA_DIR", value_name = "DIR")]
-    pub data_dir: PathBuf,
-    /// The key file that the backup is sealed with, if it is, and that the restored hub seals its
-    /// disk with
-    #[arg(long, env = "ROADSTEAD_KEY_FILE", value_name = "FILE")]
-    pub key_file: Option<PathBuf>,
-    /// A file with the passphrase that the backup is sealed with
-    #[arg(long, env = "ROADSTEAD_PASSPHRASE_FILE", value_name = "FILE")]
-    pub passphrase_file: Option<PathBuf>,
-}
-
-/// What a backup is sealed with.
-#[derive(Debug, Args)]
-pub struct Seal {
-    /// Seal it with the first key of this file; `roadstead keygen` makes one
-    #[arg(long, env = "ROADSTEAD_KEY_FILE", value_name = "FILE")]
-    pub key_file: Option<PathBuf>,
-    /// Seal it with the passphrase in this file
-    #[arg(
-        long,
-        env = "ROADSTEAD_PASSPHRASE_FILE",
-        value_name = "FILE",
-        conflicts_with = "key_file"
-    )]
-    pub passphrase_file: Option<PathBuf>,
-}
-
-/// `roadstead keygen`.
-#[derive(Debug, Args)]
-pub struct Keygen {
-    /// The key file; only its owner may read it
-    pub file: PathBuf,
-    /// Put a new key before those in the file, which then only open what they sealed
-    #[arg(long)]
-    pub add: bool,
 }
 
 /// Which hub a command speaks to.
@@ -376,8 +325,8 @@ pub struct Drift {
 pub struct Why {
     /// Kind or resource, as kubectl takes it: `deployment`, `deploy`, `deployments.apps`
     pub kind: String,
-    /// The object's name
-    pub name: String,
+    /// The object's name; or both as KIND/NAME
+    pub name: Option<String>,
     /// The object's namespace; where nothing is said, the kubeconfig's
     #[arg(short, long, env = "ROADSTEAD_NAMESPACE", value_name = "NAMESPACE")]
     pub namespace: Option<String>,

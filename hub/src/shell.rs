@@ -66,6 +66,8 @@ async fn carry_out(cli: Cli) -> Result<ExitCode> {
         Command::Reconcile(args) => say(&cli::reconcile(&args).await?),
         Command::Freeze(args) => say(&cli::freeze(&args).await?),
         Command::Unfreeze(args) => say(&cli::unfreeze(&args).await?),
+        Command::Suspend(args) => say(&cli::suspend(&args).await?),
+        Command::Resume(args) => say(&cli::resume(&args).await?),
         Command::Cordon(args) => say(&cli::cordon(&args).await?),
         Command::Uncordon(args) => say(&cli::uncordon(&args).await?),
         Command::Drain(args) => say(&cli::drain(&args).await?),
@@ -107,6 +109,8 @@ fn default_log(command: &Command) -> &'static str {
         | Command::Status(_)
         | Command::RotateAuthority(_)
         | Command::Reconcile(_)
+        | Command::Suspend(_)
+        | Command::Resume(_)
         | Command::Cordon(_)
         | Command::Uncordon(_)
         | Command::Drain(_)

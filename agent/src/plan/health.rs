@@ -173,10 +173,10 @@ fn job(object: &Value) -> Judged {
     if flag(object, "/spec/suspend") {
         return Some((Health::Suspended, "it is suspended".to_owned()));
     }
-    progressing(format!(
-        "{} pods are active",
-        int(object, "/status/active", 0)
-    ))
+    progressing(match int(object, "/status/active", 0) {
+        1 => "1 pod is active".to_owned(),
+        n => format!("{n} pods are active"),
+    })
 }
 
 fn cron_job(object: &Value) -> Judged {

@@ -1,15 +1,17 @@
 //! A policy's conditions: what it selects, what of that it has its way with, and how that is.
 
+mod problems;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use roadstead_plan::affinity::{Reading, select};
+use roadstead_plan::affinity::Reading;
 use roadstead_plan::policy::{Overrides, Policy};
 use roadstead_plan::reserved::reserved;
 use roadstead_plan::template::{is_template, selected};
 use roadstead_plan::{Finding, World};
-use roadstead_protocol::api::decision::{Decision, SAMPLES_MAX};
+use roadstead_protocol::api::decision::Decision;
 use roadstead_protocol::api::policy::{
     CLUSTER_DISTRIBUTION, DISTRIBUTION, PolicyStatus, ResourceSelector,
 };
@@ -32,6 +34,8 @@ use crate::tally::Tally;
 use crate::words::{says, words};
 use crate::work::Name;
 use crate::world;
+
+pub(crate) use problems::problems;
 
 pub(crate) async fn reconcile(
     context: &Reconciler,
@@ -107,10 +111,14 @@ fn finish(
     Ok(txn)
 }
 
-fn unreadable_status(problem: &str, others: &[&str]) -> (PolicyStatus, Vec<Condition>) {
-    let text = cut(&format!(
+fn unreadable_text(problem: &str) -> String {
+    cut(&format!(
         "it cannot be read, and nothing is changed by it: {problem}"
-    ));
+    ))
+}
+
+fn unreadable_status(problem: &str, others: &[&str]) -> (PolicyStatus, Vec<Condition>) {
+    let text = unreadable_text(problem);
     let kinds = ["Valid"].iter().chain(others);
     let conditions =
         kinds.map(|kind| Condition::new(*kind, ConditionStatus::False, "Unreadable", text.clone()));
@@ -183,59 +191,39 @@ impl Looked<'_> {
         Ok(entry.map(objects::typed).transpose()?)
     }
 
-    fn distribution(
-        &self,
-        policy: &Policy,
-    ) -> Result<Option<(PolicyStatus, Vec<Condition>)>, Error> {
+    /// What a distribution policy's objects come to.
+    fn counted(&self, policy: &Policy) -> Result<Tally, Error> {
         let items = self.selected(&policy.identity, &policy.selectors)?;
         let mut tally = Tally {
             findings: self.affinity_findings(policy),
+            selected: u32::try_from(items.len()).unwrap_or(u32::MAX),
             ..Tally::default()
         };
         for (item, labels) in &items {
             self.count(policy, item, labels, &mut tally)?;
         }
+        let idle = items.is_empty();
+        if let Some(finding) = self.selecting_nothing(&policy.selectors, idle) {
+            tally.findings.insert(0, finding);
+        }
+        Ok(tally)
+    }
+
+    fn distribution(
+        &self,
+        policy: &Policy,
+    ) -> Result<Option<(PolicyStatus, Vec<Condition>)>, Error> {
+        let tally = self.counted(policy)?;
         if tally.undecided {
             return Ok(None);
         }
-        if items.is_empty() {
-            tally.findings.insert(0, Finding::NothingSelected);
-        }
         let status = PolicyStatus {
-            selected: u32::try_from(items.len()).unwrap_or(u32::MAX),
+            selected: tally.selected,
             claimed: tally.claimed,
             clusters: u32::try_from(tally.clusters.len()).unwrap_or(u32::MAX),
             ..PolicyStatus::default()
         };
         Ok(Some((status, vec![valid(), tally.placed(), tally.ready()])))
-    }
-
-    fn affinity_findings(&self, policy: &Policy) -> Vec<Finding> {
-        let mut findings = Vec::new();
-        let mut none = true;
-        for group in &policy.selecting.groups {
-            let chosen = select(self.world, policy.identity.viewpoint(), &group.affinity);
-            none &= chosen.chosen.is_empty();
-            if !chosen.unknown.is_empty() {
-                let names = chosen.unknown.into_iter().take(SAMPLES_MAX).collect();
-                findings.push(Finding::UnknownClusters(names));
-            }
-            for (name, several) in chosen.ambiguous.into_iter().take(SAMPLES_MAX) {
-                let clusters = several.iter().take(SAMPLES_MAX).map(|c| c.path()).collect();
-                findings.push(Finding::AmbiguousCluster { name, clusters });
-            }
-        }
-        let suspended = &policy.options.suspended;
-        let (unknown, _) = suspended.unclear(self.world, policy.identity.viewpoint());
-        if !unknown.is_empty() {
-            let names = unknown.into_iter().take(SAMPLES_MAX).collect();
-            findings.push(Finding::UnknownClusters(names));
-        }
-        findings.truncate(SAMPLES_MAX);
-        if none {
-            findings.push(Finding::NoCluster);
-        }
-        findings
     }
 
     fn count(
@@ -309,14 +297,10 @@ impl Looked<'_> {
             .iter()
             .map(|rule| Reading::new(self.world, identity.viewpoint(), &rule.target))
             .collect();
-        let mut tally = Tally::default();
-        for rule in &overrides.rules {
-            let chosen = select(self.world, identity.viewpoint(), &rule.target);
-            if !chosen.unknown.is_empty() {
-                let names = chosen.unknown.into_iter().take(SAMPLES_MAX).collect();
-                tally.findings.push(Finding::UnknownClusters(names));
-            }
-        }
+        let mut tally = Tally {
+            findings: self.override_findings(overrides, items.is_empty()),
+            ..Tally::default()
+        };
         for item in items.keys() {
             let Some(decision) = self.decision(item)? else {
                 continue;
@@ -335,7 +319,7 @@ impl Looked<'_> {
                 tally.claimed += 1;
             }
             let failed = placed_of(&decision).filter(|c| c.reason == "OverrideFailed");
-            if let Some(failed) = failed {
+            if let Some(failed) = failed.filter(|failed| blames(&failed.message, identity)) {
                 let what = (
                     item.to_string(),
                     failed.reason.clone(),
@@ -343,9 +327,6 @@ impl Looked<'_> {
                 );
                 tally.unplaced.push(what);
             }
-        }
-        if items.is_empty() {
-            tally.findings.insert(0, Finding::NothingSelected);
         }
         let status = PolicyStatus {
             selected: u32::try_from(items.len()).unwrap_or(u32::MAX),
@@ -361,6 +342,11 @@ impl Looked<'_> {
         }
         Ok((status, vec![valid(), applied]))
     }
+}
+
+/// Whether what failed on a template is a rule of this policy; one that is too long to be told whole may be.
+fn blames(message: &str, identity: &roadstead_plan::policy::Identity) -> bool {
+    message.contains(&format!("{identity} cannot be applied")) || message.ends_with('…')
 }
 
 fn valid() -> Condition {

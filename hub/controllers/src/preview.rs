@@ -16,6 +16,7 @@ use roadstead_store::{Store, Watch, WatchEnd};
 use crate::Parts;
 use crate::error::Error;
 use crate::placement;
+use crate::policy;
 use crate::reconciler::Reconciler;
 use crate::rollout;
 use crate::wake::Wake;
@@ -27,11 +28,24 @@ pub use difference::{Change, ClusterChange, ItemChange};
 const ROUNDS_MAX: usize = 16;
 /// Most notes that one preview has.
 const NOTES_MAX: usize = 20;
+/// Most policies that are looked at for what is wrong with them.
+const POLICIES_MAX: usize = 100;
 /// Most templates that one preview is made of.
 pub const TEMPLATES_MAX: usize = 50_000;
 
 /// Group and plural of a policy, and its name.
-type Rolling = (String, String, Name);
+type Named = (String, String, Name);
+
+/// What some writes woke.
+#[derive(Default)]
+struct Woken {
+    /// Templates to be placed anew.
+    items: BTreeSet<ItemKey>,
+    /// Policies whose rollouts are to be looked at.
+    rollouts: BTreeSet<Named>,
+    /// Policies whose conditions are to be made anew.
+    policies: BTreeSet<Named>,
+}
 
 /// What would change.
 #[derive(Clone, Debug, Default)]
@@ -87,16 +101,28 @@ impl Trial {
     pub async fn settle(mut self) -> Result<Preview, Error> {
         let reconciler = whole(self.parts.clone());
         let (mut touched, mut notes) = (BTreeSet::new(), BTreeSet::new());
+        let (mut policies, mut rolling) = (BTreeSet::new(), BTreeSet::new());
         for _ in 0..ROUNDS_MAX {
-            let (woken, rollouts) = self.woken()?;
+            let mut woken = self.woken()?;
+            policies.append(&mut woken.policies);
+            let Woken {
+                items: woken,
+                rollouts,
+                ..
+            } = woken;
             if woken.is_empty() && rollouts.is_empty() {
-                let mut preview = self.compare(touched).await?;
+                let mut preview = self.compare(touched, (&policies, &rolling)).await?;
+                if preview.items.iter().all(|item| item.clusters.is_empty()) {
+                    // How something goes out is of interest where something does.
+                    notes.clear();
+                }
                 notes.append(&mut preview.notes.into_iter().collect());
                 preview.notes = notes.into_iter().take(NOTES_MAX).collect();
                 return Ok(preview);
             }
             for (group, plural, name) in rollouts {
                 notes.extend(rollout::finish(&reconciler, (&group, &plural), &name).await?);
+                rolling.insert((group, plural, name));
             }
             for item in woken {
                 place(&reconciler, &item).await?;
@@ -109,9 +135,8 @@ impl Trial {
         Err(Error::Restless(ROUNDS_MAX))
     }
 
-    /// The templates to be placed anew, and the policies whose rollouts are to be looked at, because of
-    /// what was written since the last call.
-    fn woken(&mut self) -> Result<(BTreeSet<ItemKey>, BTreeSet<Rolling>), Error> {
+    /// What is to be done because of what was written since the last call.
+    fn woken(&mut self) -> Result<Woken, Error> {
         let mut woken = Vec::new();
         while let Some(event) = self.watch.try_next() {
             match event {
@@ -120,31 +145,42 @@ impl Trial {
             }
         }
         self.wake.gathered(&mut woken);
-        let (mut items, mut rollouts) = (BTreeSet::new(), BTreeSet::new());
+        let mut all = Woken::default();
         for woken in woken {
             match woken.key {
                 Work::Placement(item) => {
-                    items.insert(item);
+                    all.items.insert(item);
                 }
                 Work::Rollout {
                     group,
                     plural,
                     name,
                 } => {
-                    rollouts.insert((group, plural, name));
+                    all.rollouts.insert((group, plural, name));
                 }
-                Work::Cluster(_)
-                | Work::Status(_)
-                | Work::Fleet(_)
-                | Work::Policy { .. }
-                | Work::Garbage => {}
+                Work::Policy {
+                    group,
+                    plural,
+                    name,
+                } => {
+                    all.policies.insert((group, plural, name));
+                }
+                Work::Cluster(_) | Work::Status(_) | Work::Fleet(_) | Work::Garbage => {}
             }
         }
-        Ok((items, rollouts))
+        Ok(all)
     }
 
     /// Compares with what the hub would make of the same templates as things are.
-    async fn compare(self, touched: BTreeSet<ItemKey>) -> Result<Preview, Error> {
+    async fn compare(
+        self,
+        touched: BTreeSet<ItemKey>,
+        (policies, rolling): (&BTreeSet<Named>, &BTreeSet<Named>),
+    ) -> Result<Preview, Error> {
+        let otherwise = match rolling.is_empty() {
+            true => None,
+            false => Some(went_on(&self.base, rolling, &touched).await?),
+        };
         let (after, base) = (whole(self.parts), whole(self.base));
         let mut preview = Preview {
             looked_at: touched.len(),
@@ -154,11 +190,15 @@ impl Trial {
             place(&base, item).await?;
         }
         for item in touched {
-            preview
-                .items
-                .extend(difference::between(&base, &after, item)?);
+            preview.items.extend(difference::between(
+                (&base, otherwise.as_ref()),
+                &after,
+                item,
+            )?);
         }
-        preview.notes = paced(&after, &preview.items)?.into_iter().collect();
+        let mut notes = paced(&after, &preview.items)?;
+        notes.append(&mut wrong((&base, &after), policies, &preview.items)?);
+        preview.notes = notes.into_iter().collect();
         Ok(preview)
     }
 }
@@ -168,6 +208,51 @@ fn whole(parts: Parts) -> Reconciler {
     let mut reconciler = Reconciler::new(parts);
     reconciler.unbounded = true;
     reconciler
+}
+
+/// What comes of itself, where what goes out stage by stage already goes on to its end.
+async fn went_on(
+    base: &Parts,
+    rolling: &BTreeSet<Named>,
+    touched: &BTreeSet<ItemKey>,
+) -> Result<Reconciler, Error> {
+    let otherwise = whole(Parts {
+        store: base.store.fork(base.env.clone()),
+        ..base.clone()
+    });
+    for (group, plural, name) in rolling {
+        // How it goes out is told of what is asked about.
+        let _notes = rollout::finish(&otherwise, (group, plural), name).await?;
+    }
+    for item in touched {
+        place(&otherwise, item).await?;
+    }
+    Ok(otherwise)
+}
+
+/// Says what is wrong with policies themselves that was not before: a misspelt cluster shows on no object.
+fn wrong(
+    (base, after): (&Reconciler, &Reconciler),
+    policies: &BTreeSet<Named>,
+    items: &[ItemChange],
+) -> Result<BTreeSet<String>, Error> {
+    let told = |problems: &str| {
+        let placed = items.iter().filter_map(|item| item.placed.as_ref());
+        placed
+            .into_iter()
+            .any(|placed| placed.message.contains(problems))
+    };
+    let mut notes = BTreeSet::new();
+    for (group, plural, name) in policies.iter().take(POLICIES_MAX) {
+        let kind = (group.as_str(), plural.as_str());
+        let before = policy::problems(base, kind, name)?;
+        let now = policy::problems(after, kind, name)?;
+        let news = now.filter(|now| before.as_ref() != Some(now) && !told(&now.1));
+        if let Some((identity, problems)) = news {
+            notes.insert(format!("{identity}: {problems}"));
+        }
+    }
+    Ok(notes)
 }
 
 /// Says of changes how many clusters get them at a time, where their policy says so.

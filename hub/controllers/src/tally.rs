@@ -11,6 +11,8 @@ use crate::placement::cut;
 /// What a policy's templates come to.
 #[derive(Default)]
 pub(crate) struct Tally {
+    /// Templates that are selected.
+    pub(crate) selected: u32,
     pub(crate) claimed: u32,
     pub(crate) clusters: BTreeSet<String>,
     pub(crate) findings: Vec<Finding>,

@@ -15,6 +15,7 @@ use crate::deps::order;
 use crate::deps::requirers::Requirer;
 use crate::finding::{Cause, Finding, sampled};
 use crate::intent::Intent;
+use crate::near::hinted;
 use crate::policy::Policy;
 use crate::rendering::{Back, Rendered};
 use crate::template::{Former, Template};
@@ -36,7 +37,7 @@ pub(crate) fn understand(world: &World, policy: &Policy, intent: &mut Intent<'_>
     let (unknown, ambiguous) = policy.options.suspended.unclear(world, from);
     if !unknown.is_empty() {
         intent.unresolved = true;
-        let names = unknown.into_iter().take(SAMPLES_MAX).collect();
+        let names = hinted(world, from, unknown);
         intent.findings.push(Finding::UnknownClusters(names));
     }
     for (name, several) in ambiguous.into_iter().take(SAMPLES_MAX) {

@@ -29,6 +29,8 @@ pub enum Finding {
         /// The policy that holds it.
         by: String,
     },
+    /// The policy selects kinds that are not served.
+    UnknownKinds(Vec<String>),
     /// The policy names clusters that are not there, or that it may not name.
     UnknownClusters(Vec<String>),
     /// The policy names a cluster whose name is not one cluster's.
@@ -314,6 +316,7 @@ impl Finding {
             Self::Reserved(_) => "NeverPropagated",
             Self::Unreadable { .. } => "Unreadable",
             Self::Outranked { .. } => "ClaimedByAnother",
+            Self::UnknownKinds(_) => "UnknownKinds",
             Self::UnknownClusters(_) => "UnknownClusters",
             Self::AmbiguousCluster { .. } => "AmbiguousName",
             Self::NoCluster => "NoCluster",

@@ -29,6 +29,7 @@ pub mod gate;
 pub mod hardware;
 mod intent;
 pub mod interpreter;
+pub mod near;
 pub mod observed;
 pub mod options;
 pub mod overrides;

@@ -14,6 +14,8 @@ use crate::config::{Drain, Uncordon};
 
 /// How often it is looked at how far it got.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// How soon after a change its decisions are made: for so long nothing that comes up is not yet believed.
+const DECIDED_WITHIN: Duration = Duration::from_secs(2);
 const DECISIONS: &str = "/apis/roadstead.dev/v1alpha1/decisions";
 
 /// Drains clusters. Gives the text to print; how far it got goes to standard error.
@@ -58,7 +60,13 @@ pub async fn uncordon(args: &Uncordon) -> Result<String, Error> {
         let drained = before.pointer("/spec/drain") == Some(&Value::Bool(true));
         if drained && args.wait {
             let at = (namespace.as_str(), name.as_str());
-            let said = until(args.timeout, at, || arrivals(&hub, at)).await?;
+            let opened = tokio::time::Instant::now();
+            let hub = &hub;
+            let look = || async move {
+                let (done, said) = arrivals(hub, at).await?;
+                Ok((done && opened.elapsed() >= DECIDED_WITHIN, said))
+            };
+            let said = until(args.timeout, at, look).await?;
             line = format!("{line}: {said}");
         } else if drained {
             line.push_str("; shares by weight come back by themselves, what else left comes back with `roadstead rebalance`");
@@ -136,7 +144,7 @@ async fn arrivals(hub: &Api, (namespace, name): (&str, &str)) -> Result<(bool, S
         targets.into_iter().flatten().any(|target| here(&target))
     };
     Ok(match decisions.iter().filter(comes).count() {
-        0 => (true, "nothing is on its way back to it".to_owned()),
+        0 => (true, "nothing more is on its way back to it".to_owned()),
         1 => (false, "1 object comes up on it".to_owned()),
         n => (false, format!("{n} objects come up on it")),
     })

@@ -27,6 +27,21 @@ pub(super) async fn served(hub: &Api) -> Result<Registry, Error> {
     Ok(registry)
 }
 
+/// Kind and name of an object, typed as two words or as KIND/NAME.
+///
+/// # Errors
+/// When one is missing, or there are two names.
+pub(super) fn named<'a>(kind: &'a str, name: Option<&'a str>) -> Result<(&'a str, &'a str), Error> {
+    match (kind.split_once('/'), name) {
+        (Some((kind, name)), None) if !kind.is_empty() && !name.is_empty() => Ok((kind, name)),
+        (None, Some(name)) => Ok((kind, name)),
+        (Some(_) | None, _) => Err(Error::Flag(format!(
+            "{:?}: an object is named as KIND NAME or KIND/NAME, as in `deploy web` or `deploy/web`",
+            name.map_or_else(|| kind.to_owned(), |name| format!("{kind} {name}"))
+        ))),
+    }
+}
+
 /// The resource that a word means, as kubectl would find it.
 ///
 /// # Errors
@@ -51,6 +66,18 @@ pub(super) fn path(resource: &Resource, namespace: &str, name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_object_is_named_by_two_words_or_by_one() {
+        let check = |kind: &str, name: Option<&str>, expected: Option<(&str, &str)>| {
+            assert_eq!(named(kind, name).ok(), expected, "{kind} {name:?}");
+        };
+        check("deploy", Some("web"), Some(("deploy", "web")));
+        check("deploy/web", None, Some(("deploy", "web")));
+        check("deploy", None, None);
+        check("deploy/", None, None);
+        check("deploy/web", Some("web"), None);
+    }
 
     #[test]
     fn kinds_are_found_as_kubectl_finds_them() {

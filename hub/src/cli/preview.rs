@@ -7,7 +7,7 @@ mod difference;
 mod tests;
 
 use std::io::Read as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
@@ -19,6 +19,11 @@ use difference::Differences;
 
 /// Longest file, in bytes: what a hub takes in one request.
 const FILE_BYTES_MAX: u64 = 3 * 1024 * 1024;
+
+/// Which files of a folder are looked at.
+const EXTENSIONS: [&str; 3] = ["yaml", "yml", "json"];
+/// Most files of a folder.
+const FILES_MAX: usize = OBJECTS_MAX;
 
 /// What there is to say.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,8 +40,16 @@ pub struct Shown {
 /// When a file cannot be read, or the hub does not answer, or would refuse one of the objects.
 pub async fn preview(args: &Preview) -> Result<Shown, Error> {
     let mut objects = Vec::new();
-    for file in &args.filename {
-        objects.extend(read(file)?);
+    for file in args.filename.iter().map(|path| files(path)) {
+        for file in file? {
+            objects.extend(read(&file)?);
+        }
+    }
+    if objects.len() > OBJECTS_MAX {
+        let count = objects.len();
+        return Err(Error::Flag(format!(
+            "--filename: {count} objects in all, and {OBJECTS_MAX} is the most"
+        )));
     }
     let hub = Api::connect(&args.target).await?;
     let namespace = args.namespace.as_ref().unwrap_or(&hub.namespace);
@@ -53,6 +66,38 @@ pub async fn preview(args: &Preview) -> Result<Shown, Error> {
             Output::Json => serde_json::to_string_pretty(&answer).unwrap_or_default(),
         },
     })
+}
+
+/// The files that a path means: itself, or what is in the folder, by name, as kubectl takes it.
+fn files(path: &Path) -> Result<Vec<PathBuf>, Error> {
+    let shown = path.display();
+    let failed = |e: std::io::Error| Error::Flag(format!("--filename {shown}: {e}"));
+    if !path.is_dir() {
+        return Ok(vec![path.to_owned()]);
+    }
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(path).map_err(failed)? {
+        let file = entry.map_err(failed)?.path();
+        let extension = file
+            .extension()
+            .and_then(|e| e.to_str())
+            .unwrap_or_default();
+        if EXTENSIONS.contains(&extension) && file.is_file() {
+            found.push(file);
+        }
+        if found.len() > FILES_MAX {
+            return Err(Error::Flag(format!(
+                "--filename {shown}: it has more than {FILES_MAX} files, which is the most"
+            )));
+        }
+    }
+    if found.is_empty() {
+        return Err(Error::Flag(format!(
+            "--filename {shown}: there is no file in this folder that ends with .yaml, .yml or .json"
+        )));
+    }
+    found.sort();
+    Ok(found)
 }
 
 /// The objects of a file.

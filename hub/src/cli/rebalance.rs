@@ -6,7 +6,7 @@
 use roadstead_protocol::api::names::REBALANCE_ANNOTATION;
 use serde_json::{Value, json};
 
-use super::kinds::{find, path, served};
+use super::kinds::{find, named, path, served};
 use crate::client::{Api, Error};
 use crate::config::Rebalance;
 
@@ -15,13 +15,14 @@ use crate::config::Rebalance;
 /// # Errors
 /// When the kind or the object is not known, or the hub does not answer, or refuses.
 pub async fn rebalance(args: &Rebalance) -> Result<String, Error> {
+    let (kind, name) = named(&args.kind, args.name.as_deref())?;
     let hub = Api::connect(&args.target).await?;
-    let resource = find(&served(&hub).await?, &args.kind)?;
+    let resource = find(&served(&hub).await?, kind)?;
     let namespace = match resource.namespaced {
         true => args.namespace.as_ref().unwrap_or(&hub.namespace).as_str(),
         false => "",
     };
-    let path = path(&resource, namespace, &args.name);
+    let path = path(&resource, namespace, name);
     let object = hub.get(&path).await?;
     let patch = json!({
         "metadata": {
@@ -34,7 +35,7 @@ pub async fn rebalance(args: &Rebalance) -> Result<String, Error> {
         .await?;
     Ok(format!(
         "{} {}: replicas are divided anew; `roadstead why` shows the shares",
-        resource.kind, args.name
+        resource.kind, name
     ))
 }
 

@@ -7,29 +7,23 @@
 mod show;
 mod watch;
 
-use roadstead_machinery::resource::Registry;
-use roadstead_protocol::api::names::{APPS_GROUP, ROLLOUT_UNDO_ANNOTATION};
+use roadstead_protocol::api::names::ROLLOUT_UNDO_ANNOTATION;
 use roadstead_protocol::api::rollout::{APPROVE, Phase, Rollout};
 use serde::Deserialize as _;
 use serde_json::{Value, json};
 
-use super::kinds::{find, path};
-use crate::client::{Api, Error};
+use super::policies::Policy;
+use crate::client::Error;
 use crate::config::{Approve, Rollout as Args, RolloutAct, RolloutOf, RolloutUndo};
 
 /// Where the Rollouts of cluster-scoped policies live.
 const SYSTEM_NAMESPACE: &str = roadstead_controllers::SYSTEM_NAMESPACE;
 /// What changes made here are ascribed to.
-const MANAGER: &str = "?fieldManager=roadstead-rollout";
+const MANAGER: &str = "rollout";
 
 /// A policy on a hub, with its rollouts.
 struct Found {
-    hub: Api,
-    /// The policy, as people name it.
-    name: String,
-    /// Where the policy is.
-    path: String,
-    policy: Value,
+    policy: Policy,
     /// Where its Rollouts are.
     home: String,
     /// The oldest first.
@@ -61,19 +55,19 @@ pub async fn rollout(args: &Args) -> Result<Shown, Error> {
         RolloutAct::Status(status) => return watch::status(status).await,
         RolloutAct::History(show) => {
             let found = Found::read(&show.of).await?;
-            show::history(&found.name, &found.rollouts, show.output)
+            show::history(&found.policy.name, &found.rollouts, show.output)
         }
         RolloutAct::Undo(args) => undo(args).await?,
         RolloutAct::Pause(of) => {
-            let said = set(of, &json!({"paused": true})).await?;
-            format!("{said} goes no further; `roadstead rollout resume` lets it go on")
+            let (said, typed) = set(of, &json!({"paused": true})).await?;
+            format!("{said} goes no further; `roadstead rollout resume {typed}` lets it go on")
         }
         RolloutAct::Resume(of) => {
-            let said = set(of, &json!({"paused": false})).await?;
+            let (said, _) = set(of, &json!({"paused": false})).await?;
             format!("{said} goes on")
         }
         RolloutAct::Abort(of) => {
-            let said = set(of, &json!({"aborted": true})).await?;
+            let (said, _) = set(of, &json!({"aborted": true})).await?;
             format!(
                 "{said} is over: clusters that have the change get again what was good, and the change is \
                  not tried again until it is another"
@@ -96,6 +90,7 @@ pub async fn approve(args: &Approve) -> Result<String, Error> {
         None => json!({}),
     };
     let answer = found
+        .policy
         .hub
         .post(&format!("{}/{name}/{APPROVE}", found.home), &body)
         .await?;
@@ -107,34 +102,30 @@ pub async fn approve(args: &Approve) -> Result<String, Error> {
     Ok(format!("{name}: approved of {}", stages.join(", ")))
 }
 
-/// Says something about the rollout that is under way.
-async fn set(of: &RolloutOf, spec: &Value) -> Result<String, Error> {
+/// Says something about the rollout that is under way. Gives what it is called, and how its policy is typed.
+async fn set(of: &RolloutOf, spec: &Value) -> Result<(String, String), Error> {
     let found = Found::read(of).await?;
     let name = found.running()?.metadata.name.clone();
-    let path = format!("{}/{name}{MANAGER}", found.home);
-    found.hub.merge(&path, &json!({"spec": spec})).await?;
-    Ok(format!("{}: {name}", found.name))
+    let path = format!("{}/{name}?fieldManager=roadstead-{MANAGER}", found.home);
+    let hub = &found.policy.hub;
+    hub.merge(&path, &json!({"spec": spec})).await?;
+    let called = format!("{}: {name}", found.policy.name);
+    Ok((called, found.policy.typed))
 }
 
 async fn undo(args: &RolloutUndo) -> Result<String, Error> {
     let found = Found::read(&args.of).await?;
-    let release = wanted(&found.name, &found.rollouts, args.to.as_deref())?;
-    let annotations = found.policy.pointer("/metadata/annotations");
+    let policy = &found.policy;
+    let release = wanted(&policy.name, &found.rollouts, args.to.as_deref())?;
+    let annotations = policy.object.pointer("/metadata/annotations");
     let said = annotations.and_then(|a| a.get(ROLLOUT_UNDO_ANNOTATION)?.as_str());
     let wish = format!("{release} {}", next(said.unwrap_or_default()));
-    let patch = json!({"metadata": {
-        "annotations": {ROLLOUT_UNDO_ANNOTATION: wish},
-        // What was read is what is written over: two at once are told so.
-        "resourceVersion": found.policy.pointer("/metadata/resourceVersion"),
-    }});
-    found
-        .hub
-        .merge(&format!("{}{MANAGER}", found.path), &patch)
-        .await?;
+    let patch = json!({"metadata": {"annotations": {ROLLOUT_UNDO_ANNOTATION: wish}}});
+    policy.merge(MANAGER, patch).await?;
     Ok(format!(
         "{} goes back to release {release}, stage by stage, until a template changes; what stands on the hub \
          stays as it is",
-        found.name
+        policy.name
     ))
 }
 
@@ -178,40 +169,13 @@ fn wanted(policy: &str, rollouts: &[Rollout], to: Option<&str>) -> Result<String
 
 impl Found {
     async fn read(of: &RolloutOf) -> Result<Self, Error> {
-        let registry = Registry::hub(roadstead_protocol::api::CRDS)
-            .map_err(|e| Error::Flag(format!("the kinds of this program are damaged: {e}")))?;
-        let (kind, name) = match of.policy.split_once('/') {
-            Some((kind, name)) => (kind, name),
-            None => (
-                "distributionpolicies.policy.kurator.dev",
-                of.policy.as_str(),
-            ),
-        };
-        let resource = find(&registry, kind)?;
-        let hub = Api::connect(&of.target).await?;
-        let namespace = match resource.namespaced {
-            true => of.namespace.as_ref().unwrap_or(&hub.namespace).clone(),
-            false => String::new(),
-        };
-        let path = path(&resource, &namespace, name);
-        let policy = hub.get(&path).await?;
-        let home = match namespace.as_str() {
+        let policy = Policy::read(&of.target, of.namespace.as_ref(), &of.policy).await?;
+        let home = match policy.namespace.as_str() {
             "" => SYSTEM_NAMESPACE,
             namespace => namespace,
         };
         let home = format!("/apis/roadstead.dev/v1alpha1/namespaces/{home}/rollouts");
-        let group = match resource.group.as_str() {
-            APPS_GROUP => format!(".{APPS_GROUP}"),
-            _ => String::new(),
-        };
-        let at = match namespace.as_str() {
-            "" => name.to_owned(),
-            namespace => format!("{namespace}/{name}"),
-        };
         let mut found = Self {
-            hub,
-            name: format!("{}{group} {at}", resource.kind),
-            path,
             policy,
             home,
             rollouts: Vec::new(),
@@ -222,9 +186,10 @@ impl Found {
 
     /// Reads the policy's rollouts anew.
     async fn look(&mut self) -> Result<(), Error> {
-        let uid = self.policy.pointer("/metadata/uid").and_then(Value::as_str);
+        let object = &self.policy.object;
+        let uid = object.pointer("/metadata/uid").and_then(Value::as_str);
         let uid = uid.unwrap_or_default();
-        let all = self.hub.list(&self.home).await?;
+        let all = self.policy.hub.list(&self.home).await?;
         let all = all.iter().filter_map(|o| Rollout::deserialize(o).ok());
         self.rollouts = all.filter(|r| r.spec.policy.uid == uid).collect();
         self.rollouts.sort_by_key(|rollout| rollout.spec.number);
@@ -236,7 +201,13 @@ impl Found {
         let newest = self.rollouts.last();
         newest
             .filter(|newest| !newest.status.phase.is_over())
-            .ok_or_else(|| Error::NotFound(format!("{}: no rollout is under way", self.name)))
+            .ok_or_else(|| {
+                let policy = &self.policy;
+                Error::NotFound(format!(
+                    "{}: no rollout is under way; `roadstead suspend {}` holds back whatever it does",
+                    policy.name, policy.typed
+                ))
+            })
     }
 }
 

@@ -67,16 +67,24 @@ pub async fn status(args: &Status) -> Result<String, Error> {
     clusters
         .iter()
         .for_each(|c| faults.extend(faults_of("cluster", c)));
-    for fault in decisions.iter().flat_map(|d| faults_of("decision", d)) {
-        // A policy has said it already, with more words.
-        if !faults.iter().any(|f| f.why.ends_with(&fault.why)) {
-            faults.push(fault);
-        }
-    }
+    let said = decisions.iter().flat_map(|d| faults_of("decision", d));
+    add(&mut faults, said);
     Ok(match args.output {
         Output::Json => json_of(&clusters, &decisions, &faults),
         Output::Text => text_of(&clusters, &decisions, &faults),
     })
+}
+
+/// Adds the faults of decisions, but what a policy has said already, with more words.
+fn add(faults: &mut Vec<Fault>, decisions: impl Iterator<Item = Fault>) {
+    let policies = faults.len();
+    for fault in decisions {
+        let words = fault.why.split_once(": ").map_or("", |(_, words)| words);
+        let told = |f: &Fault| !words.is_empty() && f.why.contains(&format!(": {words}"));
+        if !faults.iter().take(policies).any(told) {
+            faults.push(fault);
+        }
+    }
 }
 
 /// The conditions of an object that are not as they should be.
@@ -224,9 +232,9 @@ fn text_of(clusters: &[Value], decisions: &[Value], faults: &[Fault]) -> String 
     }
     let ready = clusters.iter().filter(|c| is_ready(c)).count();
     let head = format!(
-        "{ready} of {} clusters ready, {} objects decided",
-        clusters.len(),
-        decisions.len()
+        "{ready} of {} ready, {} decided",
+        counted(clusters.len(), "cluster"),
+        counted(decisions.len(), "object")
     );
     if faults.is_empty() {
         return format!("{head}\n\n{}\n\nNothing is wrong.", trimmed(&table));
@@ -240,6 +248,14 @@ fn text_of(clusters: &[Value], decisions: &[Value], faults: &[Fault]) -> String 
         n => format!("\n… and {n} more: roadstead status -o json"),
     };
     format!("{head}\n\n{}\n\n{}{more}", trimmed(&table), trimmed(&wrong))
+}
+
+/// So many of a thing, in words.
+fn counted(count: usize, thing: &str) -> String {
+    match count {
+        1 => format!("1 {thing}"),
+        n => format!("{n} {thing}s"),
+    }
 }
 
 /// A table as kubectl prints them: no lines, two spaces between columns.
@@ -301,11 +317,37 @@ mod tests {
         let faults = faults_of("cluster", &cluster);
         let shown = text_of(&[cluster], &[decision], &faults);
         assert!(
-            shown.starts_with("0 of 1 clusters ready, 1 objects decided"),
+            shown.starts_with("0 of 1 cluster ready, 1 object decided"),
             "{shown}"
         );
         assert!(shown.contains("Ready is Unknown"), "{shown}");
         assert!(shown.contains("NoNews: last heard 2m ago"), "{shown}");
+    }
+
+    #[test]
+    fn what_a_policy_said_is_not_said_again_of_its_objects() {
+        let fault = |what: &str, why: &str| Fault {
+            what: what.to_owned(),
+            condition: "Placed is False".to_owned(),
+            since: String::new(),
+            why: why.to_owned(),
+        };
+        let mut faults = vec![fault(
+            "policy web",
+            "UnknownClusters: there is no far; Deployment web: kept as it is",
+        )];
+        let decisions = [
+            fault("decision web", "Held: kept as it is"),
+            fault("decision web", "Failed: refused"),
+            fault("decision api", "Failed: refused"),
+            fault("decision db", "Failed: "),
+        ];
+        add(&mut faults, decisions.into_iter());
+        let left: Vec<&str> = faults.iter().map(|f| f.what.as_str()).collect();
+        assert_eq!(
+            left,
+            ["policy web", "decision web", "decision api", "decision db"]
+        );
     }
 
     #[test]

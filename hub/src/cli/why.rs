@@ -4,6 +4,7 @@
 
 use roadstead_protocol::api::decision::ClusterStatus;
 
+use super::kinds::named;
 use super::status::{plain, trimmed};
 use crate::client::{Api, Error};
 use crate::config::{Output, Why};
@@ -17,12 +18,13 @@ mod tests;
 /// # Errors
 /// When the kind or the object is not known, or the hub does not answer, or refuses.
 pub async fn why(args: &Why) -> Result<String, Error> {
+    let (kind, name) = named(&args.kind, args.name.as_deref())?;
     let hub = Api::connect(&args.target).await?;
     let namespace = args.namespace.as_ref().unwrap_or(&hub.namespace);
     let ask = Ask {
-        kind: args.kind.clone(),
+        kind: kind.to_owned(),
         namespace: namespace.clone(),
-        name: args.name.clone(),
+        name: name.to_owned(),
     };
     let answer: Answer = hub.ask(PATH, &ask, "question").await?;
     Ok(match args.output {

@@ -9,7 +9,8 @@ use super::{Output, Target};
 /// `roadstead preview`.
 #[derive(Debug, Args)]
 pub struct Preview {
-    /// A file with objects, YAML or JSON; `-` is the standard input; may be repeated
+    /// A file with objects, YAML or JSON, or a folder of such files; `-` is the standard input; may be
+    /// repeated
     #[arg(
         short,
         long = "filename",

@@ -176,12 +176,15 @@ fn hints(stage: &Stage, show: &Show) -> Result<()> {
     let hub = stage.kubeconfig("hub");
     show.say(&format!("  export KUBECONFIG={}", hub.display()))?;
     for line in [
-        "get attachedclusters",
-        "get deploy,decisions",
-        "describe distributionpolicy example-distribution",
-        "scale deploy example-app --replicas=50",
+        "kubectl get attachedclusters,distributionpolicies,deploy,decisions",
+        "kubectl scale deploy example-app --replicas=50",
+        "roadstead status                                 # what is where, and what is not right",
+        "roadstead why deploy example-app                 # why is it there",
+        "roadstead preview -f FILE                        # what will this change do",
+        "roadstead suspend example-distribution           # stop it; resume lets it go on",
+        "roadstead drain cluster-dr                       # send what is there elsewhere; uncordon ends it",
     ] {
-        show.say(&format!("  kubectl {line}"))?;
+        show.say(&format!("  {line}"))?;
     }
     for site in &stage.sites {
         let file = stage.kubeconfig(&site.name);

@@ -1,5 +1,7 @@
 //! What is foretold is what then happens, and foretelling writes nothing.
 
+mod telling;
+
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -131,6 +131,13 @@ fn jobs_and_pods_end() {
         "2 pods are active",
     );
     check(
+        "batch",
+        "Job",
+        json!({"status": {"active": 1}}),
+        Health::Progressing,
+        "1 pod is active",
+    );
+    check(
         "",
         "Pod",
         json!({"status": {"phase": "Succeeded"}}),

@@ -52,7 +52,7 @@ fn rank(finding: &Finding) -> u8 {
         | Finding::FailoverHeld { .. }
         | Finding::OverBudget { .. }
         | Finding::Awaits { .. } => 3,
-        Finding::UnknownClusters(_) => 4,
+        Finding::UnknownKinds(_) | Finding::UnknownClusters(_) => 4,
         Finding::AmbiguousCluster { .. } => 5,
         Finding::Unplaced { .. }
         | Finding::NoCluster

@@ -63,24 +63,32 @@ struct Side {
     names: BTreeMap<String, (String, String)>,
 }
 
-/// What changes for the template `item`; `None` where nothing does.
+/// What changes for the template `item`; `None` where nothing does. What comes of itself, as in `otherwise`,
+/// is no change.
 pub(super) fn between(
-    base: &Reconciler,
+    (base, otherwise): (&Reconciler, Option<&Reconciler>),
     after: &Reconciler,
     item: ItemKey,
 ) -> Result<Option<ItemChange>, Error> {
     let (base, after) = (Side::read(base, &item)?, Side::read(after, &item)?);
+    let otherwise = otherwise.map(|o| Side::read(o, &item)).transpose()?;
+    let comes = |uid: &str| {
+        let gets = |side: &Side| given(side.ledger.get(uid));
+        otherwise.as_ref().is_some_and(|o| gets(o) == gets(&after))
+    };
     let uids: BTreeSet<&String> = base.ledger.keys().chain(after.ledger.keys()).collect();
     let mut clusters: Vec<ClusterChange> = uids
         .into_iter()
+        .filter(|uid| !comes(uid))
         .filter_map(|uid| change(&base, &after, uid))
         .collect();
     clusters.sort_by(|a, b| (&a.path, a.change).cmp(&(&b.path, b.change)));
     let placed = placement::placed_of(&after.decision);
     let said = |c: Option<&Condition>| c.map(|c| (c.status, c.reason.clone(), c.message.clone()));
-    let news = said(placed) != said(placement::placed_of(&base.decision));
+    let stands = &otherwise.as_ref().unwrap_or(&base).decision;
+    let news = said(placed) != said(placement::placed_of(stands));
     let refused = &after.decision.status.refused;
-    let refusals = *refused != base.decision.status.refused;
+    let refusals = *refused != stands.status.refused;
     if clusters.is_empty() && !news && !refusals {
         return Ok(None);
     }

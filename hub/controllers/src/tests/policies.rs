@@ -118,6 +118,28 @@ async fn a_members_refusal_is_said_in_its_own_words() {
     );
 }
 
+/// What a condition says.
+fn message(object: &Value, kind: &str) -> String {
+    let all = object["status"]["conditions"].as_array();
+    let found = all.into_iter().flatten().find(|c| c["type"] == kind);
+    let message = found.and_then(|c| c["message"].as_str());
+    message.unwrap_or_default().to_owned()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_kind_that_comes_to_be_served_is_not_said_to_be_missing() {
+    let hub = Hub::new(&["a", "b"]).await;
+    hub.apply(interpreting::policy()).await;
+    hub.settle().await;
+    assert_eq!(condition(&hub.policy("p"), "Placed"), "False UnknownKinds");
+    hub.apply(interpreting::definition()).await;
+    hub.settle().await;
+    assert_eq!(
+        condition(&hub.policy("p"), "Placed"),
+        "False NothingSelected"
+    );
+}
+
 #[tokio::test(start_paused = true)]
 async fn bad_policies_say_what_is_wrong() {
     let hub = Hub::new(&["prod"]).await;
@@ -127,9 +149,27 @@ async fn bad_policies_say_what_is_wrong() {
         condition(&hub.policy("nothing"), "Placed"),
         "False NothingSelected"
     );
+    let mut misspelt = weighted("nothing", &[("prod", 1)]);
+    misspelt["spec"]["resourceSelectors"] = json!([{"apiVersion": "apps/v1", "kind": "Deploymnt"}, {"apiVersion": "v1", "kind": "Job"}]);
+    hub.apply(misspelt).await;
+    hub.settle().await;
+    assert_eq!(
+        condition(&hub.policy("nothing"), "Placed"),
+        "False UnknownKinds"
+    );
+    assert_eq!(
+        message(&hub.policy("nothing"), "Placed"),
+        "no such kind is served: Deploymnt of apps/v1 (is Deployment meant?), Job of v1 (is batch/v1 meant?)"
+    );
+    hub.apply(weighted("nothing", &[("prod", 1)])).await;
     hub.apply(deployment(4, "web:1")).await;
     hub.settle().await;
     assert_eq!(condition(&hub.policy("nothing"), "Placed"), "True Placed");
+    hub.apply(weighted("nothing", &[("prod", 1), ("prods", 1)]))
+        .await;
+    hub.settle().await;
+    let said = message(&hub.policy("nothing"), "Placed");
+    assert!(said.contains("prods (is prod meant?)"), "{said}");
     hub.apply(weighted("nothing", &[("prod", 1), ("nowhere", 1)]))
         .await;
     hub.settle().await;

@@ -3,13 +3,15 @@
 use std::collections::BTreeSet;
 
 use roadstead_plan::interpreter::target;
+use roadstead_protocol::api::policy::ResourceSelector;
 use roadstead_store::records::{objects_prefix, parse_object_key};
 use roadstead_store::{Entry, Event};
 
-use super::changes::woken;
+use super::changes::{own, woken};
 use super::{GATHER, Wake};
 use crate::driver::Woken;
 use crate::objects;
+use crate::words::{says, words};
 use crate::work::Work;
 use crate::world;
 
@@ -28,20 +30,41 @@ impl Wake {
         }
     }
 
-    /// The objects of a kind whose definition came or changed.
+    /// The objects of a kind whose definition came or changed, and the policies that name the kind.
     pub(super) fn define(&self, event: &Event, out: &mut Vec<Woken<Work>>) {
         let read = |entry: &Option<Entry>| {
             let object = objects::object(entry.as_ref()?).ok()?;
             let text = |at: &str| objects::text(&object, at).to_owned();
             let names = (text("/spec/group"), text("/spec/names/plural"));
-            Some((names, object.pointer("/spec").cloned()))
+            let kind = text("/spec/names/kind");
+            Some((names, kind, object.pointer("/spec").cloned()))
         };
         let (new, old) = (read(&event.new), read(&event.previous));
         if new == old {
             return;
         }
-        if let Some(((group, plural), _)) = new {
+        for (_, kind, _) in new.iter().chain(&old) {
+            self.naming(kind, out);
+        }
+        if let Some(((group, plural), _, _)) = new {
             self.all_of(&group, &plural, out);
+        }
+    }
+
+    /// The conditions of policies that name a kind: they say whether it is served.
+    fn naming(&self, kind: &str, out: &mut Vec<Woken<Work>>) {
+        let snapshot = self.store.snapshot();
+        let selector = ResourceSelector {
+            name: kind.to_owned(),
+            ..ResourceSelector::default()
+        };
+        let words = words(&selector);
+        for (group, _, plural) in world::POLICIES {
+            let entries = snapshot.range(&objects_prefix(group, plural));
+            let naming = entries.filter(|entry| says(entry, &words));
+            let keys = naming.filter_map(|entry| parse_object_key(entry.key.as_str()));
+            let work = keys.filter_map(|key| own(&key));
+            out.extend(woken(work, GATHER, "a kind that it names"));
         }
     }
 

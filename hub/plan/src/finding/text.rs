@@ -14,6 +14,9 @@ impl Display for Finding {
             Self::Outranked { template, by } => {
                 write!(f, "{template} is held by {by}")
             }
+            Self::UnknownKinds(kinds) => {
+                write!(f, "no such kind is served: {}", kinds.join(", "))
+            }
             Self::UnknownClusters(names) => write!(
                 f,
                 "no cluster of this name is there, or allows this namespace: {}",

@@ -174,3 +174,20 @@ fn files_hold_documents_and_lists() {
         "{missing}"
     );
 }
+
+#[test]
+fn a_folder_means_the_files_in_it_as_kubectl_takes_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let said = files(folder.path()).unwrap_err().to_string();
+    assert!(said.contains(".yaml, .yml or .json"), "{said}");
+    for name in ["b.yml", "a.yaml", "c.json", "notes.txt"] {
+        std::fs::write(at(name), "{}").unwrap();
+    }
+    std::fs::create_dir(at("d.yaml")).unwrap();
+    let found = files(folder.path()).unwrap();
+    assert_eq!(found, [at("a.yaml"), at("b.yml"), at("c.json")]);
+    assert_eq!(files(&at("notes.txt")).unwrap(), [at("notes.txt")]);
+    let dash = Path::new("-");
+    assert_eq!(files(dash).unwrap(), [dash]);
+}

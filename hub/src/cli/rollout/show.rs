@@ -1,6 +1,6 @@
 //! How rollouts are shown.
 
-use roadstead_protocol::api::rollout::{Rollout, StageStatus};
+use roadstead_protocol::api::rollout::{Phase, Rollout, StageStatus};
 use serde_json::json;
 
 use super::super::status::{plain, trimmed};
@@ -9,8 +9,12 @@ use crate::config::Output;
 /// How many digits of a release are shown.
 const DIGITS: usize = 12;
 
-/// How far the newest rollout is.
-pub(super) fn status(policy: &str, rollouts: &[Rollout], output: Output) -> String {
+/// How far the newest rollout is of a policy, which has a name, and is typed behind commands.
+pub(super) fn status(
+    (policy, typed): (&str, &str),
+    rollouts: &[Rollout],
+    output: Output,
+) -> String {
     let Some(newest) = rollouts.last() else {
         return match output {
             Output::Json => "null".to_owned(),
@@ -24,14 +28,35 @@ pub(super) fn status(policy: &str, rollouts: &[Rollout], output: Output) -> Stri
             });
             format!("{all:#}")
         }
-        Output::Text => text(policy, newest),
+        Output::Text => text(policy, newest) + &ways_on(newest.status.phase, typed),
     }
+}
+
+/// What people may do about a rollout in this phase.
+fn ways_on(phase: Phase, policy: &str) -> String {
+    let ways = match phase {
+        Phase::Progressing | Phase::Soaking => format!(
+            "To stop it: roadstead rollout pause {policy}; to go back: roadstead rollout abort {policy}"
+        ),
+        Phase::WaitingForApproval => format!(
+            "To let it go on: roadstead approve {policy}; to go back: roadstead rollout abort {policy}"
+        ),
+        Phase::Paused | Phase::Halted => format!(
+            "To let it go on: roadstead rollout resume {policy}; to go back: roadstead rollout abort {policy}"
+        ),
+        Phase::Succeeded | Phase::RolledBack | Phase::Superseded | Phase::Aborted => {
+            return String::new();
+        }
+    };
+    format!("\n\n{ways}")
 }
 
 fn text(policy: &str, rollout: &Rollout) -> String {
     let (spec, status) = (&rollout.spec, &rollout.status);
     let stage = match status.stage.as_str() {
         "" => String::new(),
+        // The message says it.
+        stage if status.message.starts_with(&format!("stage {stage}")) => String::new(),
         stage => format!(" at stage {stage}"),
     };
     let lines = [
@@ -120,7 +145,7 @@ fn short(release: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use roadstead_protocol::api::rollout::{Approved, Phase};
+    use roadstead_protocol::api::rollout::Approved;
 
     use super::*;
 
@@ -164,15 +189,28 @@ mod tests {
     #[test]
     fn how_far_it_is_is_drawn_stage_by_stage() {
         let expected = "\
-DistributionPolicy default/web: web-2 is Progressing at stage rest: stage rest: default/b: Deployment default/web is Progressing
+DistributionPolicy default/web: web-2 is Progressing: stage rest: default/b: Deployment default/web is Progressing
 Release 0123456789ab where fedcba987654 was; 2 of 3 clusters have it, and on 1 all is well.
 
 STAGE   STATE                          CLUSTERS  UPDATED  READY  AWAY  WAITING FOR
 canary  Passed                         1         1        1      0
-rest    Progressing (approved by ann)  2         1        0      1     default/b: web is Progressing";
-        let shown = status("DistributionPolicy default/web", &[rollout()], Output::Text);
-        assert_eq!(shown, expected);
-        let none = status("DistributionPolicy default/web", &[], Output::Text);
+rest    Progressing (approved by ann)  2         1        0      1     default/b: web is Progressing
+
+To stop it: roadstead rollout pause web -n default; to go back: roadstead rollout abort web -n default";
+        let policy = ("DistributionPolicy default/web", "web -n default");
+        assert_eq!(status(policy, &[rollout()], Output::Text), expected);
+        let mut waits = rollout();
+        waits.status.phase = Phase::WaitingForApproval;
+        let waits = status(policy, &[waits], Output::Text);
+        assert!(
+            waits.contains("go on: roadstead approve web -n default;"),
+            "{waits}"
+        );
+        let mut over = rollout();
+        over.status.phase = Phase::Succeeded;
+        let over = status(policy, &[over], Output::Text);
+        assert!(over.ends_with("web is Progressing"), "{over}");
+        let none = status(policy, &[], Output::Text);
         assert!(none.ends_with("by a rollout yet."), "{none}");
     }
 

@@ -25,7 +25,8 @@ pub(super) async fn status(args: &RolloutStatus) -> Result<Shown, Error> {
     if args.watch {
         well = end(&mut found, args.timeout).await?;
     }
-    let text = show::status(&found.name, &found.rollouts, args.show.output);
+    let policy = (&*found.policy.name, &*found.policy.typed);
+    let text = show::status(policy, &found.rollouts, args.show.output);
     Ok(Shown { text, well })
 }
 
@@ -47,7 +48,7 @@ async fn end(found: &mut Found, timeout: Option<u64>) -> Result<bool, Error> {
         if timeout.is_some_and(|seconds| started.elapsed() >= Duration::from_secs(seconds)) {
             return Err(Error::Flag(format!(
                 "{}: not over after {} s: {said}; it goes on without this command",
-                found.name,
+                found.policy.name,
                 timeout.unwrap_or_default()
             )));
         }
