@@ -80,8 +80,6 @@ pub const BUGS: &[Bug] = &[
     bug("never-suspects", "cut off, a hub moves nothing"),
     // What failed over goes back as soon as it has.
     bug("fails-back-at-once", "what failed over stays away"),
-    // What has an identity fails over as everything else.
-    bug("sets-fail-over", "what has an identity stays"),
     // A disruption budget holds nothing back.
     bug("budget-forgotten", "no act is beyond its budget"),
     // A certificate is renewed neither in time nor after its end.

@@ -87,10 +87,6 @@ impl Failover {
     /// their own are not there twice (one that is not ready may run all the same), and the volume of a
     /// claim is nowhere but where it is.
     fn of(self, key: &ItemKey) -> Self {
-        #[cfg(planted)]
-        if roadstead_protocol::planted::is("sets-fail-over") {
-            return self;
-        }
         match (key.group.as_str(), key.kind.as_str()) {
             ("batch", "Job") | ("apps", "StatefulSet") | ("", "PersistentVolumeClaim") => {
                 Self::default()
