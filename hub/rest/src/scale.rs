@@ -56,9 +56,14 @@ fn config(resource: &Resource, scale: &Value) -> Result<Value, Status> {
         let message = format!("invalid object type: {version}, Kind={kind}");
         return Err(Status::bad_request(message));
     }
+    // Who may scale may not label: of the metadata only what tells which object is meant.
+    let told = ["name", "namespace", "uid", "resourceVersion"]
+        .into_iter()
+        .filter_map(|field| Some((field.to_owned(), meta::get(scale, field)?.clone())));
+    let metadata: serde_json::Map<String, Value> = told.collect();
     let mut config = json!({
         "apiVersion": resource.api_version(), "kind": resource.kind,
-        "metadata": scale.get("metadata").cloned().unwrap_or_default(),
+        "metadata": metadata,
     });
     if let Some(replicas) = scale.pointer("/spec/replicas") {
         set(

@@ -29,8 +29,12 @@ pub(crate) fn check(ctx: &Context, old: Option<&Value>, new: &Value) -> Result<(
         return Ok(());
     };
     let same = |field: &str| old.is_some_and(|old| old.get(field) == new.get(field));
+    let labels = |object: &Value| object.pointer("/metadata/labels").cloned();
+    let same_labels = || old.is_some_and(|old| labels(old) == labels(new));
     let refused = match resource.kind.as_str() {
-        "Role" | "ClusterRole" if same("rules") && same("aggregationRule") => Ok(()),
+        "Role" if same("rules") => Ok(()),
+        // By its labels a cluster role becomes a part of others.
+        "ClusterRole" if same("rules") && same("aggregationRule") && same_labels() => Ok(()),
         "RoleBinding" | "ClusterRoleBinding" if same("roleRef") && same("subjects") => Ok(()),
         "Role" | "ClusterRole" => role(ctx, &access, grants, new),
         "RoleBinding" | "ClusterRoleBinding" => binding(ctx, &access, grants, new)?,

@@ -248,6 +248,60 @@ async fn only_who_may_do_all_gathers_roles() {
 }
 
 #[tokio::test]
+async fn a_label_that_makes_a_role_a_part_of_others_hands_on_its_rights() {
+    let admin = hub().await;
+    let rules = json!([{"verbs": ["get", "patch"], "apiGroups": ["rbac.authorization.k8s.io"], "resources": ["clusterroles"]}]);
+    role(&admin, "keeper", rules).await;
+    bind(&admin, "", "keeper", "ann").await;
+    let ann = user(&admin, "ann", &[]);
+    let path = format!("{RBAC}/clusterroles/cluster-admin");
+    let label = |name: &str| json!({"metadata": {"labels": {name: "true"}}});
+    let gathered = label("rbac.authorization.k8s.io/aggregate-to-view");
+    let said = ann.merge(&path, &gathered).await.fails(403);
+    assert!(said.contains("not currently held"), "{said}");
+    let note = json!({"metadata": {"annotations": {"a": "b"}}});
+    ann.merge(&path, &note).await.expect(200);
+    // What gathers others holds more than its own rules.
+    let view = format!("{RBAC}/clusterroles/view");
+    ann.merge(&view, &label("a")).await.fails(403);
+    // What she has herself she may hand on.
+    let own = format!("{RBAC}/clusterroles/keeper");
+    ann.merge(&own, &gathered).await.expect(200);
+}
+
+#[tokio::test]
+async fn who_may_scale_may_not_label() {
+    let admin = hub().await;
+    let rules =
+        json!([{"verbs": ["patch"], "apiGroups": ["apps"], "resources": ["deployments/scale"]}]);
+    role(&admin, "scaler", rules).await;
+    bind(&admin, "shop", "scaler", "ann").await;
+    let ann = user(&admin, "ann", &[]);
+    let apps = "/apis/apps/v1/namespaces/shop/deployments";
+    let web = json!({"metadata": {"name": "web"}, "spec": {
+        "replicas": 1, "selector": {"matchLabels": {"app": "web"}},
+        "template": {
+            "metadata": {"labels": {"app": "web"}},
+            "spec": {"containers": [{"name": "web", "image": "web"}]},
+        },
+    }});
+    admin.post(apps, &web).await.expect(201);
+    let scale = json!({
+        "apiVersion": "autoscaling/v1", "kind": "Scale", "spec": {"replicas": 3},
+        "metadata": {"name": "web", "labels": {"a": "b"}, "annotations": {"a": "b"}, "finalizers": ["a.b/c"]},
+    });
+    let path = format!("{apps}/web/scale?fieldManager=ann&force=true");
+    ann.json("PATCH", &path, "application/apply-patch+yaml", &scale)
+        .await
+        .expect(200);
+    let web = admin.get(&format!("{apps}/web")).await.expect(200);
+    assert_eq!(web["spec"]["replicas"], 3);
+    for field in ["labels", "annotations", "finalizers"] {
+        assert!(web["metadata"].get(field).is_none(), "{field}: {web}");
+    }
+}
+
+#[tokio::test]
 async fn a_template_stays_one_and_grants_nothing() {
     let admin = hub().await;
     let path = format!("{RBAC}/clusterrolebindings");
