@@ -1,6 +1,6 @@
 //! `GET /roadstead.dev/backup`: everything that is durable, at one revision, as a stream.
 //!
-//! For administrators only: the authorities' private keys are in it. It is not sealed here, for the
+//! For administrators, and whom a role names it: the authorities' private keys are in it. It is not sealed here, for the
 //! one who asks has the key to seal it with, and the hub need not.
 
 use std::time::Duration;

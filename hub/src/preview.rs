@@ -2,9 +2,9 @@
 //! written.
 //!
 //! The objects are applied to a copy of the store, through the API and its hooks as any write, and what
-//! clusters would be given then is compared with what they are given now. For administrators only:
-//! contents of other people's objects are in the answer. Agents are asked nothing, so whether a member
-//! would take it is not known here.
+//! clusters would be given then is compared with what they are given now. For whom a role names it:
+//! contents of other people's objects are in the answer, and nobody tries what they may not write. Whether a member
+//! would take it is not known here, as agents are asked nothing.
 
 mod apply;
 mod mask;
