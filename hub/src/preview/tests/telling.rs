@@ -1,4 +1,5 @@
-//! What is said beside what clusters get: what is wrong with policies themselves.
+//! What is said beside what clusters get: what is wrong with policies themselves, and nothing of what comes
+//! anyway.
 
 use super::*;
 
@@ -61,5 +62,49 @@ async fn what_is_wrong_with_a_policy_itself_is_told() {
     stage.api.post(OVERRIDES, &wrong).await.unwrap();
     stage.quiet().await;
     assert_eq!(said(wrong).await, [""; 0]);
+    stage.hub.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_goes_out_anyway_is_no_change() {
+    let stage = Stage::start(&["a"]).await;
+    stage.api.post(MAPS, &map("world")).await.unwrap();
+    stage.api.post(POLICIES, &policy(&["a"])).await.unwrap();
+    stage
+        .until("a has it", async || !stage.given("a").await.is_empty())
+        .await;
+    let has = stage.given("a").await;
+    let mut staged = policy(&["a"]);
+    staged["spec"]["rollout"] = json!({"stages": [{"name": "rest", "approval": "Required"}]});
+    stage
+        .api
+        .merge(&format!("{POLICIES}/all"), &staged)
+        .await
+        .unwrap();
+    stage.quiet().await;
+    stage
+        .api
+        .merge(&format!("{MAPS}/greeting"), &map("fleet"))
+        .await
+        .unwrap();
+    stage.quiet().await;
+    assert_eq!(stage.given("a").await, has, "it waits to be approved of");
+    for same in [staged, map("fleet")] {
+        let answer = stage.preview(&[same]).await;
+        assert_eq!(answer.objects[0].result, "unchanged");
+        assert_eq!((&answer.templates, &answer.notes), (&vec![], &vec![]));
+    }
+    let answer = stage.preview(&[map("harbour")]).await;
+    let first = answer.templates.first();
+    let [cluster] = first.map_or(&[][..], |t| &t.clusters) else {
+        panic!("{answer:?}")
+    };
+    assert_eq!(
+        (&*cluster.change, &cluster.before),
+        ("update", &has.first().cloned())
+    );
+    let after = cluster.after.as_ref().unwrap();
+    assert_eq!(answer.contents[after]["data"]["hello"], "harbour");
+    assert!(answer.notes[0].contains("stage by stage"), "{answer:?}");
     stage.hub.stop().await;
 }
