@@ -158,7 +158,7 @@ impl User {
                 policy.rollout |= before.is_some_and(|before| before.rollout);
                 policy.spread = policy.spread.filter(|_| !policy.rollout);
                 // Or else a budget would be gone before it mattered.
-                policy.budget = policy.budget.or(before.and_then(|before| before.budget));
+                policy.budget = policy.budget.or_else(|| before.and_then(|b| b.budget));
                 order::settle(policy);
             }
             let mut after = self.model.clone();

@@ -232,7 +232,9 @@ fn one(
         return;
     };
     let before = budgets.given.get(&at);
-    if before.is_none_or(|before| before.content.is_none()) {
+    // What had no replicas comes up, too, whatever else of it changes.
+    let ran = |before: &Given| before.content.as_ref().is_some_and(|c| replicas(c) > 0);
+    if !before.is_some_and(ran) {
         given.well = Well::Spared(now);
     }
     // What is only scaled may be in the same decision as a change.
