@@ -183,3 +183,26 @@ fn confirming(confirm: &[String]) -> String {
         .map(|policy| format!("; or to let go all that waits for its policy: {policy}"));
     object + &policies.collect::<String>()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_known_leaves_no_gap() {
+        let unplaced = |why: &str| Finding::Unplaced {
+            replicas: 2,
+            why: why.to_owned(),
+        };
+        let check = |finding: Finding, expected: &str| assert_eq!(finding.to_string(), expected);
+        check(unplaced(""), "there is no place for 2 of the replicas");
+        check(
+            unplaced("it is full"),
+            "there is no place for 2 of the replicas: it is full",
+        );
+        check(
+            Finding::UnknownKinds(vec!["A of b/v1".to_owned(), "C of v1".to_owned()]),
+            "no such kind is served: A of b/v1, C of v1",
+        );
+    }
+}
