@@ -4,7 +4,7 @@
 
 use roadstead_protocol::api::ConditionStatus;
 use roadstead_protocol::api::condition;
-use roadstead_protocol::api::decision::Decision;
+use roadstead_protocol::api::decision::{Decision, Target};
 use roadstead_protocol::api::names::{DECISIONS, OWN_GROUP};
 use roadstead_store::records::{object_key, objects_prefix};
 use roadstead_store::{Snapshot, Store};
@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::check::safety::version;
-use crate::model::{Kind, Name};
+use crate::model::Kind;
 use crate::trace;
 use crate::world::{World, lock};
 
@@ -50,9 +50,6 @@ fn one(world: &World, now: Duration, snapshot: &Snapshot, decision: &Decision) {
     let Some(kind) = Kind::of(&template.kind, &template.namespace) else {
         return;
     };
-    if rolls_out(world, &(kind, template.name.clone())) {
-        return;
-    }
     let (group, plural, namespace) = kind.place();
     let object = object_key(group, plural, namespace, &template.name).ok();
     let Some(entry) = object.and_then(|key| snapshot.get(key.as_str()).cloned()) else {
@@ -87,7 +84,9 @@ fn one(world: &World, now: Duration, snapshot: &Snapshot, decision: &Decision) {
     };
     trace::count("sometimes: a decision was said to be applied everywhere");
     let held = lock(&world.checks.held);
-    for target in decision.spec.clusters.iter().filter(|t| !t.held) {
+    // What a rollout did not let its change to has the one before.
+    let as_is = |t: &&Target| !t.held && !t.behind;
+    for target in decision.spec.clusters.iter().filter(as_is) {
         let at = (target.name.clone(), (kind, template.name.clone()));
         if target.replicas != Some(0) && !held.contains(&(at, version)) {
             let what = format!(
@@ -97,12 +96,4 @@ fn one(world: &World, now: Duration, snapshot: &Snapshot, decision: &Decision) {
             return world.checks.violation("applied means applied", &what);
         }
     }
-}
-
-/// Whether a policy rolls an object out: what waits for its turn is not looked at here.
-fn rolls_out(world: &World, name: &Name) -> bool {
-    let user = lock(&world.user);
-    let group = user.model.objects.get(name).map(|object| object.group);
-    let policy = group.and_then(|group| user.model.policies.get(&(name.0, group)));
-    policy.is_some_and(|policy| policy.rollout)
 }
