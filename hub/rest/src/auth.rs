@@ -180,7 +180,7 @@ mod tests {
     use super::*;
 
     fn check(who: &Identity, method: &Method, path: &str) -> Result<(), String> {
-        let access = Access::new(who, std::sync::Arc::default);
+        let access = Access::by(who, std::sync::Arc::default());
         let query = Query::default();
         authorize(&access, method, &Target::parse(path), path, &query).map_err(|s| s.message)
     }

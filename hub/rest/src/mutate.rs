@@ -11,6 +11,7 @@ use crate::decode::{self, Media};
 use crate::output::View;
 use crate::path::Objects;
 use crate::query::{ListParams, OptionsKind, WriteParams};
+use crate::rbac::Access;
 use crate::rest::Inner;
 use crate::route::Head;
 use crate::write::{self, Context, DeleteOptions, Outcome, Patch};
@@ -94,7 +95,7 @@ async fn post(
     if resource.is_review() {
         let asker = reviews::Asker {
             access: &inner.access(&head.who),
-            others: &|who| inner.access(who),
+            others: &|who| Access::by(who, inner.grants()),
             namespace: at.namespace.as_deref(),
         };
         let now = inner.env.clock.now();

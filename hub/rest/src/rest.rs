@@ -129,8 +129,13 @@ struct Served {
 
 impl Inner {
     /// What somebody may do now.
-    pub(crate) fn access<'a>(&self, who: &'a Identity) -> Access<'a> {
-        Access::new(who, || self.grants.grants(&self.store))
+    pub(crate) fn access<'a>(&'a self, who: &'a Identity) -> Access<'a> {
+        Access::live(who, &self.grants, &self.store)
+    }
+
+    /// The grants as they are now.
+    pub(crate) fn grants(&self) -> Arc<rbac::Grants> {
+        self.grants.grants(&self.store)
     }
 
     /// What is served now.

@@ -1,9 +1,11 @@
 //! What one user may do.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use roadstead_machinery::status::Status;
+use roadstead_store::Store;
 
+use super::live::Live;
 use super::{About, Ask, Grants, Rule};
 use crate::Identity;
 use crate::identity::AGENTS;
@@ -17,15 +19,29 @@ const ADMIN: &str = "administrators may do everything";
 #[derive(Clone, Debug)]
 pub struct Access<'a> {
     who: &'a Identity,
-    /// `None`: everything is allowed.
-    grants: Option<Arc<Grants>>,
+    /// `None`: those that were given with it.
+    live: Option<(&'a Live, &'a Store)>,
+    /// Read when they are asked for first: what everybody may needs none.
+    grants: OnceLock<Arc<Grants>>,
 }
 
 impl<'a> Access<'a> {
-    /// What `who` may do by these grants, which administrators do not need.
-    pub(crate) fn new(who: &'a Identity, grants: impl FnOnce() -> Arc<Grants>) -> Self {
-        let grants = (!who.is_admin()).then(grants);
-        Self { who, grants }
+    /// What `who` may do by the grants of the store, which administrators do not need.
+    pub(crate) fn live(who: &'a Identity, live: &'a Live, store: &'a Store) -> Self {
+        Self {
+            who,
+            live: Some((live, store)),
+            grants: OnceLock::new(),
+        }
+    }
+
+    /// What `who` may do by these grants.
+    pub(crate) fn by(who: &'a Identity, grants: Arc<Grants>) -> Self {
+        Self {
+            who,
+            live: None,
+            grants: OnceLock::from(grants),
+        }
     }
 
     /// Who it is.
@@ -51,22 +67,22 @@ impl<'a> Access<'a> {
 
     /// Why this is allowed; `None` where it is not.
     pub(crate) fn reason(&self, ask: &Ask<'_>) -> Option<String> {
-        let Some(grants) = &self.grants else {
+        if self.who.is_admin() {
             return Some(ADMIN.to_owned());
-        };
+        }
         if self.who.is_in(AGENTS) {
             return None;
         }
         if is_public(ask) {
             return Some("everybody may see health and version".to_owned());
         }
-        grants.allows(self.who, ask)
+        self.grants()?.allows(self.who, ask)
     }
 
     /// All rules in a namespace (empty: those of the whole cluster alone), but for what everybody may;
     /// `None` where everything is allowed.
     pub(crate) fn rules(&self, namespace: &str) -> Option<Vec<&Rule>> {
-        let grants = self.grants.as_ref()?;
+        let grants = self.grants()?;
         if self.who.is_in(AGENTS) {
             return Some(Vec::new());
         }
@@ -75,7 +91,14 @@ impl<'a> Access<'a> {
 
     /// The grants, where not everything is allowed.
     pub(crate) fn grants(&self) -> Option<&Grants> {
-        self.grants.as_deref()
+        if self.who.is_admin() {
+            return None;
+        }
+        let read = || {
+            let live = self.live.map(|(live, store)| live.grants(store));
+            live.unwrap_or_default()
+        };
+        Some(self.grants.get_or_init(read))
     }
 }
 

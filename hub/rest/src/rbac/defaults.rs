@@ -9,6 +9,7 @@ use std::sync::Arc;
 use roadstead_machinery::status::Status;
 use serde_json::{Value, json};
 
+use super::grants::role_of;
 use super::{GROUP, Rule, covers, is_template};
 use crate::decode::Decoded;
 use crate::rest::Inner;
@@ -60,7 +61,15 @@ pub(crate) async fn grant(inner: &Arc<Inner>) -> Result<(), Status> {
                 };
                 create(&mut ctx, decoded).await.map(drop)
             }
-            Some((live, _)) if completed(&live, &object).is_none() => Ok(()),
+            Some((live, _)) if completed(&live, &object).is_none() => {
+                if is_template(&live) {
+                    tracing::warn!(
+                        role = name,
+                        "is missing on the hub: a template for members has its name"
+                    );
+                }
+                Ok(())
+            }
             Some(_) => {
                 let done = update_with(&mut ctx, &name, |_, live| {
                     Ok(completed(live, &object).unwrap_or_else(|| live.clone()))
@@ -81,7 +90,7 @@ pub(crate) async fn grant(inner: &Arc<Inner>) -> Result<(), Status> {
 fn completed(live: &Value, wanted: &Value) -> Option<Value> {
     let annotations = meta::get(live, "annotations");
     let auto = annotations.and_then(|a| a.get(AUTOUPDATE)) == Some(&json!("true"));
-    if !auto || is_template(live) {
+    if !auto || is_template(live) || role_of(live) != role_of(wanted) {
         return None;
     }
     let own = Rule::all(live);
@@ -95,10 +104,20 @@ fn completed(live: &Value, wanted: &Value) -> Option<Value> {
     let there = list(live, "subjects");
     let mut subjects = list(wanted, "subjects");
     subjects.retain(|subject| !there.contains(subject));
-    if rules.is_empty() && subjects.is_empty() {
+    let mut object = live.clone();
+    let labels = |object: &Value| meta::get(object, "labels").and_then(|l| l.as_object().cloned());
+    let mut kept = labels(wanted).unwrap_or_default();
+    kept.extend(labels(live).unwrap_or_default());
+    let selectors = "/aggregationRule/clusterRoleSelectors";
+    let gathers = wanted.pointer(selectors).is_some() && live.pointer(selectors).is_none();
+    let same_labels = labels(live).unwrap_or_default() == kept;
+    if rules.is_empty() && subjects.is_empty() && same_labels && !gathers {
         return None;
     }
-    let mut object = live.clone();
+    meta::of(&mut object).insert("labels".to_owned(), kept.into());
+    if let Some(rule) = wanted.get("aggregationRule").filter(|_| gathers) {
+        meta::root(&mut object).insert("aggregationRule".to_owned(), rule.clone());
+    }
     for (field, missing) in [("rules", rules), ("subjects", subjects)] {
         let all: Vec<Value> = list(live, field).into_iter().chain(missing).collect();
         if !all.is_empty() {

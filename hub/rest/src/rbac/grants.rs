@@ -68,33 +68,26 @@ impl Grants {
         everywhere: &[Value],
         within: &[Value],
     ) -> Self {
-        let live = |objects: &'_ [Value]| -> Vec<Value> {
-            objects
-                .iter()
-                .filter(|o| !is_template(o))
-                .cloned()
-                .collect()
-        };
         let mut grants = Self {
-            cluster_roles: gathered(&live(cluster_roles)),
+            cluster_roles: gathered(live(cluster_roles)),
             ..Self::default()
         };
         for role in live(roles) {
             let at = (
-                meta::text(&role, "namespace").to_owned(),
-                meta::name(&role).to_owned(),
+                meta::text(role, "namespace").to_owned(),
+                meta::name(role).to_owned(),
             );
             grants
                 .roles
-                .insert(at, Rule::all(&role).into_iter().take(RULES_MAX).collect());
+                .insert(at, Rule::all(role).into_iter().take(RULES_MAX).collect());
         }
         for binding in live(everywhere) {
-            grants.bind(&binding, "");
+            grants.bind(binding, "");
         }
         for binding in live(within) {
-            let namespace = meta::text(&binding, "namespace").to_owned();
+            let namespace = meta::text(binding, "namespace").to_owned();
             if !namespace.is_empty() {
-                grants.bind(&binding, &namespace);
+                grants.bind(binding, &namespace);
             }
         }
         grants
@@ -210,9 +203,14 @@ fn subject_of(subject: &Value, namespace: &str) -> Option<Subject> {
     }
 }
 
+/// What is live on the hub, and not a template for members.
+fn live(objects: &[Value]) -> impl Iterator<Item = &Value> {
+    objects.iter().filter(|object| !is_template(object))
+}
+
 /// The rules of every ClusterRole, with those of all that it is gathered from by label.
-fn gathered(cluster_roles: &[Value]) -> BTreeMap<String, Rules> {
-    let named: BTreeMap<&str, &Value> = cluster_roles.iter().map(|r| (meta::name(r), r)).collect();
+fn gathered<'a>(cluster_roles: impl Iterator<Item = &'a Value>) -> BTreeMap<String, Rules> {
+    let named: BTreeMap<&str, &Value> = cluster_roles.map(|r| (meta::name(r), r)).collect();
     let sources: BTreeMap<&str, Vec<&str>> = named
         .iter()
         .map(|(name, role)| (*name, selected(role, &named)))

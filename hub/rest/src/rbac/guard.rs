@@ -21,6 +21,9 @@ pub(crate) fn check(ctx: &Context, old: Option<&Value>, new: &Value) -> Result<(
     if let Some(old) = old.filter(|old| is_template(old) != is_template(new)) {
         return Err(relabelled(ctx, old));
     }
+    if let Some(old) = old.filter(|old| role_of(old) != role_of(new)) {
+        return Err(rebound(ctx, old, new));
+    }
     if is_template(new) || ctx.who.is_admin() {
         return Ok(());
     }
@@ -47,6 +50,14 @@ fn relabelled(ctx: &Context, old: &Value) -> Status {
     let detail = "a role or binding is live on the hub, or a template for members, from its creation: make it anew";
     let field = format!("metadata.labels[{TEMPLATE_LABEL}]");
     let fault = FieldError::new(field, FieldErrorKind::Forbidden, detail);
+    let resource = &ctx.resource;
+    Status::invalid(GROUP, &resource.kind, meta::name(old), &[fault])
+}
+
+/// As in Kubernetes: what a binding grants is said once, so that nobody who was bound gets other rights.
+fn rebound(ctx: &Context, old: &Value, new: &Value) -> Status {
+    let wanted = new.get("roleRef").unwrap_or(&Value::Null);
+    let fault = FieldError::invalid("roleRef", wanted, "cannot change roleRef: make it anew");
     let resource = &ctx.resource;
     Status::invalid(GROUP, &resource.kind, meta::name(old), &[fault])
 }

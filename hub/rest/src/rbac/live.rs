@@ -1,6 +1,7 @@
 //! The grants as they are now: read anew when a role or a binding was written, and else not.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use roadstead_store::records::OBJECTS_PREFIX;
 use roadstead_store::{Store, Watch};
@@ -19,10 +20,10 @@ struct Known {
 }
 
 impl Live {
-    /// The grants of what the store shows now.
+    /// The grants of what the store shows now. They are read with the lock let go: who needs none of
+    /// them, or has them already, waits for nobody.
     pub(crate) fn grants(&self, store: &Store) -> Arc<Grants> {
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = &mut *known
+        if let Some(known) = &mut *self.known()
             && known.watch.try_next().is_none()
         {
             return Arc::clone(&known.grants);
@@ -30,10 +31,20 @@ impl Live {
         let snapshot = store.snapshot();
         let grants = Arc::new(Grants::read(&snapshot));
         let watch = store.watch(&format!("{OBJECTS_PREFIX}{GROUP}/"), snapshot.revision());
-        *known = watch.ok().map(|watch| Known {
+        *self.known() = watch.ok().map(|watch| Known {
             grants: Arc::clone(&grants),
             watch,
         });
         grants
+    }
+
+    fn known(&self) -> MutexGuard<'_, Option<Known>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Live {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Live").finish_non_exhaustive()
     }
 }

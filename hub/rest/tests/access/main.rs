@@ -214,6 +214,13 @@ async fn nobody_hands_on_what_they_do_not_have() {
         .await
         .fails(403);
 
+    let another = json!({"roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "view"}});
+    let said = admin
+        .merge(&format!("{bindings}/all"), &another)
+        .await
+        .fails(422);
+    assert!(said.contains("cannot change roleRef"), "{said}");
+
     // Unless they were given just that.
     role(&admin, "binder", json!([
         {"verbs": ["bind"], "apiGroups": ["rbac.authorization.k8s.io"], "resources": ["clusterroles"], "resourceNames": ["cluster-admin"]},
@@ -354,10 +361,34 @@ async fn default_roles_are_completed_and_otherwise_left_alone() {
     let off = json!({"rules": [], "metadata": {"annotations": {"rbac.authorization.kubernetes.io/autoupdate": "false"}}});
     admin.merge(&path("edit"), &off).await.expect(200);
     admin.delete(&path("admin")).await.expect(200);
+    // A binding of the name that is about another role is somebody else's.
+    let basic = format!("{RBAC}/clusterrolebindings/system:basic-user");
+    let mut other = admin.get(&basic).await.expect(200);
+    admin.delete(&basic).await.expect(200);
+    other["roleRef"]["name"] = "cluster-admin".into();
+    other["subjects"] = json!([]);
+    other["metadata"] =
+        json!({"name": "system:basic-user", "annotations": other["metadata"]["annotations"]});
+    admin
+        .post(&format!("{RBAC}/clusterrolebindings"), &other)
+        .await
+        .expect(201);
+    let unlabelled = json!({"metadata": {"labels": null}});
+    admin.merge(&path("view"), &unlabelled).await.expect(200);
     admin.rest.grant_defaults().await.unwrap();
+    let other = admin.get(&basic).await.expect(200);
+    assert_eq!(
+        other["subjects"].as_array().map_or(0, Vec::len),
+        0,
+        "{other}"
+    );
     let rules = |role: Value| role["rules"].as_array().map_or(0, Vec::len);
     let view = admin.get(&path("view")).await.expect(200);
     assert_eq!(view["rules"][0], own);
+    assert_eq!(
+        view["metadata"]["labels"]["rbac.authorization.k8s.io/aggregate-to-edit"],
+        "true"
+    );
     assert!(rules(view) > 5);
     assert_eq!(rules(admin.get(&path("edit")).await.expect(200)), 0);
     admin.get(&path("admin")).await.expect(200);

@@ -39,6 +39,7 @@ fn grants() -> Grants {
         "view",
         "edit",
         "admin",
+        "roadstead:clusters",
         "roadstead:approver",
         "roadstead:explain",
     ] {
@@ -81,14 +82,19 @@ fn every_kind_of_a_namespace_is_for_somebody() {
             let stopped = name == "rollouts.roadstead.dev" && matches!(verb, "update" | "patch");
             assert_eq!(may("edit", verb), edited || stopped, "edit: {verb} {name}");
         }
-        let whole = matches!(
+        let own = edited
+            || matches!(
+                name.as_str(),
+                "roles.rbac.authorization.k8s.io" | "rollouts.roadstead.dev"
+            );
+        let clusters = matches!(
             name.as_str(),
-            "roles.rbac.authorization.k8s.io" | "attachedclusters.cluster.kurator.dev"
+            "attachedclusters.cluster.kurator.dev" | "fleets.fleet.kurator.dev"
         );
-        assert!(
-            !(edited || whole) || may("admin", "update"),
-            "admin: {name}"
-        );
+        assert!(!own || may("admin", "update"), "admin: {name}");
+        // Who has clusters is given what goes to them, whoever's it is.
+        assert!(!clusters || !may("admin", "update"), "admin: {name}");
+        assert_eq!(may("roadstead:clusters", "update"), clusters, "{name}");
     }
 }
 
