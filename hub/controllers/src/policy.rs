@@ -194,8 +194,10 @@ impl Looked<'_> {
     /// What a distribution policy's objects come to.
     fn counted(&self, policy: &Policy) -> Result<Tally, Error> {
         let items = self.selected(&policy.identity, &policy.selectors)?;
+        let bare = self.affinity_findings(policy);
         let mut tally = Tally {
-            findings: self.affinity_findings(policy),
+            findings: self.hinting(policy.identity.viewpoint(), &bare),
+            bare,
             selected: u32::try_from(items.len()).unwrap_or(u32::MAX),
             ..Tally::default()
         };

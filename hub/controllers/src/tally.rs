@@ -16,6 +16,8 @@ pub(crate) struct Tally {
     pub(crate) claimed: u32,
     pub(crate) clusters: BTreeSet<String>,
     pub(crate) findings: Vec<Finding>,
+    /// What decisions say of the policy's own names: without those that may be meant.
+    pub(crate) bare: Vec<Finding>,
     /// Templates whose decision says that not all is placed: name, reason, message.
     pub(crate) unplaced: Vec<(String, String, String)>,
     /// Whether a decision that this follows from is yet to be made.
@@ -44,10 +46,12 @@ impl Tally {
             said.push((first.reason().to_owned(), format!("{first}{more}")));
         }
         // What is wrong with the policy is said once, not again for each object.
+        let bare: Vec<String> = self.bare.iter().map(ToString::to_string).collect();
+        let bare = bare.join("; ");
         let unplaced = self
             .unplaced
             .iter()
-            .filter(|(_, _, message)| *message != own)
+            .filter(|(_, _, message)| *message != own && *message != bare)
             .take(SAMPLES_MAX);
         said.extend(
             unplaced.map(|(item, reason, message)| (reason.clone(), format!("{item}: {message}"))),
@@ -141,5 +145,16 @@ mod tests {
             ..Tally::default()
         };
         assert_eq!(tally.placed().message, format!("{same}; db: held"));
+        // Nor is the bare name, where the policy says what may be meant.
+        let hinted = Finding::UnknownClusters(vec!["nort (is north meant?)".to_owned()]);
+        let bare = Finding::UnknownClusters(vec!["nort".to_owned()]);
+        let own = hinted.to_string();
+        let tally = Tally {
+            findings: vec![hinted],
+            unplaced: vec![unplaced("web", &bare.to_string()), unplaced("db", "held")],
+            bare: vec![bare],
+            ..Tally::default()
+        };
+        assert_eq!(tally.placed().message, format!("{own}; db: held"));
     }
 }

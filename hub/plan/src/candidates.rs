@@ -20,7 +20,6 @@ use crate::count::{is_choice, is_divided};
 use crate::finding::Finding;
 use crate::gate::Gate;
 use crate::intent::{Intent, Wanted};
-use crate::near::hinted;
 use crate::policy::Policy;
 use crate::selecting::Group;
 use crate::spread;
@@ -40,7 +39,7 @@ pub(crate) fn choose<'a>(
     chooser.failed = std::mem::take(&mut intent.failed);
     let groups = policy.selecting.groups.iter();
     let mut readings: Vec<Judged<'a>> = groups.map(|group| chooser.judge(group)).collect();
-    names((world, policy), &readings, intent);
+    names(&readings, intent);
     let at = chooser.in_use(&readings);
     if at >= readings.len() {
         return;
@@ -113,7 +112,7 @@ fn failed_from(readings: &[Judged<'_>]) -> BTreeSet<String> {
 }
 
 /// Says which names mean nothing, or too much: whoever is no longer chosen may be meant.
-fn names((world, policy): (&World, &Policy), readings: &[Judged<'_>], intent: &mut Intent<'_>) {
+fn names(readings: &[Judged<'_>], intent: &mut Intent<'_>) {
     let mut unknown: Vec<String> = Vec::new();
     for judged in readings {
         let new = judged.unknown.iter().filter(|name| !unknown.contains(name));
@@ -122,8 +121,8 @@ fn names((world, policy): (&World, &Policy), readings: &[Judged<'_>], intent: &m
     }
     intent.unresolved = !unknown.is_empty();
     if !unknown.is_empty() {
-        let names = hinted(world, policy.identity.viewpoint(), unknown);
-        intent.findings.push(Finding::UnknownClusters(names));
+        unknown.truncate(SAMPLES_MAX);
+        intent.findings.push(Finding::UnknownClusters(unknown));
     }
     for (name, several) in readings.iter().flat_map(|judged| &judged.ambiguous) {
         intent.unresolved = true;

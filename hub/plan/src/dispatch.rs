@@ -15,7 +15,6 @@ use crate::deps::order;
 use crate::deps::requirers::Requirer;
 use crate::finding::{Cause, Finding, sampled};
 use crate::intent::Intent;
-use crate::near::hinted;
 use crate::policy::Policy;
 use crate::rendering::{Back, Rendered};
 use crate::template::{Former, Template};
@@ -37,7 +36,7 @@ pub(crate) fn understand(world: &World, policy: &Policy, intent: &mut Intent<'_>
     let (unknown, ambiguous) = policy.options.suspended.unclear(world, from);
     if !unknown.is_empty() {
         intent.unresolved = true;
-        let names = hinted(world, from, unknown);
+        let names = unknown.into_iter().take(SAMPLES_MAX).collect();
         intent.findings.push(Finding::UnknownClusters(names));
     }
     for (name, several) in ambiguous.into_iter().take(SAMPLES_MAX) {

@@ -1,6 +1,8 @@
 //! What somebody may have meant who misspelt a name.
 //!
-//! Only for people: nothing is ever done to what a name may mean.
+//! Only for people: nothing is ever done to what a name may mean. And only where a policy itself is spoken
+//! of: a decision keeps the bare names, as each one would be compared with the whole fleet for each object,
+//! and whoever joins would change what may be meant, and so the decisions.
 
 use roadstead_protocol::api::decision::SAMPLES_MAX;
 

@@ -3,6 +3,7 @@
 
 use roadstead_plan::Finding;
 use roadstead_plan::affinity::select;
+use roadstead_plan::cluster::Viewpoint;
 use roadstead_plan::near::{hinted, nearest};
 use roadstead_plan::policy::{Overrides, Policy, Unreadable};
 use roadstead_protocol::api::decision::SAMPLES_MAX;
@@ -96,7 +97,7 @@ impl Looked<'_> {
         }
     }
 
-    /// What is wrong with the clusters that a distribution policy names.
+    /// What is wrong with the clusters that a distribution policy names, as its decisions say it.
     pub(super) fn affinity_findings(&self, policy: &Policy) -> Vec<Finding> {
         let mut findings = Vec::new();
         let mut none = true;
@@ -104,7 +105,7 @@ impl Looked<'_> {
             let chosen = select(self.world, policy.identity.viewpoint(), &group.affinity);
             none &= chosen.chosen.is_empty();
             if !chosen.unknown.is_empty() {
-                let names = hinted(self.world, policy.identity.viewpoint(), chosen.unknown);
+                let names = chosen.unknown.into_iter().take(SAMPLES_MAX).collect();
                 findings.push(Finding::UnknownClusters(names));
             }
             for (name, several) in chosen.ambiguous.into_iter().take(SAMPLES_MAX) {
@@ -115,7 +116,7 @@ impl Looked<'_> {
         let suspended = &policy.options.suspended;
         let (unknown, _) = suspended.unclear(self.world, policy.identity.viewpoint());
         if !unknown.is_empty() {
-            let names = hinted(self.world, policy.identity.viewpoint(), unknown);
+            let names = unknown.into_iter().take(SAMPLES_MAX).collect();
             findings.push(Finding::UnknownClusters(names));
         }
         findings.truncate(SAMPLES_MAX);
@@ -123,6 +124,17 @@ impl Looked<'_> {
             findings.push(Finding::NoCluster);
         }
         findings
+    }
+
+    /// What is found, where each name that means no cluster comes with the one that may be meant.
+    pub(super) fn hinting(&self, from: Viewpoint<'_>, findings: &[Finding]) -> Vec<Finding> {
+        let hinting = |finding: &Finding| {
+            let Finding::UnknownClusters(names) = finding else {
+                return finding.clone();
+            };
+            Finding::UnknownClusters(hinted(self.world, from, names.iter().cloned()))
+        };
+        findings.iter().map(hinting).collect()
     }
 
     /// What is wrong with an override policy itself.

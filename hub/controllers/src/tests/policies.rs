@@ -170,6 +170,11 @@ async fn bad_policies_say_what_is_wrong() {
     hub.settle().await;
     let said = message(&hub.policy("nothing"), "Placed");
     assert!(said.contains("prods (is prod meant?)"), "{said}");
+    assert_eq!(said.matches("prods").count(), 1, "{said}");
+    // Who joins changes what may be meant: the decision keeps the bare name.
+    let said = message(&hub.decision().unwrap(), "Placed");
+    assert!(said.contains("prods"), "{said}");
+    assert!(!said.contains("meant"), "{said}");
     hub.apply(weighted("nothing", &[("prod", 1), ("nowhere", 1)]))
         .await;
     hub.settle().await;

@@ -130,6 +130,20 @@ fn names_that_are_unknown_or_mean_several_are_said() {
 }
 
 #[test]
+fn a_decision_names_a_misspelt_cluster_as_it_is_written() {
+    let joined = clusters(&["prod"]);
+    let named = "placement: {clusterAffinity: {clusterNames: [prodd]}}";
+    let suspended = "suspension: {dispatchingOnClusters: {clusterNames: [prood]}}";
+    let spec = format!("{{{}, {named}, {suspended}}}", deps::SELECT);
+    let case = Case::new(&[&joined, &policy("p", &spec)], &deployment(1));
+    let unknown = |name: &str| crate::Finding::UnknownClusters(vec![name.to_owned()]);
+    let found = case.place().findings;
+    for name in ["prodd", "prood"] {
+        assert!(found.contains(&unknown(name)), "{found:?}");
+    }
+}
+
+#[test]
 fn a_namespaces_own_cluster_comes_first_and_others_must_allow() {
     let joined = clusters(&[
         "default/x",
