@@ -10,6 +10,10 @@ use roadstead_protocol::wire::ItemKey;
 /// Most objects that are looked at in search of a circle.
 pub const CIRCLE_LOOKED_MAX: usize = 256;
 
+/// How it is where an awaited object's change is held back, be it for now or for good, and what ends that.
+const BEHIND: &str = "its rollout has not let its change there (see roadstead rollout status); where that was \
+                      aborted, rolled back or undone, take its change back, or make another";
+
 /// An object that another waits for, as its decision stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Awaited {
@@ -45,7 +49,7 @@ pub fn waits<'a>(
             _ if !awaited.circle.is_empty() => circle_text(&awaited.circle),
             Some(Standing::Done) => return None,
             Some(Standing::Behind(of)) if of == release => return None,
-            Some(Standing::Behind(_)) => "its rollout has not let its change there".to_owned(),
+            Some(Standing::Behind(_)) => BEHIND.to_owned(),
             Some(Standing::Pending(why)) => why.clone(),
             None => "no decision sends it there".to_owned(),
         };
