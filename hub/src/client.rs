@@ -39,6 +39,13 @@ pub enum Error {
     Partly(String, #[source] Box<Self>),
 }
 
+impl Error {
+    /// Whether the hub refused because of who asked.
+    pub(crate) fn is_forbidden(&self) -> bool {
+        matches!(self, Self::Refused(status) if status.code == 403)
+    }
+}
+
 /// The words of a refusal; its reason where there are none.
 fn refusal(status: &kube::core::Status) -> &str {
     match status.message.trim() {

@@ -163,8 +163,16 @@ impl Hub {
     /// # Errors
     /// When it fails; what it said is in the error.
     pub fn roadstead(&self, args: &[&str]) -> Result<String> {
+        self.roadstead_by(&self.kubeconfig(), args)
+    }
+
+    /// The same, by somebody else.
+    ///
+    /// # Errors
+    /// When it fails; what it said is in the error.
+    pub fn roadstead_by(&self, kubeconfig: &Path, args: &[&str]) -> Result<String> {
         let mut command = std::process::Command::new(binary("roadstead")?);
-        cache::run(command.env("KUBECONFIG", self.kubeconfig()).args(args))
+        cache::run(command.env("KUBECONFIG", kubeconfig).args(args))
     }
 
     /// Kills it (`SIGKILL`).

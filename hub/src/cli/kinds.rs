@@ -16,7 +16,12 @@ const DEFINITIONS: &str = "/apis/apiextensions.k8s.io/v1/customresourcedefinitio
 pub(super) async fn served(hub: &Api) -> Result<Registry, Error> {
     let mut registry = Registry::hub(api::CRDS)
         .map_err(|e| Error::Flag(format!("the kinds of this program are damaged: {e}")))?;
-    for definition in hub.list(DEFINITIONS).await? {
+    let definitions = match hub.list(DEFINITIONS).await {
+        // Who may not read definitions can still name what every hub serves.
+        Err(error) if error.is_forbidden() => Vec::new(),
+        listed => listed?,
+    };
+    for definition in definitions {
         // What the hub could not serve either is passed over; it says so in the definition's status.
         if registry.taken(&definition).is_none()
             && let Ok(with) = registry.with_crd(&definition)

@@ -13,6 +13,7 @@ spec:
   placement:
     clusterAffinity: {clusterNames: [north]}
 ";
+const MAP: &str = "{apiVersion: v1, kind: ConfigMap, metadata: {name: harbour}}";
 const APPROVE: &str = "/apis/roadstead.dev/v1alpha1/namespaces/default/rollouts/none/approve";
 
 pub(crate) fn run(world: &World, release: &str) {
@@ -52,6 +53,14 @@ pub(crate) fn run(world: &World, release: &str) {
         &format!("create --raw {APPROVE} -f nothing.json"),
         &["cannot create resource \"rollouts/approve\""],
     );
+    // Our own command line needs no more than the role gives.
+    author.file("map.json", MAP);
+    author.ok("apply -f map.json", &["harbour created"]);
+    let said = world.roadstead("ann", &["rebalance", "cm/harbour"]);
+    assert!(said.is_ok(), "{said:?}");
+    let said = world.roadstead("bob", &["rebalance", "cm/harbour"]);
+    let said = format!("{said:?}");
+    assert!(said.contains("cannot get resource"), "{said}");
     author.ok("auth can-i update dpol", &["yes"]);
     author.no("auth can-i create rollouts --subresource=approve", &["no"]);
     author.ok(

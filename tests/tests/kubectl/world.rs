@@ -39,9 +39,18 @@ impl World {
     pub(crate) fn user(&self, release: &str, name: &'static str, group: &str) -> Session {
         let made = ["user", "create", name, "--group", group, "--ttl", "10m"];
         let text = self.hub.roadstead(&made).unwrap();
-        let kubeconfig = self.folder.path().join(format!("{name}.kubeconfig"));
+        let kubeconfig = self.kubeconfig_of(name);
         std::fs::write(&kubeconfig, text).unwrap();
         Session::new(release, name, &kubeconfig, self.folder.path())
+    }
+
+    /// What one of these users gets from our own command line.
+    pub(crate) fn roadstead(&self, name: &str, args: &[&str]) -> anyhow::Result<String> {
+        self.hub.roadstead_by(&self.kubeconfig_of(name), args)
+    }
+
+    fn kubeconfig_of(&self, name: &str) -> PathBuf {
+        self.folder.path().join(format!("{name}.kubeconfig"))
     }
 
     /// Somebody at the member.
