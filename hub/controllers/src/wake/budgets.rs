@@ -26,16 +26,16 @@ pub(super) struct Waiting {
     by_policy: BTreeMap<String, BTreeSet<ItemKey>>,
     /// Whom every template belongs to that a policy holds.
     holders: BTreeMap<ItemKey, String>,
-    /// Templates that no policy holds, and that wait.
+    /// Templates that others need, or no policy holds, and that wait.
     along: BTreeMap<ItemKey, Along>,
     /// UIDs of the policies of which there are news, and for how long more are gathered: what waits for
     /// them is looked up once for all changes that are taken in together.
     news: BTreeMap<String, Duration>,
-    /// The same of templates that no policy holds.
+    /// The same of templates that others need.
     news_along: BTreeMap<ItemKey, Duration>,
 }
 
-/// What one that no policy holds goes along with.
+/// What one goes along with that others need.
 struct Along {
     /// Some of those that need it.
     by: Vec<ItemKey>,
@@ -47,18 +47,17 @@ impl Waiting {
     /// Takes note of a decision.
     pub(super) fn note(&mut self, decision: &Decision) {
         let item = item(decision);
-        let Some(policy) = &decision.spec.policy else {
-            if decision.spec.clusters.iter().any(waits_for_budget) {
-                let by = &decision.spec.required_by;
-                let along = Along {
-                    by: by.iter().map(key).collect(),
-                    more: by.len() >= SAMPLES_MAX,
-                };
-                self.along.insert(item, along);
-            }
-            return;
-        };
-        if decision.spec.clusters.iter().any(waits_for_budget) {
+        let (policy, by) = (&decision.spec.policy, &decision.spec.required_by);
+        let waits = decision.spec.clusters.iter().any(waits_for_budget);
+        if waits && (policy.is_none() || !by.is_empty()) {
+            let along = Along {
+                by: by.iter().map(key).collect(),
+                more: by.len() >= SAMPLES_MAX,
+            };
+            self.along.insert(item.clone(), along);
+        }
+        let Some(policy) = policy else { return };
+        if waits {
             let waiting = self.by_policy.entry(policy.uid.clone()).or_default();
             waiting.insert(item.clone());
         }
@@ -86,7 +85,7 @@ impl Waiting {
         self.by_policy.contains_key(policy).then_some(policy)
     }
 
-    /// Those that no policy holds and for which news of `item` are news: of itself, and of what is held by a
+    /// Those that others need and for which news of `item` are news: of itself, and of what is held by a
     /// policy that holds one that needs it.
     fn along(&self, item: &ItemKey) -> Vec<ItemKey> {
         let policy = self.holders.get(item);

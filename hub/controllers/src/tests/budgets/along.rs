@@ -2,7 +2,9 @@
 
 use roadstead_protocol::wire::Revision;
 
-use super::super::around::{config_map, decision, files, record, report, with_volume};
+use super::super::around::{
+    config_map, decision, files, policy as named_policy, record, report, with_volume,
+};
 use super::*;
 use crate::objects;
 
@@ -88,5 +90,35 @@ async fn what_never_ran_is_mended_everywhere_at_once() {
         arrived(&hub, cluster).await;
     }
     edit(&hub, "2").await;
+    assert_eq!(newest(&hub), "2 2 2");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_another_policy_holds_goes_on_as_well_as_what_needs_it_is_well() {
+    let hub = Hub::new(&NAMES).await;
+    let own = named_policy("own", ("v1", "ConfigMap"), &["a"], json!({}));
+    let mut needing = policy(json!(1));
+    needing["spec"]["placement"]["clusterAffinity"]["clusterNames"] = json!(["b", "c"]);
+    needing["spec"]["propagateDeps"] = json!(true);
+    for object in [own, needing, config_map(), with_volume("files")] {
+        hub.apply(object).await;
+    }
+    hub.settle().await;
+    for cluster in ["b", "c"] {
+        hub.says(cluster, "web", Health::Healthy).await;
+    }
+    for cluster in NAMES {
+        arrived(&hub, cluster).await;
+    }
+    edit(&hub, "2").await;
+    assert_eq!(newest(&hub), "2 2 b");
+    // What needs it does not bear it.
+    hub.says("b", "web", Health::Degraded).await;
+    for cluster in ["a", "b"] {
+        arrived(&hub, cluster).await;
+    }
+    assert_eq!(newest(&hub), "2 2 b");
+    hub.says("b", "web", Health::Healthy).await;
+    hub.settle().await;
     assert_eq!(newest(&hub), "2 2 2");
 }
