@@ -67,10 +67,21 @@ pub async fn resume(args: &Suspend) -> Result<String, Error> {
     policy
         .merge(MANAGER, json!({"spec": {"suspension": patch}}))
         .await?;
-    Ok(match left {
+    Ok(gone_on((name, &policy.typed), &left, &args.clusters))
+}
+
+/// Says of a policy, by its name and as it was typed, where it goes on.
+fn gone_on((name, typed): (&str, &str), left: &Left, asked: &[String]) -> String {
+    match left {
+        Left::On(clusters) if asked.is_empty() => format!(
+            "{name} goes on, but not on {}, where it was suspended by name; `roadstead resume {typed} {}` \
+             lets it go on there too",
+            clusters.join(", "),
+            clusters.join(" ")
+        ),
         Left::On(clusters) => format!("{name} goes on, but not on {}", clusters.join(", ")),
         Left::Nothing | Left::Everything => format!("{name} goes on"),
-    })
+    }
 }
 
 /// What stays suspended.
@@ -96,6 +107,11 @@ fn suspended(policy: &Value, clusters: &[String]) -> Value {
 fn resumed(policy: &Value, clusters: &[String]) -> Option<(Value, Left)> {
     let everywhere = everywhere(policy);
     let all = named(policy);
+    if clusters.is_empty() && everywhere && !all.is_empty() {
+        // Those were suspended for a reason of their own.
+        let left = Left::On(all.into_iter().collect());
+        return Some((json!({"dispatching": null}), left));
+    }
     if clusters.is_empty() {
         return (everywhere || !all.is_empty()).then_some((Value::Null, Left::Nothing));
     }
@@ -169,6 +185,16 @@ mod tests {
         check(on(&["dr"]), &["edge"], None);
         check(json!({"dispatching": true}), &[], over());
         check(on(&["dr", "edge"]), &[], over());
+        let mut both = on(&["dr", "edge"]);
+        both["dispatching"] = json!(true);
+        check(
+            both,
+            &[],
+            Some((
+                json!({"dispatching": null}),
+                Left::On(names(&["dr", "edge"])),
+            )),
+        );
         check(on(&["dr"]), &["dr"], over());
         check(
             on(&["dr", "edge"]),
@@ -180,5 +206,21 @@ mod tests {
             &["dr"],
             Some((Value::Null, Left::Everything)),
         );
+    }
+
+    #[test]
+    fn what_was_suspended_by_name_is_said_with_the_way_on() {
+        let left = Left::On(names(&["dr", "edge"]));
+        let said = |left, asked: &[&str]| gone_on(("policy web", "web"), left, &names(asked));
+        assert_eq!(
+            said(&left, &[]),
+            "policy web goes on, but not on dr, edge, where it was suspended by name; \
+             `roadstead resume web dr edge` lets it go on there too"
+        );
+        assert_eq!(
+            said(&left, &["prod"]),
+            "policy web goes on, but not on dr, edge"
+        );
+        assert_eq!(said(&Left::Nothing, &[]), "policy web goes on");
     }
 }
