@@ -111,7 +111,8 @@ pub(crate) struct Cluster {
     /// Its share of the replicas before and after, where they are divided.
     #[serde(skip_serializing_if = "is_none")]
     pub(crate) replicas: (Option<u32>, Option<u32>),
-    /// The digests of what it has and would get.
+    /// The digests of what it has and would get; where it would keep what it has, of what would have come
+    /// of itself.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) before: Option<String>,
     /// See `before`.

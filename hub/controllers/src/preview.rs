@@ -10,6 +10,8 @@ mod difference;
 
 use std::collections::BTreeSet;
 
+use roadstead_plan::finding::listed;
+use roadstead_protocol::api::decision::SAMPLES_MAX;
 use roadstead_protocol::wire::ItemKey;
 use roadstead_store::{Store, Watch, WatchEnd};
 
@@ -197,6 +199,7 @@ impl Trial {
             )?);
         }
         let mut notes = paced(&after, &preview.items)?;
+        notes.extend(preview.items.iter().filter_map(halting));
         notes.append(&mut wrong((&base, &after), policies, &preview.items)?);
         preview.notes = notes.into_iter().collect();
         Ok(preview)
@@ -253,6 +256,19 @@ fn wrong(
         }
     }
     Ok(notes)
+}
+
+/// Says where what goes out now would go no further.
+fn halting(item: &ItemChange) -> Option<String> {
+    let samples = item.halted.get(..SAMPLES_MAX).unwrap_or(&item.halted);
+    let count = u32::try_from(item.halted.len()).unwrap_or(u32::MAX);
+    (count > 0).then(|| {
+        format!(
+            "{}: what goes out now would not come to {}, which would keep what is there",
+            item.item,
+            listed(count, samples)
+        )
+    })
 }
 
 /// Says of changes how many clusters get them at a time, where their policy says so.

@@ -35,7 +35,8 @@ pub struct ClusterChange {
     pub path: (String, String),
     /// What becomes of the object.
     pub change: Change,
-    /// The digests of its contents before and after.
+    /// The digests of its contents before and after; before is what would have come of itself, where the
+    /// cluster keeps what it has.
     pub contents: (Option<Digest>, Option<Digest>),
     /// Its shares of the replicas before and after, where they are divided.
     pub replicas: (Option<u32>, Option<u32>),
@@ -54,6 +55,9 @@ pub struct ItemChange {
     pub refused: Vec<Refusal>,
     /// What changes on clusters, by their namespaces and names.
     pub clusters: Vec<ClusterChange>,
+    /// The clusters, as `namespace/name`, that what goes out now would not come to any more: they keep what
+    /// they have.
+    pub halted: Vec<String>,
 }
 
 /// One template in one state of the store.
@@ -64,7 +68,7 @@ struct Side {
 }
 
 /// What changes for the template `item`; `None` where nothing does. What comes of itself, as in `otherwise`,
-/// is no change.
+/// is no change; that it does not come any more is one.
 pub(super) fn between(
     (base, otherwise): (&Reconciler, Option<&Reconciler>),
     after: &Reconciler,
@@ -72,24 +76,41 @@ pub(super) fn between(
 ) -> Result<Option<ItemChange>, Error> {
     let (base, after) = (Side::read(base, &item)?, Side::read(after, &item)?);
     let otherwise = otherwise.map(|o| Side::read(o, &item)).transpose()?;
-    let comes = |uid: &str| {
-        let gets = |side: &Side| given(side.ledger.get(uid));
-        otherwise.as_ref().is_some_and(|o| gets(o) == gets(&after))
-    };
-    let uids: BTreeSet<&String> = base.ledger.keys().chain(after.ledger.keys()).collect();
-    let mut clusters: Vec<ClusterChange> = uids
+    let mut clusters = Vec::new();
+    let mut halted = Vec::new();
+    let sides = [Some(&base), Some(&after), otherwise.as_ref()];
+    let uids: BTreeSet<&String> = sides
         .into_iter()
-        .filter(|uid| !comes(uid))
-        .filter_map(|uid| change(&base, &after, uid))
+        .flatten()
+        .flat_map(|s| s.ledger.keys())
         .collect();
-    clusters.sort_by(|a, b| (&a.path, a.change).cmp(&(&b.path, b.change)));
+    for uid in uids {
+        let gets = |side: &Side| given(side.ledger.get(uid));
+        let ends = otherwise.as_ref().filter(|o| gets(o) != gets(&after));
+        if otherwise.is_some() && ends.is_none() {
+            continue;
+        }
+        let news = change(&base, &after, uid);
+        if let Some(otherwise) = ends.filter(|_| news.is_none()) {
+            halted.push(after.path(&base, uid));
+            let keeps = gets(&after).is_some();
+            clusters.extend(change(otherwise, &after, uid).filter(|_| keeps));
+        }
+        clusters.extend(news);
+    }
+    clusters.sort_by(|a: &ClusterChange, b| (&a.path, a.change).cmp(&(&b.path, b.change)));
+    halted.sort();
+    let halted: Vec<String> = halted
+        .into_iter()
+        .map(|(n, c)| format!("{n}/{c}"))
+        .collect();
     let placed = placement::placed_of(&after.decision);
     let said = |c: Option<&Condition>| c.map(|c| (c.status, c.reason.clone(), c.message.clone()));
     let stands = &otherwise.as_ref().unwrap_or(&base).decision;
     let news = said(placed) != said(placement::placed_of(stands));
     let refused = &after.decision.status.refused;
     let refusals = *refused != stands.status.refused;
-    if clusters.is_empty() && !news && !refusals {
+    if clusters.is_empty() && halted.is_empty() && !news && !refusals {
         return Ok(None);
     }
     Ok(Some(ItemChange {
@@ -98,10 +119,17 @@ pub(super) fn between(
         placed: placed.filter(|_| news).cloned(),
         refused: refused.iter().filter(|_| refusals).cloned().collect(),
         clusters,
+        halted,
     }))
 }
 
 impl Side {
+    /// The namespace and name of a cluster that is known here, or was before.
+    fn path(&self, before: &Self, uid: &str) -> (String, String) {
+        let path = self.names.get(uid).or_else(|| before.names.get(uid));
+        path.cloned().unwrap_or_default()
+    }
+
     fn read(of: &Reconciler, item: &ItemKey) -> Result<Self, Error> {
         let snapshot: Snapshot = of.parts.store.snapshot();
         let world = of.world(&snapshot)?;
@@ -154,9 +182,8 @@ fn change(base: &Side, after: &Side, uid: &str) -> Option<ClusterChange> {
         },
     };
     let replicas = |side: &Side| side.target(uid).and_then(|t| t.pinned.or(t.replicas));
-    let path = after.names.get(uid).or_else(|| base.names.get(uid));
     Some(ClusterChange {
-        path: path.cloned().unwrap_or_default(),
+        path: after.path(base, uid),
         change,
         contents,
         replicas: (replicas(base), replicas(after)),

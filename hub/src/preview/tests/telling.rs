@@ -106,5 +106,19 @@ async fn what_goes_out_anyway_is_no_change() {
     let after = cluster.after.as_ref().unwrap();
     assert_eq!(answer.contents[after]["data"]["hello"], "harbour");
     assert!(answer.notes[0].contains("stage by stage"), "{answer:?}");
+    // What is there already keeps what goes out from coming, and that is a change.
+    let answer = stage.preview(&[map("world")]).await;
+    assert_eq!(answer.objects[0].result, "changed");
+    let halts = "what goes out now would not come to 1 cluster (default/a)";
+    assert!(answer.notes.iter().any(|n| n.contains(halts)), "{answer:?}");
+    let [cluster] = answer.templates.first().map_or(&[][..], |t| &t.clusters) else {
+        panic!("{answer:?}")
+    };
+    assert_eq!(
+        (&*cluster.change, &cluster.after),
+        ("update", &has.first().cloned())
+    );
+    let before = cluster.before.as_ref().unwrap();
+    assert_eq!(answer.contents[before]["data"]["hello"], "fleet");
     stage.hub.stop().await;
 }
