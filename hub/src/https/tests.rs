@@ -9,7 +9,8 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use super::*;
 
-const LIFE: Duration = Duration::from_secs(2);
+/// Long enough to connect with, on a machine that is busy.
+const LIFE: Duration = Duration::from_secs(10);
 const WATCH: &[u8] = b"GET /api/v1/namespaces?watch=true HTTP/1.1\r\nhost: localhost\r\n\r\n";
 
 #[tokio::test]

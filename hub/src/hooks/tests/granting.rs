@@ -52,7 +52,7 @@ async fn an_author_edits_and_an_approver_approves() {
         "resourceSelectors": [{"apiVersion": "v1", "kind": "ConfigMap"}],
         "placement": {"clusterAffinity": {"clusterNames": ["a"]}},
     }});
-    let edit = json!({"spec": {"suspendDispatching": true}});
+    let edit = json!({"spec": {"suspension": {"dispatching": true}}});
     let (approve, path) = (format!("{ROLLOUT}/approve"), format!("{POLICIES}/p"));
     let acts = [
         ("POST", POLICIES, &policy, true, false),
@@ -78,6 +78,8 @@ async fn an_author_edits_and_an_approver_approves() {
             assert!(may || code == 403, "{user}: {method} {path}: {said}");
         }
     }
+    let (_, edited) = hub.as_user("author", "GET", &path, &Value::Null).await;
+    assert_eq!(edited["spec"]["suspension"], json!({"dispatching": true}));
     let (_, rollout) = hub.as_user("approver", "GET", ROLLOUT, &Value::Null).await;
     assert_eq!(rollout["status"]["approvals"][0]["by"], "approver");
 }
