@@ -3,6 +3,7 @@
 
 mod along;
 mod moves;
+mod news;
 mod reach;
 
 use std::collections::BTreeSet;
