@@ -26,10 +26,11 @@ const POLICIES: [&str; 3] = [
     "/apis/apps.kurator.dev/v1alpha1/distributionpolicies",
 ];
 /// Reasons of a condition that say that what was written means nothing.
-const MEANINGLESS: [&str; 5] = [
+const MEANINGLESS: [&str; 6] = [
     "Unreadable",
+    "UnknownKinds",
     "UnknownClusters",
-    "AmbiguousCluster",
+    "AmbiguousName",
     "OverrideFailed",
     "ZeroWeights",
 ];
