@@ -1,6 +1,6 @@
 //! Users at the hub: a certificate each, roles in the usual words, and what kubectl says of them.
 
-use crate::world::World;
+use crate::world::{Session, World};
 
 const ROLES: &str = include_str!("../../../deploy/examples/roles.yaml");
 const POLICY: &str = "
@@ -53,14 +53,7 @@ pub(crate) fn run(world: &World, release: &str) {
         &format!("create --raw {APPROVE} -f nothing.json"),
         &["cannot create resource \"rollouts/approve\""],
     );
-    // Our own command line needs no more than the role gives.
-    author.file("map.json", MAP);
-    author.ok("apply -f map.json", &["harbour created"]);
-    let said = world.roadstead("ann", &["rebalance", "cm/harbour"]);
-    assert!(said.is_ok(), "{said:?}");
-    let said = world.roadstead("bob", &["rebalance", "cm/harbour"]);
-    let said = format!("{said:?}");
-    assert!(said.contains("cannot get resource"), "{said}");
+    own_words(world, &author);
     author.ok("auth can-i update dpol", &["yes"]);
     author.no("auth can-i create rollouts --subresource=approve", &["no"]);
     author.ok(
@@ -97,4 +90,15 @@ pub(crate) fn run(world: &World, release: &str) {
     );
     admin.ok("delete rolebinding authors", &["deleted"]);
     author.no("get dpol", &["User \"ann\" cannot list"]);
+}
+
+/// Our own command line needs no more than the role gives.
+fn own_words(world: &World, author: &Session) {
+    author.file("map.json", MAP);
+    author.ok("apply -f map.json", &["harbour created"]);
+    let said = world.roadstead("ann", &["rebalance", "cm/harbour"]);
+    assert!(said.is_ok(), "{said:?}");
+    let said = world.roadstead("bob", &["rebalance", "cm/harbour"]);
+    let said = format!("{said:?}");
+    assert!(said.contains("cannot get resource"), "{said}");
 }
