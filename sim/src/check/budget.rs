@@ -54,8 +54,6 @@ struct Given {
     /// `None` for what is on its way out.
     content: Option<Value>,
     well: Well,
-    /// Somebody deleted it since: what takes its place may come at once, as its removal might have.
-    deleted: bool,
 }
 
 /// Whether it is well, as it was given, by what its agent says.
@@ -117,11 +115,6 @@ pub fn note(world: &World, act: &Act, before: &Model) {
         let revision = lock(&world.hub.store).as_ref().map(Store::revision);
         let mut budgets = lock(&world.checks.budgets);
         budgets.unknown_to = revision.map_or(budgets.unknown_to, |r| r.0);
-        if let Act::Delete(deleted) = act {
-            for (at, given) in &mut budgets.given {
-                given.deleted |= name(&at.1).as_ref() == Some(deleted);
-            }
-        }
     }
 }
 
@@ -161,7 +154,6 @@ fn read(snapshot: &Snapshot, entry: &Entry) -> Option<(At, Given)> {
         policies,
         content,
         well: Well::Never,
-        deleted: false,
     };
     Some((at, given))
 }
@@ -265,8 +257,8 @@ fn one(
     if known
         && let Some(name) = name(&at.1)
         && before.is_some_and(|before| disturbs(name.0, before, &given))
-        && before.is_some_and(|before| before.was_well(now) && !before.deleted)
-        && before.is_some_and(|before| !matches!(before.well, Well::Spared(_)))
+        // What is not well may be mended, and the hub may have heard so a moment ago.
+        && before.is_some_and(|before| before.well == Well::Now)
         && before.is_some_and(|before| gave(snapshot, &user.model, &name, before))
         // What was stopped counts no more, and leaves once it is replaced.
         && !stands(world, &user.model, &at.0).fenced
