@@ -24,7 +24,7 @@ use crate::trace;
 use crate::world::{HUB, World, lock};
 
 /// In one run of so many a cluster does not run what it has.
-const STOPS_ONE_IN: u64 = 3;
+const STOPS_ONE_IN: u64 = 6;
 /// Of these, in one of so many two clusters do not.
 const TWO_ONE_IN: u64 = 4;
 /// In one of so many it runs a part of it.
