@@ -40,6 +40,8 @@ type At = (String, ItemKey);
 pub struct Budgets {
     tap: Option<Watch>,
     given: BTreeMap<At, Given>,
+    /// What is taken away at the moment, and counts no more.
+    leaving: BTreeSet<At>,
     /// Up to which revision of the hub it is not known what policies said.
     unknown_to: u64,
     /// The newest news that were looked at.
@@ -61,22 +63,25 @@ struct Given {
 enum Well {
     /// Nobody has said so.
     Never,
-    /// It is.
-    Now,
+    /// It is, since then.
+    Now(Duration),
     /// It was up to then.
     Until(Duration),
-    /// Nobody has said so of it as it is given since then: it came up, or is only to run another number of
-    /// replicas. It holds nobody up who did not see that yet, and may itself be changed, for the hub may have
-    /// heard that it does not run.
+    /// Not known since then: it came up, or is only to run another number of replicas. It holds nobody up.
     Spared(Duration),
 }
 
 impl Given {
+    /// Whether a hub took it to be well, whenever it looked a moment ago: what is not well may be mended.
+    fn surely_well(&self, now: Duration) -> bool {
+        matches!(self.well, Well::Now(since) if since + PATIENCE <= now)
+    }
+
     /// Whether a hub that looked a moment ago may have taken it to be well.
     fn was_well(&self, now: Duration) -> bool {
         match self.well {
             Well::Never => false,
-            Well::Now => true,
+            Well::Now(_) => true,
             Well::Until(end) | Well::Spared(end) => now < end + PATIENCE,
         }
     }
@@ -176,6 +181,11 @@ pub fn watch(world: &World, now: Duration) {
     while let Some(Ok(event)) = budgets.tap.as_mut().and_then(Watch::try_next) {
         events.push(event);
     }
+    let gone = |event: &Event| {
+        let (at, given) = read(&snapshot, event.new.as_ref()?)?;
+        given.content.is_none().then_some(at)
+    };
+    budgets.leaving = events.iter().filter_map(gone).collect();
     let mut staged = Vec::new();
     for event in events {
         staged.extend(anew(&snapshot, &budgets, &event));
@@ -210,8 +220,9 @@ impl Budgets {
                 current && r.state == ItemState::Applied && r.health == Health::Healthy
             });
             given.well = match (well, given.well) {
-                (true, _) => Well::Now,
-                (false, Well::Now) => Well::Until(now),
+                (true, Well::Now(since)) => Well::Now(since),
+                (true, _) => Well::Now(now),
+                (false, Well::Now(_)) => Well::Until(now),
                 (false, before) => before,
             };
         }
@@ -243,9 +254,10 @@ fn one(
         && safety::scales(old, new)
     {
         given.well = match before.well {
-            Well::Now => Well::Spared(now),
+            // It may have been well for a moment between two looks.
+            Well::Now(_) | Well::Never => Well::Spared(now),
             Well::Until(end) => Well::Spared(end),
-            Well::Never | Well::Spared(_) => before.well,
+            Well::Spared(_) => before.well,
         };
     }
     let known = event.revision.0 > budgets.unknown_to
@@ -257,8 +269,7 @@ fn one(
     if known
         && let Some(name) = name(&at.1)
         && before.is_some_and(|before| disturbs(name.0, before, &given))
-        // What is not well may be mended, and the hub may have heard so a moment ago.
-        && before.is_some_and(|before| before.well == Well::Now)
+        && before.is_some_and(|before| before.surely_well(now))
         && before.is_some_and(|before| gave(snapshot, &user.model, &name, before))
         // What was stopped counts no more, and leaves once it is replaced.
         && !stands(world, &user.model, &at.0).fenced
@@ -331,7 +342,8 @@ fn unwell(
         let standing = model.standing.get(&site.name).copied().unwrap_or_default();
         let own = given.policies.contains(&policy) && !outside.contains(at);
         let counts = given.content.as_ref().is_some_and(|c| replicas(c) > 0);
-        if own && counts && !given.was_well(now) && !standing.fenced {
+        let spared = matches!(given.well, Well::Spared(_)) || budgets.leaving.contains(at);
+        if own && counts && !spared && !given.was_well(now) && !standing.fenced {
             found.insert(site.name.clone(), at.1.name.clone());
         }
     }
