@@ -11,9 +11,8 @@ use std::time::Duration;
 
 use crate::act::Act;
 use crate::check::agreement;
-use crate::check::moves::{self, STAYS_AWAY, Stopped, TOLERATED};
+use crate::check::moves::{self, STAYS_AWAY, Stopped, TOLERATED, given};
 use crate::drift::{Meddling, What};
-use crate::endings::given;
 use crate::failed::{ALL_PPM, elsewhere};
 use crate::lone::{self, Lone};
 use crate::model::Kind;

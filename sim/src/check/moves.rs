@@ -8,13 +8,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use roadstead_protocol::api::decision::Decision;
+use roadstead_protocol::api::decision::{Decision, Target};
 use roadstead_protocol::api::failover::Failure;
 use roadstead_protocol::api::names::{DECISIONS, OWN_GROUP};
-use roadstead_store::records::{decode, objects_prefix};
+use roadstead_store::records::{decode, ledger_key, objects_prefix};
 use roadstead_store::{Snapshot, Store};
 
 use crate::check::agreement;
+use crate::endings;
 use crate::lone::{self, Lone, NEVER};
 use crate::model::{Kind, Model, Name};
 use crate::trace;
@@ -104,6 +105,30 @@ fn replicas(site: &Site) -> BTreeMap<Name, i64> {
         Some((name, replicas))
     });
     counted.collect()
+}
+
+/// What clusters were given, without shares of nothing: whoever is found to have room gets one whenever
+/// it is decided again, and nothing moves by that.
+pub(crate) fn given(world: &World) -> BTreeMap<String, u64> {
+    let mut given = endings::given(world);
+    let snapshot = lock(&world.hub.store).as_ref().map(Store::snapshot);
+    let entries = snapshot
+        .iter()
+        .flat_map(|snapshot| snapshot.range(&objects_prefix(OWN_GROUP, DECISIONS)));
+    for decision in entries.filter_map(|entry| decode::<Decision>(entry).ok()) {
+        let item = decision.spec.template.item();
+        let nothing = decision.spec.clusters.iter().filter(|t| is_nothing(t));
+        for key in nothing.filter_map(|target| ledger_key(&target.uid, &item).ok()) {
+            given.remove(key.as_str());
+        }
+    }
+    given
+}
+
+/// Whether a cluster has, and is to have, no replica of what it is given.
+fn is_nothing(target: &Target) -> bool {
+    let none = |replicas: Option<u32>| replicas.unwrap_or(0) == 0;
+    target.replicas == Some(0) && target.extra == 0 && none(target.pinned) && none(target.given)
 }
 
 /// Looks at all of it, where anything does not run.
