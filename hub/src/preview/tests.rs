@@ -53,6 +53,17 @@ impl Stage {
         stage
     }
 
+    /// The same, with a policy that has given `a` what there is.
+    async fn begun(clusters: &[&str]) -> Self {
+        let stage = Self::start(clusters).await;
+        stage.api.post(MAPS, &map("world")).await.unwrap();
+        stage.api.post(POLICIES, &policy(&["a"])).await.unwrap();
+        stage
+            .until("a has it", async || !stage.given("a").await.is_empty())
+            .await;
+        stage
+    }
+
     async fn attach(&self, name: &str) {
         let cluster = json!({
             "apiVersion": "cluster.kurator.dev/v1alpha1", "kind": "AttachedCluster",
@@ -173,12 +184,7 @@ fn policy(clusters: &[&str]) -> Value {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_foretold_happens() {
-    let stage = Stage::start(&["a", "b"]).await;
-    stage.api.post(MAPS, &map("world")).await.unwrap();
-    stage.api.post(POLICIES, &policy(&["a"])).await.unwrap();
-    stage
-        .until("a has it", async || !stage.given("a").await.is_empty())
-        .await;
+    let stage = Stage::begun(&["a", "b"]).await;
     stage.quiet().await;
 
     let change = [policy(&["a", "b"]), map("fleet")];

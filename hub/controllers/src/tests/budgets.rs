@@ -49,11 +49,23 @@ impl Hub {
     /// The agent of a cluster reports how an object is that it was given.
     async fn says(&self, cluster: &str, name: &str, health: Health) {
         let uid = format!("attachedcluster-{cluster}");
-        let (item, snapshot) = (item(name), self.store.snapshot());
-        let entry = snapshot.get(ledger_key(&uid, &item).unwrap().as_str());
+        let item = item(name);
+        let key = ledger_key(&uid, &item).unwrap();
+        let revision = self.store.snapshot().get(key.as_str()).unwrap().revision;
+        self.hears(&uid, item, revision, health).await;
+    }
+
+    /// News of an item of a cluster as it was given at a revision.
+    async fn hears(
+        &self,
+        uid: &str,
+        item: ItemKey,
+        revision: roadstead_store::Revision,
+        health: Health,
+    ) {
         let report = ItemReport {
-            key: item.clone(),
-            stamp: (self.store.lineage().stamp(entry.unwrap().revision)).unwrap(),
+            key: item,
+            stamp: self.store.lineage().stamp(revision).unwrap(),
             state: ItemState::Applied,
             reason: String::new(),
             message: String::new(),
@@ -61,8 +73,8 @@ impl Hub {
             health,
             status: b"{}".as_slice().into(),
         };
+        let key = report_key(uid, &report.key).unwrap();
         let record = ReportRecord::new(report, self.env.clock.now());
-        let key = report_key(&uid, &item).unwrap();
         let txn = Txn::new().put(key, encode(&record).unwrap());
         self.volatile.commit(txn).await.unwrap();
     }

@@ -21,12 +21,7 @@ fn overriding(name: &str, clusters: &[&str]) -> Value {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_wrong_with_a_policy_itself_is_told() {
-    let stage = Stage::start(&["a"]).await;
-    stage.api.post(MAPS, &map("world")).await.unwrap();
-    stage.api.post(POLICIES, &policy(&["a"])).await.unwrap();
-    stage
-        .until("a has it", async || !stage.given("a").await.is_empty())
-        .await;
+    let stage = Stage::begun(&["a"]).await;
     stage.quiet().await;
     let said = async |object: Value| stage.preview(&[object]).await.notes;
     assert_eq!(
@@ -67,12 +62,7 @@ async fn what_is_wrong_with_a_policy_itself_is_told() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_goes_out_anyway_is_no_change() {
-    let stage = Stage::start(&["a"]).await;
-    stage.api.post(MAPS, &map("world")).await.unwrap();
-    stage.api.post(POLICIES, &policy(&["a"])).await.unwrap();
-    stage
-        .until("a has it", async || !stage.given("a").await.is_empty())
-        .await;
+    let stage = Stage::begun(&["a"]).await;
     let has = stage.given("a").await;
     let mut staged = policy(&["a"]);
     staged["spec"]["rollout"] = json!({"stages": [{"name": "rest", "approval": "Required"}]});

@@ -81,22 +81,9 @@ impl Heard {
     }
 
     async fn report(&self, name: &str) {
-        let report = ItemReport {
-            key: item(name),
-            stamp: (self.hub.store.lineage())
-                .stamp(self.hub.store.revision())
-                .unwrap(),
-            state: ItemState::Applied,
-            reason: String::new(),
-            message: String::new(),
-            generation: 1,
-            health: Health::Healthy,
-            status: b"{}".as_slice().into(),
-        };
-        let key = report_key("a", &report.key).unwrap();
-        let record = ReportRecord::new(report, self.hub.env.clock.now());
-        let txn = Txn::new().put(key, encode(&record).unwrap());
-        self.hub.volatile.commit(txn).await.unwrap();
+        let revision = self.hub.store.revision();
+        let healthy = Health::Healthy;
+        self.hub.hears("a", item(name), revision, healthy).await;
     }
 
     /// Whom the reports so far wake, by name.

@@ -41,20 +41,8 @@ async fn a_burst_of_reports_wakes_each_that_waits_once() {
     out.clear();
     let mut news = hub.volatile.watch("/", hub.volatile.revision()).unwrap();
     for i in 0..MANY {
-        let report = ItemReport {
-            key: item(&format!("web-{i}")),
-            stamp: hub.store.lineage().stamp(hub.store.revision()).unwrap(),
-            state: ItemState::Applied,
-            reason: String::new(),
-            message: String::new(),
-            generation: 1,
-            health: Health::Healthy,
-            status: b"{}".as_slice().into(),
-        };
-        let key = report_key("a", &report.key).unwrap();
-        let record = ReportRecord::new(report, hub.env.clock.now());
-        let txn = Txn::new().put(key, encode(&record).unwrap());
-        hub.volatile.commit(txn).await.unwrap();
+        let (key, revision) = (item(&format!("web-{i}")), hub.store.revision());
+        hub.hears("a", key, revision, Health::Healthy).await;
     }
     while let Some(event) = news.try_next() {
         wake.changed_news(&event.unwrap(), &mut out);
