@@ -67,8 +67,9 @@ enum Well {
     Now(Duration),
     /// It was up to then.
     Until(Duration),
-    /// Not known since then: it came up, or is only to run another number of replicas. It holds nobody up.
-    Spared(Duration),
+    /// Not known: it came up, or is only to run another number of replicas, and may have been well for a
+    /// moment between two looks. It holds nobody up.
+    Spared,
 }
 
 impl Given {
@@ -81,8 +82,8 @@ impl Given {
     fn was_well(&self, now: Duration) -> bool {
         match self.well {
             Well::Never => false,
-            Well::Now(_) => true,
-            Well::Until(end) | Well::Spared(end) => now < end + PATIENCE,
+            Well::Now(_) | Well::Spared => true,
+            Well::Until(end) => now < end + PATIENCE,
         }
     }
 }
@@ -245,20 +246,13 @@ fn one(
     let before = budgets.given.get(&at);
     // What had no replicas comes up, too, whatever else of it changes.
     let ran = |before: &Given| before.content.as_ref().is_some_and(|c| replicas(c) > 0);
-    if !before.is_some_and(ran) {
-        given.well = Well::Spared(now);
-    }
     // What is only scaled may be in the same decision as a change.
-    if let Some(before) = before.filter(|before| ran(before))
-        && let (Some(old), Some(new)) = (&before.content, &given.content)
-        && safety::scales(old, new)
-    {
-        given.well = match before.well {
-            // It may have been well for a moment between two looks.
-            Well::Now(_) | Well::Never => Well::Spared(now),
-            Well::Until(end) => Well::Spared(end),
-            Well::Spared(_) => before.well,
-        };
+    let scaled = |before: &Given| {
+        let contents = before.content.as_ref().zip(given.content.as_ref());
+        contents.is_some_and(|(old, new)| safety::scales(old, new))
+    };
+    if before.is_none_or(|before| !ran(before) || scaled(before)) {
+        given.well = Well::Spared;
     }
     let known = event.revision.0 > budgets.unknown_to
         && user.former.is_empty()
@@ -342,8 +336,8 @@ fn unwell(
         let standing = model.standing.get(&site.name).copied().unwrap_or_default();
         let own = given.policies.contains(&policy) && !outside.contains(at);
         let counts = given.content.as_ref().is_some_and(|c| replicas(c) > 0);
-        let spared = matches!(given.well, Well::Spared(_)) || budgets.leaving.contains(at);
-        if own && counts && !spared && !given.was_well(now) && !standing.fenced {
+        let leaving = budgets.leaving.contains(at);
+        if own && counts && !leaving && !given.was_well(now) && !standing.fenced {
             found.insert(site.name.clone(), at.1.name.clone());
         }
     }
